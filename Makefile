@@ -1,0 +1,48 @@
+# The index of every command. `make help` lists them; docs/architecture.md says what each part is.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LOCKS := requirements.lock
+UV := uv==0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo smoke test lint clean chaos bench bench-quick oracle test-operator cluster cluster-down e2e ci lock format
+
+help:  ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(READY): $(LOCKS) operator/pyproject.toml processor/pyproject.toml local/pyproject.toml
+	@scripts/bootstrap $(PYTHON) $(VENV) '$(UV)' && touch $@
+
+setup: $(READY)  ## Make the virtual environment from the lock file
+
+demo: $(READY)  ## Run the whole pipeline on this machine, on real parts (PODS=2 RATE=200 SEARCH_ENGINE=opensearch|elasticsearch)
+	@exec $(BIN)/python -m clickstream_local demo
+
+smoke: $(READY)  ## The same, bounded: prove the whole path and print one JSON line
+	@exec $(BIN)/python -m clickstream_local smoke
+
+test: $(READY)  ## Unit and integration tests (real Kafka, started by the tests)
+	@scripts/test
+
+lint: $(READY)  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy operator && $(BIN)/mypy processor && $(BIN)/mypy local
+	$(BIN)/lint-imports
+
+format: $(READY)  ## Format the code
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: $(READY)  ## Compile the lock files anew
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+	  --group dev operator/pyproject.toml processor/pyproject.toml local/pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 processor/pyproject.toml -o processor/requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 operator/pyproject.toml -o operator/requirements.lock
+
+clean:  ## Stop nothing, remove the demo's data and the virtual environment
+	rm -rf .local $(VENV)
+
+ci:  ## What .ci/run calls: lint, then every suite that exists
+	@scripts/ci

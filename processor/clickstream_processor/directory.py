@@ -1,0 +1,78 @@
+"""What this pod holds and who owns the rest: written by the runtime, read by the query side.
+
+The seam between the worker thread and the HTTP thread. Values are replaced, never
+changed in place, so a reader needs no lock: it takes a reference once and reads that.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from clickstream_processor.state.store import TaskStore
+
+
+class Role(StrEnum):
+    """What this pod does for a task."""
+
+    OWNER = "owner"
+    STANDBY = "standby"
+
+
+class Phase(StrEnum):
+    """Where a task is in its life. Only a RUNNING owner answers queries without a staleness mark."""
+
+    RESTORING = "restoring"
+    WAITING = "waiting"  # restored; holds the first click until the source's snapshot is complete
+    RUNNING = "running"
+    STOPPED = "stopped"  # refuses to go on; `detail` says why and what to do
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """One task of this pod, as a reader may see it."""
+
+    partition: int
+    role: Role
+    phase: Phase
+    epoch: int
+    store: TaskStore | None  # committed state; None while it cannot be read (being wiped or restored from nothing)
+    as_of_ms: int  # wall clock at which the state was last known to be complete: commit, or end of changelog seen
+    lag_records: int = 0  # owner: clicks behind the end of the input; standby, restoring: changelog records
+    lag_ms: int = 0
+    stream_ms: int = -1
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Who owns each partition, by pod ordinal; None while nobody does."""
+
+    generation: int
+    owners: tuple[int | None, ...]
+    standbys: tuple[tuple[int, ...], ...]
+    as_of_ms: int  # wall clock at which the control topic was last known to be read to its end
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts since this process started; replaced once per commit."""
+
+    clicks: int = 0
+    enriched: int = 0
+    filtered: int = 0
+    dead_lettered: dict[str, int] = field(default_factory=dict)  # reason -> records
+    profiles: int = 0
+    commits: int = 0
+    cpu_s: float = 0.0  # processor time of this process
+
+
+class Directory:
+    """The one mutable holder; each attribute is replaced whole by exactly one writer, the worker."""
+
+    def __init__(self, ordinal: int, routes: Routes) -> None:
+        self.ordinal = ordinal
+        self.instance = ""
+        self.routes = routes
+        self.tasks: dict[int, TaskView] = {}
+        self.totals = Totals()
+        self.ready = False  # can route: the assignment is known
+        self.brokers_seen_ms = 0  # wall clock of the last sign of life of a broker

@@ -1,0 +1,41 @@
+"""Error types of the processor: one per recovery. The docstring says what the caller does next."""
+
+
+class ProcessorError(Exception):
+    """The root of this package's errors; never raised itself."""
+
+
+class InvalidSettings(ProcessorError):
+    """The settings file, a Secret or the environment is wrong. Print the message and exit with status 2."""
+
+
+class InvalidExpression(ProcessorError):
+    """A CEL expression does not parse, type-check or fit the cost limit. Part of InvalidSettings at start."""
+
+
+class MalformedRecord(ProcessorError):
+    """The bytes are not a valid record. Dead-letter it with its reason, count it, keep going."""
+
+
+class TaskFenced(ProcessorError):
+    """Another pod owns this task now. Drop the task without committing."""
+
+
+class TransactionFailed(ProcessorError):
+    """The transaction failed or its outcome is unknown. New producer, then R3 and R4 of docs/protocol.md."""
+
+
+class StateCorrupted(ProcessorError):
+    """Local state cannot be read, or is ahead of the changelog. Delete it and restore."""
+
+
+class StateTooNew(ProcessorError):
+    """Local state was written by a newer version. Refuse to start the task; do not touch the state."""
+
+
+class PositionLost(ProcessorError):
+    """A started task has no position, or its position is below the log's start. Stop the task and say so."""
+
+
+class TwinDetected(ProcessorError):
+    """Another process runs with the same ordinal. Exit with a clear message."""
