@@ -1,0 +1,69 @@
+"""What the query side is told at start: plain values, read from the settings by ``__main__``.
+
+Every field says why one would change it. Times are milliseconds (``_ms``) or seconds (``_s``).
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Units of a window's name in JSON, largest first: 300_000 ms is "5min", as in clicks_last_5min.
+_UNITS = ((3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms"))
+
+
+def window_name(size_ms: int) -> str:
+    """Return a window size as the API spells it: the largest unit that divides it."""
+    for unit_ms, unit in _UNITS:
+        if size_ms % unit_ms == 0:
+            return f"{size_ms // unit_ms}{unit}"
+    raise AssertionError("1 ms divides every size")
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Where the admin ports of all pods are: ``http://{host with {ordinal}}:{port + ordinal * port_step}``."""
+
+    host: str
+    port: int = 8081
+    port_step: int = 0  # 1 where all pods share one host name
+
+    def url(self, ordinal: int) -> str:
+        """Return the base URL of a pod's admin port, without a slash at the end."""
+        host = self.host.replace("{ordinal}", str(ordinal))
+        return f"http://{host}:{self.port + ordinal * self.port_step}"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """The search index as `sink.search` and `processing.transform` of the pipeline describe it."""
+
+    url: str
+    index: str  # prefix: daily indices <index>-YYYY.MM.DD, searched as <index>-*
+    retention_ms: int = 30 * 86_400_000  # whole days that ended earlier are dropped
+    credentials: Path | None = None  # folder of a mounted Secret: files username, password
+    fields: dict[str, str] = field(default_factory=dict)  # output field of transform.set -> mapping type
+    dropped: frozenset[str] = frozenset()  # output fields that transform.drop removes
+    connect_timeout_s: float = 1.0
+    total_timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueryOptions:
+    """Everything the two applications need beside the Directory."""
+
+    name: str  # of the pipeline, shown on the pages
+    namespace: str
+    window_ms: int  # processing.window.size
+    retention_ms: int  # processing.window.retention: how far back `at` may ask
+    peers: Peers
+    replicas: int  # processors.replicas: the pods a summary asks, beside those the assignment names
+    peer_key: Path  # file with the pipeline's key; read again when it changes
+    advance_ms: int | None = None  # processing.window.advance; None: tumbling
+    tokens: Path | None = None  # folder (or file) of bearer tokens, one a line; None: open
+    search: SearchOptions | None = None
+    version: str = "0.1.0"
+    max_in_flight: int = 256  # answers being made at once; more are refused with 503
+    max_subscribers: int = 64  # open event streams per pod
+    connect_timeout_s: float = 0.25  # to a peer
+    total_timeout_s: float = 1.0  # of one hop to a peer
+    fresh_ms: int = 3_000  # an owner's view of control topic and brokers may be this old without a staleness mark
+    worker_silence_s: float = 30.0  # /healthz fails when the worker loop has not turned for so long
