@@ -1,0 +1,107 @@
+"""Every Prometheus metric of a processor pod, defined once; docs/operations.md says what each is for.
+
+Rules: one prefix, base units, no user in a label. The worker adds to them once per commit and never per
+event; the query side once per request. `render` is what /metrics answers.
+"""
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, Info, generate_latest
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_QUERY = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+BUILD = Info("clickstream_processor_build", "Version of this processor")
+
+# --- the stream -----------------------------------------------------------------------------------------
+RECORDS_CONSUMED = Counter(
+    "clickstream_records_consumed_total", "Input records whose effects are committed", ["input"]
+)  # input: clicks, profiles
+RECORDS_ENRICHED = Counter("clickstream_records_enriched_total", "Clicks written to the enriched topic")
+RECORDS_DROPPED = Counter(
+    "clickstream_records_dropped_total", "Clicks left out without a dead letter", ["reason"]
+)
+RECORDS_DEAD_LETTERED = Counter(
+    "clickstream_records_dead_lettered_total", "Clicks written to the dead-letter topic", ["reason"]
+)
+END_TO_END = Histogram(
+    "clickstream_end_to_end_latency_seconds",
+    "Age of the oldest click of a commit, from its record time to the commit; one sample per commit",
+    buckets=_FAST,
+)
+WATERMARK = Gauge("clickstream_watermark_timestamp_seconds", "Stream time of the task", ["partition"])
+LAG_RECORDS = Gauge(
+    "clickstream_consumer_lag_records", "Clicks the task is behind the end of its input", ["partition"]
+)
+LAG_SECONDS = Gauge(
+    "clickstream_consumer_lag_seconds",
+    "Age of the last processed click while the task is behind, else 0",
+    ["partition"],
+)
+
+# --- transactions ---------------------------------------------------------------------------------------
+COMMITS = Counter("clickstream_commits_total", "Transactions by result", ["result"])  # committed, failed
+COMMIT_DURATION = Histogram(
+    "clickstream_commit_duration_seconds", "From the first flush to the local write", buckets=_FAST
+)
+PRODUCERS = Counter("clickstream_producer_starts_total", "Transactional producers made, by cause", ["cause"])
+
+# --- tasks ----------------------------------------------------------------------------------------------
+TASK_STATE = Gauge(
+    "clickstream_task_state",
+    "1 for the role and phase a task of this pod is in",
+    ["partition", "role", "phase"],
+)
+RESTORED_RECORDS = Counter(
+    "clickstream_restore_records_total", "Records applied by restores and standbys", ["topic"]
+)
+RESTORE_DURATION = Histogram(
+    "clickstream_restore_duration_seconds",
+    "From a task's start to its first click",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800),
+)
+CHECKPOINT_AGE = Gauge(
+    "clickstream_changelog_checkpoint_age_seconds",
+    "Time since the task's local state was complete",
+    ["partition"],
+)
+ASSIGNMENT_GENERATION = Gauge(
+    "clickstream_assignment_generation", "Generation of the assignment this pod acts on"
+)
+ASSIGNMENT_AGE = Gauge(
+    "clickstream_assignment_age_seconds", "Time since the assignment was last known to be the newest"
+)
+BROKER_SILENCE = Gauge("clickstream_broker_silence_seconds", "Time since a broker last answered this pod")
+
+# --- RocksDB --------------------------------------------------------------------------------------------
+ROCKSDB_SST = Gauge("clickstream_rocksdb_sst_bytes", "Size of the table files", ["partition"])
+ROCKSDB_MEMTABLE = Gauge("clickstream_rocksdb_memtable_bytes", "Size of the write buffers", ["partition"])
+ROCKSDB_PENDING = Gauge(
+    "clickstream_rocksdb_pending_compaction_bytes",
+    "Estimate of what compaction has still to rewrite",
+    ["partition"],
+)
+ROCKSDB_CACHE_USED = Gauge("clickstream_rocksdb_block_cache_bytes", "Block cache in use, all tasks")
+STATE_CACHE_HITS = Counter(
+    "clickstream_state_cache_hits_total", "Look-ups answered without RocksDB", ["table"]
+)
+STATE_CACHE_MISSES = Counter("clickstream_state_cache_misses_total", "Look-ups that read RocksDB", ["table"])
+
+# --- queries --------------------------------------------------------------------------------------------
+QUERY_REQUESTS = Counter(
+    "clickstream_query_requests_total", "HTTP requests by route and status", ["route", "code"]
+)
+QUERY_DURATION = Histogram(
+    "clickstream_query_duration_seconds", "Time to answer an HTTP request", ["route"], buckets=_QUERY
+)
+QUERY_ROUTED = Counter(
+    "clickstream_query_routed_total", "User queries by who answered", ["target"]
+)  # target: local, remote, standby
+QUERY_NOT_OWNER = Counter("clickstream_query_not_owner_total", "Peers' requests refused with 421")
+QUERY_IN_FLIGHT = Gauge("clickstream_query_in_flight", "HTTP requests being answered")
+QUERY_REFUSED = Counter(
+    "clickstream_query_refused_total", "HTTP requests refused because too many were in flight"
+)
+
+
+def render() -> tuple[bytes, str]:
+    """Return the exposition and its content type."""
+    return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
