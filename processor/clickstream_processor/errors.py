@@ -13,6 +13,10 @@ class InvalidExpression(ProcessorError):
     """A CEL expression does not parse, type-check or fit the cost limit. Part of InvalidSettings at start."""
 
 
+class ExpressionFailed(ProcessorError):
+    """An expression has no value for this click. Dead-letter it with reason expression-error, keep going."""
+
+
 class MalformedRecord(ProcessorError):
     """The bytes are not a valid record. Dead-letter it with its reason, count it, keep going."""
 
@@ -31,6 +35,14 @@ class StateCorrupted(ProcessorError):
 
 class StateTooNew(ProcessorError):
     """Local state was written by a newer version. Refuse to start the task; do not touch the state."""
+
+
+class StoreClosed(ProcessorError):
+    """The task's state was closed under a reader. Look the owner up again; answer 503 where there is none."""
+
+
+class LayoutChanged(ProcessorError):
+    """Local state was written with other windows. Stop the task and say so; do not touch the state."""
 
 
 class PositionLost(ProcessorError):

@@ -1,0 +1,72 @@
+"""The records that go in and out, and the names of what can be wrong with one."""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Click(msgspec.Struct, gc=False):
+    """A click as the clicks topic carries it; `codec.click_decoder` adds fields that expressions name."""
+
+    user_id: str
+    page_url: str
+    action: str
+    timestamp: int  # event time, ms; 0 to 2^53
+
+
+class Profile(msgspec.Struct, gc=False):
+    """A row of the profile table; columns may be null. `codec.profile_decoder` adds columns expressions name."""
+
+    user_id: str
+    name: str | None = None
+    email: str | None = None
+    country: str | None = None
+    plan_tier: str | None = None
+
+
+class Reason(StrEnum):
+    """Why a click did not become an enriched, counted one: the `reason` header of its dead letter."""
+
+    NOT_JSON = "not-json"
+    MISSING_FIELD = "missing-field"
+    MISTYPED_FIELD = "mistyped-field"
+    NULL_KEY = "null-key"
+    KEY_MISMATCH = "key-mismatch"
+    WRONG_PARTITION = "wrong-partition"
+    OVERSIZED = "oversized"
+    TOO_FAR_IN_FUTURE = "too-far-in-future"
+    EXPRESSION_ERROR = "expression-error"
+    LATE = "late"
+    UNMATCHED = "unmatched"
+
+
+class Counters:
+    """Plain counts since the task's line was made; the runtime reads them once per commit, as differences."""
+
+    __slots__ = (
+        "clicks",
+        "counted",
+        "dead_lettered",
+        "dropped",
+        "enriched",
+        "filtered",
+        "metrics",
+        "profiles",
+        "profiles_refused",
+    )
+
+    def __init__(self) -> None:
+        self.clicks = 0  # click records seen
+        self.enriched = 0  # enriched clicks written
+        self.counted = 0  # of those: counted in at least one window (not late)
+        self.filtered = 0
+        self.metrics = 0  # user-metrics records written
+        self.profiles = 0  # profile records applied
+        self.dead_lettered: dict[str, int] = {}  # reason -> clicks
+        self.dropped: dict[str, int] = {}  # reason -> clicks dropped by policy (late, unmatched)
+        self.profiles_refused: dict[str, int] = {}  # reason -> profile records not applied
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return a copy of all counts as plain values."""
+        return {name: dict(v) if isinstance(v := getattr(self, name), dict) else v for name in self.__slots__}
