@@ -1,0 +1,185 @@
+"""A distributed Kafka Connect worker with Debezium's PostgreSQL source and our search sink."""
+
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from clickstream_local import maven, tools
+from clickstream_local.errors import CannotStart, DeadlinePassed, PartFailed
+from clickstream_local.maven import Say, silent
+from clickstream_local.parts.kafka import HERE, LOGGING, Kafka, kafka_jars
+from clickstream_local.ports import HOST, free_port
+from clickstream_local.process import Process
+from clickstream_local.web import request
+
+# What the worker has itself must not be in a plugin's folder a second time.
+IN_THE_WORKER = (
+    "org.apache.kafka",
+    "org.slf4j",
+    "org.apache.logging.log4j",
+    "com.github.luben",
+    "org.lz4",
+    "at.yawk.lz4",
+    "org.xerial.snappy",
+)
+DIRECTORY_PROVIDER = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
+REPOSITORY = Path(__file__).parents[3]
+SINK = REPOSITORY / "connect" / "target"
+
+
+def debezium(say: Say = silent) -> Path:
+    """Return the folder with the source connector's jars."""
+    tools.maven(say)
+    return maven.jars("debezium-3.7.0", HERE / "debezium.pom.xml", exclude_groups=IN_THE_WORKER, say=say)
+
+
+def sink_jar() -> Path:
+    """Return our own sink's jar; raises CannotStart when it was not built."""
+    jars = sorted(SINK.glob("clickstream-*.jar"), key=lambda jar: jar.stat().st_mtime)
+    found = [jar for jar in jars if not jar.stem.endswith(("-sources", "-javadoc", "-tests"))]
+    if not found:
+        raise CannotStart("the search sink is not built: run scripts/build-connect")
+    return found[-1]
+
+
+class Connect:
+    """One worker in `folder`. Connectors are put by their configuration, as Strimzi's operator does it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        kafka: Kafka,
+        *,
+        port: int | None = None,
+        secrets: Path | None = None,
+        with_sink: bool = True,
+        properties: dict[str, str] | None = None,
+        say: Say = silent,
+    ) -> None:
+        """`secrets`: the folder of NAME/KEY files that `${secrets:<secrets>/NAME:KEY}` may name."""
+        self.port = port or free_port()
+        self.url = f"http://{HOST}:{self.port}"
+        self.secrets = secrets or folder / "secrets"
+        self._folder = folder
+        self._kafka = kafka
+        self._with_sink = with_sink
+        self._properties = properties or {}
+        self._debezium = debezium(say)
+        java = tools.java(say=say)
+        memory = ["-Xms64m", "-Xmx768m", "-XX:+UseSerialGC"]
+        main = ["-cp", f"{kafka_jars(say)}/*", "org.apache.kafka.connect.cli.ConnectDistributed"]
+        self._process = Process(
+            "Kafka Connect",
+            [java.program, *memory, LOGGING, *main, str(folder / "connect.properties")],
+            log=folder / "connect.log",
+            stop_timeout_s=20,
+        )
+
+    def start(self) -> None:
+        """Start the worker and wait until its REST interface knows the cluster."""
+        self._lay_out()
+        self._process.start()
+        self._process.wait_until(lambda: request("GET", f"{self.url}/connectors").ok, 180)
+
+    def stop(self) -> None:
+        """Stop the worker in order."""
+        self._process.stop()
+
+    def kill(self) -> None:
+        """Kill the worker, as a crash would."""
+        self._process.kill()
+
+    def restart(self) -> None:
+        """Stop in order and start again."""
+        self.stop()
+        self.start()
+
+    def is_running(self) -> bool:
+        """Tell whether the worker's process lives."""
+        return self._process.is_running()
+
+    def put(self, name: str, configuration: dict[str, str]) -> None:
+        """Create or change a connector. Raises PartFailed with what Connect says against it."""
+        answer = request("PUT", f"{self._of(name)}/config", configuration, timeout_s=60)
+        if not answer.ok:
+            raise PartFailed(
+                f"connector {name}", "was refused", self._process.log, answer.body.decode(errors="replace")
+            )
+
+    def delete(self, name: str) -> None:
+        """Remove a connector."""
+        request("DELETE", self._of(name), timeout_s=60)
+
+    def status(self, name: str) -> dict[str, Any]:
+        """Return Connect's own status of a connector, {} when it has none."""
+        answer = request("GET", f"{self._of(name)}/status")
+        return dict(answer.json()) if answer.ok else {}
+
+    def wait_until_running(self, name: str, timeout_s: float = 90) -> None:
+        """Wait until the connector and at least one task run. Raises PartFailed with a failed one's trace."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            status = self.status(name)
+            parts = [status.get("connector", {}), *status.get("tasks", [])]
+            for part in parts:
+                if part.get("state") == "FAILED":
+                    raise PartFailed(f"connector {name}", "failed", self._process.log, part.get("trace", ""))
+            if len(parts) > 1 and all(part.get("state") == "RUNNING" for part in parts):
+                return
+            time.sleep(0.2)
+        raise DeadlinePassed(
+            f"connector {name} does not run after {timeout_s:.0f} s; see {self._process.log}"
+        )
+
+    def _of(self, name: str) -> str:
+        return f"{self.url}/connectors/{quote(name, safe='')}"
+
+    def _lay_out(self) -> None:
+        """Write the configuration, and the folder of plugins: one sub-folder each, with links to the jars."""
+        plugins = self._folder / "plugins"
+        self.secrets.mkdir(parents=True, exist_ok=True)
+        _link(plugins / "debezium-postgres", sorted(self._debezium.glob("*.jar")))
+        _link(plugins / "clickstream-search", [sink_jar()] if self._with_sink else [])
+        text = "\n".join(f"{key}={value}" for key, value in self._settings(plugins).items())
+        (self._folder / "connect.properties").write_text(text + "\n")
+
+    def _settings(self, plugins: Path) -> dict[str, str]:
+        replicas = str(self._kafka.replicas)
+        return {
+            "bootstrap.servers": self._kafka.bootstrap,
+            "group.id": "connect",
+            "config.storage.topic": "connect-configs",
+            "offset.storage.topic": "connect-offsets",
+            "status.storage.topic": "connect-status",
+            "config.storage.replication.factor": replicas,
+            "offset.storage.replication.factor": replicas,
+            "status.storage.replication.factor": replicas,
+            "offset.storage.partitions": "5",
+            "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+            "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+            "value.converter.schemas.enable": "false",
+            "exactly.once.source.support": "enabled",
+            "connector.client.config.override.policy": "All",
+            "config.providers": "secrets",
+            "config.providers.secrets.class": DIRECTORY_PROVIDER,
+            "config.providers.secrets.param.allowed.paths": str(self.secrets),
+            "listeners": f"http://{HOST}:{self.port}",
+            "rest.advertised.host.name": HOST,
+            "plugin.path": str(plugins),
+            "plugin.discovery": "hybrid_warn",
+            "offset.flush.interval.ms": "5000",
+            "topic.creation.enable": "false",
+            **self._properties,
+        }
+
+
+def _link(folder: Path, jars: list[Path]) -> None:
+    """Make `folder` hold exactly links to `jars`; an empty list removes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    for jar in jars:
+        (folder / jar.name).symlink_to(jar)
+    if not jars:
+        folder.rmdir()
