@@ -1,0 +1,176 @@
+"""The two connectors of a pipeline: profiles from PostgreSQL, enriched clicks into the search index.
+
+A configuration never holds a secret, only a reference that Connect resolves: how it is written
+depends on where Connect runs, so it is a parameter. In a cluster the configuration becomes a
+KafkaConnector; `local/` PUTs the same to Connect's REST interface.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from clickstream_operator.manifests import sinks
+from clickstream_operator.manifests.names import (
+    CLUSTER_LABEL,
+    NOTIFICATIONS,
+    internal_topic,
+    labels,
+    names_of,
+)
+from clickstream_operator.spec import ClickPipeline
+
+DEBEZIUM_CLASS = "io.debezium.connector.postgresql.PostgresConnector"
+STRING_CONVERTER = "org.apache.kafka.connect.storage.StringConverter"
+JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
+_TRANSFORMS = "org.apache.kafka.connect.transforms"
+
+# (secret, key) -> what stands in the configuration in its place.
+Reference = Callable[[str, str], str]
+
+
+def cluster_references(pipeline: ClickPipeline) -> Reference:
+    """Return how a Secret of the pipeline's namespace is referred to by the Connect's provider."""
+    provider, namespace = pipeline.spec.connect.secrets_provider, pipeline.namespace
+    return lambda secret, key: f"${{{provider}:{namespace}/{secret}:{key}}}"
+
+
+def directory_references(pipeline: ClickPipeline, folder: str) -> Reference:
+    """Return how a file `folder/SECRET/KEY` is referred to with Connect's DirectoryConfigProvider."""
+    provider = pipeline.spec.connect.secrets_provider
+    return lambda secret, key: f"${{{provider}:{folder}/{secret}:{key}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """One connector. `config` holds neither name, class nor number of tasks."""
+
+    name: str
+    plugin: str
+    tasks_max: int
+    config: dict[str, str]
+
+    def rest(self) -> dict[str, str]:
+        """Return the body of `PUT /connectors/{name}/config`."""
+        return {"connector.class": self.plugin, "tasks.max": str(self.tasks_max), **self.config}
+
+    def manifest(self, pipeline: ClickPipeline, api_version: str) -> dict[str, Any]:
+        """Return the KafkaConnector."""
+        cluster = {CLUSTER_LABEL: pipeline.spec.connect.cluster}
+        return {
+            "apiVersion": api_version,
+            "kind": "KafkaConnector",
+            "metadata": {
+                "name": self.name,
+                "namespace": pipeline.namespace,
+                "labels": labels(pipeline, "connector") | cluster,
+            },
+            "spec": {
+                "class": self.plugin,
+                "tasksMax": self.tasks_max,
+                "state": "running",
+                "autoRestart": {"enabled": True},
+                "config": self.config,
+            },
+        }
+
+
+def profiles_connector(pipeline: ClickPipeline, reference: Reference, drop_slot: bool = False) -> Connector:
+    """Return the source: flat JSON keyed by user, deletes as tombstones, exactly once.
+
+    `drop_slot`: the connector drops its replication slot when it is stopped; only for a pipeline
+    that is being deleted, since without the slot changes of the meantime are lost.
+    """
+    config = _connection(pipeline, reference) | _capture(pipeline) | _notices(pipeline) | _shape(pipeline)
+    config["slot.drop.on.stop"] = str(drop_slot).lower()
+    return Connector(names_of(pipeline).profiles_connector, DEBEZIUM_CLASS, 1, config)
+
+
+def search_connector(pipeline: ClickPipeline, reference: Reference) -> Connector:
+    """Return the sink of the flavour the pipeline chose."""
+    search = pipeline.spec.sink.search
+    credentials = None
+    if search.credentials_secret:
+        credentials = sinks.Credentials(
+            reference(search.credentials_secret, "username"), reference(search.credentials_secret, "password")
+        )
+    plugin, config = sinks.FLAVOURS[search.connector](pipeline, credentials)
+    return Connector(names_of(pipeline).search_connector, plugin, search.tasks_max, config)
+
+
+def _connection(pipeline: ClickPipeline, reference: Reference) -> dict[str, str]:
+    postgres = pipeline.spec.source.postgres
+    return {
+        "database.hostname": postgres.host,
+        "database.port": str(postgres.port),
+        "database.user": reference(postgres.credentials_secret, "username"),
+        "database.password": reference(postgres.credentials_secret, "password"),
+        "database.dbname": postgres.database,
+        "plugin.name": "pgoutput",
+        "slot.name": str(postgres.slot),
+        "publication.name": str(postgres.publication),
+        # The connector's user then needs no right to create publications: docs/operator.md has the SQL.
+        "publication.autocreate.mode": "disabled",
+    }
+
+
+def _capture(pipeline: ClickPipeline) -> dict[str, str]:
+    postgres = pipeline.spec.source.postgres
+    table = postgres.table.replace(".", r"\.")
+    return {
+        "exactly.once.support": "required",
+        "transaction.boundary": "poll",
+        "snapshot.mode": "initial",
+        "topic.prefix": pipeline.id,
+        "table.include.list": table,
+        "message.key.columns": f"{table}:{postgres.key}",
+        "tombstones.on.delete": "true",
+        "decimal.handling.mode": "double",
+        "time.precision.mode": "connect",
+    }
+
+
+def _notices(pipeline: ClickPipeline) -> dict[str, str]:
+    """Return what makes the end of the snapshot visible, and the slot advance while the table is quiet.
+
+    The slot only advances with an event of this database; without one, other tables' WAL would be
+    kept until the disk is full. A message written straight to the WAL is such an event and needs no table.
+    """
+    return {
+        "notification.enabled.channels": "sink",
+        "notification.sink.topic.name": internal_topic(pipeline, NOTIFICATIONS),
+        "heartbeat.interval.ms": "10000",
+        "heartbeat.action.query": "SELECT pg_logical_emit_message(false, 'clickstream', 'heartbeat')",
+        "message.prefix.exclude.list": "clickstream",
+    }
+
+
+def _shape(pipeline: ClickPipeline) -> dict[str, str]:
+    """Return converters and transforms: change events become flat rows; heartbeats are dropped."""
+    postgres = pipeline.spec.source.postgres
+    table_topic = f"{pipeline.id}.{postgres.table}".replace(".", r"\.")
+    rename = postgres.key != "user_id"
+    steps = ["unwrap", "key", *(["rename"] if rename else []), "route"]
+    config = {
+        "key.converter": STRING_CONVERTER,
+        "value.converter": JSON_CONVERTER,
+        "value.converter.schemas.enable": "false",
+        "predicates": "profile,heartbeat",
+        "predicates.profile.type": f"{_TRANSFORMS}.predicates.TopicNameMatches",
+        "predicates.profile.pattern": table_topic,
+        "predicates.heartbeat.type": f"{_TRANSFORMS}.predicates.TopicNameMatches",
+        "predicates.heartbeat.pattern": r"__debezium-heartbeat\..*",
+        "transforms": ",".join(["quiet", *steps]),
+        "transforms.quiet.type": f"{_TRANSFORMS}.Filter",
+        "transforms.quiet.predicate": "heartbeat",
+        "transforms.unwrap.type": "io.debezium.transforms.ExtractNewRecordState",
+        "transforms.unwrap.delete.tombstone.handling.mode": "tombstone",
+        "transforms.key.type": f"{_TRANSFORMS}.ExtractField$Key",
+        "transforms.key.field": postgres.key,
+        "transforms.route.type": f"{_TRANSFORMS}.RegexRouter",
+        "transforms.route.regex": table_topic,
+        "transforms.route.replacement": pipeline.spec.topics.profiles,
+    }
+    if rename:
+        config["transforms.rename.type"] = f"{_TRANSFORMS}.ReplaceField$Value"
+        config["transforms.rename.renames"] = f"{postgres.key}:user_id"
+    return config | {f"transforms.{step}.predicate": "profile" for step in steps}

@@ -1,0 +1,108 @@
+"""The name and labels of every object of a pipeline, in one place.
+
+A pipeline's name has at most 40 characters, so that each name below is a valid label value and
+the StatefulSet controller can still append its revision hash.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from clickstream_operator.spec import API_GROUP, ClickPipeline
+
+MANAGER = "clickstream-operator"
+PIPELINE_LABEL = f"{API_GROUP}/pipeline"
+CLUSTER_LABEL = "strimzi.io/cluster"
+SETTINGS_HASH = f"{API_GROUP}/settings-hash"
+SECRETS_HASH = f"{API_GROUP}/secrets-hash"
+
+CHANGELOG, POSITIONS, ASSIGNMENT, ACKS, NOTIFICATIONS = (
+    "changelog",
+    "positions",
+    "assignment",
+    "acks",
+    "notifications",
+)
+_OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Object names of the pipeline with this name."""
+
+    pipeline: str
+
+    @property
+    def statefulset(self) -> str:
+        return f"{self.pipeline}-processor"
+
+    @property
+    def service_account(self) -> str:
+        return f"{self.pipeline}-processor"
+
+    @property
+    def disruption_budget(self) -> str:
+        return f"{self.pipeline}-processor"
+
+    @property
+    def network_policy(self) -> str:
+        return f"{self.pipeline}-processor"
+
+    @property
+    def headless_service(self) -> str:
+        return f"{self.pipeline}-processors"
+
+    @property
+    def query_service(self) -> str:
+        return f"{self.pipeline}-query"
+
+    @property
+    def settings(self) -> str:
+        return f"{self.pipeline}-settings"
+
+    @property
+    def peer_key(self) -> str:
+        return f"{self.pipeline}-peer-key"
+
+    @property
+    def profiles_connector(self) -> str:
+        return f"{self.pipeline}-profiles"
+
+    @property
+    def search_connector(self) -> str:
+        return f"{self.pipeline}-search"
+
+
+def names_of(pipeline: ClickPipeline) -> Names:
+    """Return the object names of a pipeline."""
+    return Names(pipeline.name)
+
+
+def selector(pipeline: ClickPipeline) -> dict[str, str]:
+    """Return the labels that select the processor pods; they never change."""
+    return {"app.kubernetes.io/name": "clickstream-processor", PIPELINE_LABEL: pipeline.name}
+
+
+def labels(pipeline: ClickPipeline, component: str = "processor") -> dict[str, str]:
+    """Return the recommended labels of an object."""
+    return {
+        "app.kubernetes.io/name": f"clickstream-{component}",
+        "app.kubernetes.io/instance": pipeline.name,
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/part-of": "clickstream",
+        "app.kubernetes.io/managed-by": MANAGER,
+        PIPELINE_LABEL: pipeline.name,
+    }
+
+
+def internal_topic(pipeline: ClickPipeline, purpose: str) -> str:
+    """Return the name of an internal topic."""
+    return f"{pipeline.id}-{purpose}"
+
+
+def topic_object(topic: str) -> str:
+    """Return the KafkaTopic's object name: the topic's own where Kubernetes allows it."""
+    if _OBJECT_NAME.fullmatch(topic):
+        return topic
+    plain = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-") or "topic"
+    return f"{plain[:200]}-{hashlib.sha256(topic.encode()).hexdigest()[:10]}"

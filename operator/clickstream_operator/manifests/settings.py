@@ -1,0 +1,61 @@
+"""The settings document: all a processor is told, the same from the operator and from `local/`."""
+
+import hashlib
+import json
+from typing import Any
+
+from clickstream_operator.manifests.names import labels, names_of
+from clickstream_operator.spec import ClickPipeline
+
+SETTINGS_VERSION = 1
+FILE = "settings.json"
+ADMIN_PORT = 8081
+_SECTIONS = ("kafka", "topics", "source", "processing", "sink", "processors", "query")
+# The controller acts on these; a processor learns them from the assignment. A change rolls no pod.
+_LIVE = ("replicas", "standbys", "failoverAfter", "storage")
+
+
+def settings_document(
+    pipeline: ClickPipeline,
+    peer_host: str | None = None,
+    peer_port: int = ADMIN_PORT,
+    peer_port_step: int = 0,
+) -> dict[str, Any]:
+    """Return the document. `peer_host` holds `{ordinal}`; pod i has port `peer_port + i * peer_port_step`."""
+    spec = pipeline.spec.model_dump(by_alias=True)
+    names = names_of(pipeline)
+    inside = f"{names.statefulset}-{{ordinal}}.{names.headless_service}.{pipeline.namespace}.svc"
+    return {
+        "settingsVersion": SETTINGS_VERSION,
+        "name": pipeline.name,
+        "namespace": pipeline.namespace,
+        "id": pipeline.id,
+        **{section: spec[section] for section in _SECTIONS},
+        "peers": {"host": peer_host or inside, "port": peer_port, "portStep": peer_port_step},
+    }
+
+
+def settings_text(document: dict[str, Any]) -> str:
+    """Return the document as it is written: indented and ordered, so that a diff is readable."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def settings_hash(document: dict[str, Any]) -> str:
+    """Return a digest of what a running processor cannot learn without a restart."""
+    processors = {name: value for name, value in document["processors"].items() if name not in _LIVE}
+    text = json.dumps({**document, "processors": processors}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def config_map(pipeline: ClickPipeline) -> dict[str, Any]:
+    """Return the ConfigMap that holds the settings."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": names_of(pipeline).settings,
+            "namespace": pipeline.namespace,
+            "labels": labels(pipeline),
+        },
+        "data": {FILE: settings_text(settings_document(pipeline))},
+    }

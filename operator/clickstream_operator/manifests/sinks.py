@@ -1,0 +1,118 @@
+"""The configurations of the sinks that can fill the search index.
+
+Each gives the same: the document's id is the event's, its index the day of its event time, only
+committed records are read, and what the engine refuses goes to the dead letters. `clickstream` is
+this project's own; the two others are checked against their published options only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from clickstream_operator.spec import ClickPipeline
+
+CLICKSTREAM_CLASS = "dev.clickstream.connect.SearchSinkConnector"
+AIVEN_CLASS = "io.aiven.kafka.connect.opensearch.OpensearchSinkConnector"
+CONFLUENT_CLASS = "io.confluent.connect.elasticsearch.ElasticsearchSinkConnector"
+_TRANSFORMS = "org.apache.kafka.connect.transforms"
+# Large enough for one bulk request of our own sink; the others cut their batches themselves.
+_POLL_RECORDS = "3000"
+# An outage of the engine must not turn good documents into dead letters: retry for about a month.
+_PATIENCE = {"max.retries": "500000", "retry.backoff.ms": "5000"}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """References to user and password, as Connect resolves them."""
+
+    username: str
+    password: str
+
+
+Flavour = Callable[[ClickPipeline, Credentials | None], tuple[str, dict[str, str]]]
+
+
+def clickstream(pipeline: ClickPipeline, credentials: Credentials | None) -> tuple[str, dict[str, str]]:
+    """Return class and configuration of this project's bulk sink (connect/)."""
+    search = pipeline.spec.sink.search
+    user = {"username": credentials.username, "password": credentials.password} if credentials else {}
+    return CLICKSTREAM_CLASS, {
+        **_reading(pipeline),
+        "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
+        "url": search.url,
+        **user,
+        "index": search.index,
+        "id.field": "event_id",
+        "timestamp.field": "timestamp",
+    }
+
+
+def opensearch(pipeline: ClickPipeline, credentials: Credentials | None) -> tuple[str, dict[str, str]]:
+    """Return class and configuration of Aiven's OpenSearch sink."""
+    return AIVEN_CLASS, {
+        **_reading(pipeline),
+        **_documents(pipeline, credentials),
+        "behavior.on.malformed.documents": "report",
+        "index.write.method": "insert",
+    }
+
+
+def elasticsearch(pipeline: ClickPipeline, credentials: Credentials | None) -> tuple[str, dict[str, str]]:
+    """Return class and configuration of Confluent's Elasticsearch sink."""
+    return CONFLUENT_CLASS, {
+        **_reading(pipeline),
+        **_documents(pipeline, credentials),
+        "behavior.on.malformed.documents": "ignore",
+        "write.method": "insert",
+        # Required by that sink where a transform changes the topic's name.
+        "flush.synchronously": "true",
+    }
+
+
+FLAVOURS: dict[str, Flavour] = {
+    "clickstream": clickstream,
+    "opensearch": opensearch,
+    "elasticsearch": elasticsearch,
+}
+
+
+def _reading(pipeline: ClickPipeline) -> dict[str, str]:
+    topics = pipeline.spec.topics
+    return {
+        "topics": topics.enriched,
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "consumer.override.isolation.level": "read_committed",
+        "consumer.override.auto.offset.reset": "earliest",
+        "consumer.override.max.poll.records": _POLL_RECORDS,
+        "errors.tolerance": "all",
+        "errors.deadletterqueue.topic.name": topics.dead_letters,
+        "errors.deadletterqueue.topic.replication.factor": str(topics.replicas),
+        "errors.deadletterqueue.context.headers.enable": "true",
+    }
+
+
+def _documents(pipeline: ClickPipeline, credentials: Credentials | None) -> dict[str, str]:
+    """Return what both foreign sinks share: the key becomes the id, the record's day the index."""
+    search = pipeline.spec.sink.search
+    user = (
+        {"connection.username": credentials.username, "connection.password": credentials.password}
+        if credentials
+        else {}
+    )
+    return {
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.schemas.enable": "false",
+        "connection.url": search.url,
+        **user,
+        "key.ignore": "false",
+        "schema.ignore": "true",
+        "behavior.on.null.values": "ignore",
+        **_PATIENCE,
+        "transforms": "id,idText,day",
+        "transforms.id.type": f"{_TRANSFORMS}.ValueToKey",
+        "transforms.id.fields": "event_id",
+        "transforms.idText.type": f"{_TRANSFORMS}.ExtractField$Key",
+        "transforms.idText.field": "event_id",
+        "transforms.day.type": f"{_TRANSFORMS}.TimestampRouter",
+        "transforms.day.topic.format": f"{search.index}-${{timestamp}}",
+        "transforms.day.timestamp.format": "yyyy.MM.dd",
+    }

@@ -1,0 +1,130 @@
+"""The topics of a pipeline: what they must be, and the KafkaTopics that make them so.
+
+`local/` creates the same topics from the same list with Kafka's admin client.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from clickstream_operator.fields import duration_ms
+from clickstream_operator.manifests.names import (
+    ACKS,
+    ASSIGNMENT,
+    CHANGELOG,
+    CLUSTER_LABEL,
+    NOTIFICATIONS,
+    POSITIONS,
+    internal_topic,
+    labels,
+    topic_object,
+)
+from clickstream_operator.spec import ClickPipeline
+
+DAY_MS = 86_400_000
+# How long a pipeline may be down and still find its open windows in the changelog.
+DOWNTIME_ALLOWANCE_MS = 7 * DAY_MS
+# A reader that was away for longer than this may miss a tombstone and restores from the start.
+TOMBSTONES_KEPT_MS = 7 * DAY_MS
+DEAD_LETTERS_KEPT_MS = 30 * DAY_MS
+STREAM_KEPT_MS = 7 * DAY_MS
+# Brokers refuse record times more than an hour ahead, which would fail a whole transaction; the
+# processor has judged the event time by `maxFuture` already.
+ANY_FUTURE = str(2**63 - 1)
+# Small segments: compaction leaves the active one alone, and each restart reads these topics to their end.
+SMALL_SEGMENT_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One topic as it must be. `internal`: belongs to the pipeline alone, named after its id."""
+
+    name: str
+    partitions: int
+    replicas: int
+    config: dict[str, str]
+    internal: bool
+
+
+def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
+    """Return every topic of the pipeline, the shared ones first."""
+    topics = pipeline.spec.topics
+    durable = {"min.insync.replicas": str(max(1, topics.replicas - 1))}
+
+    def shared(name: str, config: dict[str, str]) -> TopicSpec:
+        return TopicSpec(name, topics.partitions, topics.replicas, durable | config, internal=False)
+
+    def internal(purpose: str, partitions: int, config: dict[str, str]) -> TopicSpec:
+        name = internal_topic(pipeline, purpose)
+        return TopicSpec(name, partitions, topics.replicas, durable | config, internal=True)
+
+    return [
+        shared(topics.clicks, _deleted(STREAM_KEPT_MS)),
+        shared(topics.profiles, _compacted(TOMBSTONES_KEPT_MS)),
+        shared(topics.enriched, _deleted(STREAM_KEPT_MS) | _any_time()),
+        shared(topics.metrics, _deleted(STREAM_KEPT_MS) | _any_time()),
+        shared(topics.dead_letters, _deleted(DEAD_LETTERS_KEPT_MS) | _any_time()),
+        internal(CHANGELOG, topics.partitions, _changelog(pipeline)),
+        internal(POSITIONS, topics.partitions, _compacted_small()),
+        internal(ASSIGNMENT, 1, _compacted_small()),
+        internal(ACKS, 1, _compacted_small()),
+        internal(NOTIFICATIONS, 1, _deleted(-1)),
+    ]
+
+
+def changelog_retention_ms(pipeline: ClickPipeline) -> int:
+    """Return how long the changelog keeps a record: the window's whole life and the tolerated down-time."""
+    window = pipeline.spec.processing.window
+    life_ms = sum(duration_ms(text) for text in (window.size, window.grace, window.retention))
+    return life_ms + DOWNTIME_ALLOWANCE_MS
+
+
+def kafka_topic(pipeline: ClickPipeline, topic: TopicSpec, api_version: str) -> dict[str, Any]:
+    """Return the KafkaTopic of a topic. It has no owner reference: data outlives the object."""
+    return {
+        "apiVersion": api_version,
+        "kind": "KafkaTopic",
+        "metadata": {
+            "name": topic_object(topic.name),
+            "namespace": pipeline.namespace,
+            "labels": {**_labels(pipeline, topic), CLUSTER_LABEL: pipeline.spec.kafka.cluster},
+        },
+        "spec": {
+            "topicName": topic.name,
+            "partitions": topic.partitions,
+            "replicas": topic.replicas,
+            "config": topic.config,
+        },
+    }
+
+
+def _labels(pipeline: ClickPipeline, topic: TopicSpec) -> dict[str, str]:
+    return labels(pipeline, "topic") | {"clickstream.dev/internal": str(topic.internal).lower()}
+
+
+def _deleted(kept_ms: int) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(kept_ms)}
+
+
+def _any_time() -> dict[str, str]:
+    return {"message.timestamp.after.max.ms": ANY_FUTURE}
+
+
+def _compacted(tombstones_kept_ms: int) -> dict[str, str]:
+    return {"cleanup.policy": "compact", "delete.retention.ms": str(tombstones_kept_ms)}
+
+
+def _compacted_small() -> dict[str, str]:
+    return {
+        "cleanup.policy": "compact",
+        "segment.bytes": str(SMALL_SEGMENT_BYTES),
+        "min.cleanable.dirty.ratio": "0.1",
+    }
+
+
+def _changelog(pipeline: ClickPipeline) -> dict[str, str]:
+    return {
+        "cleanup.policy": "compact,delete",
+        "retention.ms": str(changelog_retention_ms(pipeline)),
+        "delete.retention.ms": str(TOMBSTONES_KEPT_MS),
+        "segment.bytes": str(4 * SMALL_SEGMENT_BYTES),
+    }
