@@ -60,11 +60,23 @@ class AssignmentSource(Protocol):
         Called after each initialisation of the pod's producer, before it processes. Raises TimeoutError.
         """
 
+    def to_fence(self, partition: int, task: TaskAssignment, waited_s: float) -> tuple[int, ...] | None:
+        """Return whom a new owner must fence before it restores, or None to wait and ask again (R8).
+
+        A pod of `task.fence` that has released the task in this epoch needs no fencing; one that gives
+        heartbeats has 3 s to release (`waited_s`: since the worker first asked); any other is fenced now.
+        """
+
     def acquired(self, partition: int, epoch: int) -> None:
         """Say that this pod has fenced, restored and starts the task now; the fence list may be cleared."""
 
     def released(self, partition: int, epoch: int) -> None:
-        """Say that this pod has committed and dropped the task for good in this epoch (R8)."""
+        """Say that this pod has committed and dropped the task it owned (R8).
+
+        `epoch` is that of the newer record which took the task away, not that of the ownership: the new owner
+        looks for a release in the epoch it takes over in. (A pod on the fence list of a task it does not hold
+        releases it as well; the source does that by itself, from `Directory.tasks`.)
+        """
 
     def close(self) -> None:
         """Say that this pod ends in order, and close. Called once, after the last commit."""
@@ -87,6 +99,10 @@ class StaticAssignment:
     def refresh(self, timeout_s: float) -> Assignment:  # noqa: ARG002
         """Return the assignment: nothing to read."""
         return self.poll()
+
+    def to_fence(self, partition: int, task: TaskAssignment, waited_s: float) -> tuple[int, ...]:  # noqa: ARG002
+        """Return the fence list, which is empty: nobody else ever owned the task."""
+        return task.fence
 
     def acquired(self, partition: int, epoch: int) -> None:
         """Nobody listens."""
