@@ -1,0 +1,229 @@
+"""CEL expressions over a click and its profile: checked once, at start, then evaluated per click.
+
+``click.user_id``, ``click.page_url``, ``click.action`` (string) and ``click.timestamp`` (int, ms) are
+declared, so a wrong type is an error before the first click. Other fields of the click are ``dyn``.
+``profile.user_id``, ``.name``, ``.email``, ``.country``, ``.plan_tier`` are nullable strings; other
+columns are ``dyn``. A click without a profile (``join.type: left``) reads null from every column, as
+in SQL's LEFT JOIN. docs/semantics.md has examples, ADR 0020 the reasons.
+
+The library's checker speaks first; a common expression then runs as a Python function
+(topology/native.py), the rest, and whatever that function leaves open, runs in the library.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_strings
+
+from clickstream_processor.errors import ExpressionFailed
+from clickstream_processor.topology import native
+from clickstream_processor.topology.checked import Comprehension, Ident, Select, Tree, read_tree, walk
+from clickstream_processor.topology.cost import LIMIT, cost
+from clickstream_processor.topology.diagnosis import diagnose, invalid
+from clickstream_processor.topology.reads import Reads, WholeRecord
+
+CLICK_FIELDS = {"user_id": "string", "page_url": "string", "action": "string", "timestamp": "int"}
+PROFILE_COLUMNS = ("user_id", "name", "email", "country", "plan_tier")
+MAX_LENGTH = 4096  # code points; the CRD says the same
+
+_TYPES = {"string": cel.Type.STRING, "int": cel.Type.INT}
+_JSON_TYPES = {"BOOL", "INT", "UINT", "DOUBLE", "STRING", "NULL", "LIST", "MAP", "DYN"}
+
+
+def _environment(column: cel.Type) -> cel.Env:
+    """Return an environment; dotted names give the declared fields of a map their types."""
+    record = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+    variables = {"click": record, "profile": record}
+    variables |= {f"click.{name}": _TYPES[kind] for name, kind in CLICK_FIELDS.items()}
+    variables |= {f"profile.{name}": column for name in PROFILE_COLUMNS}
+    return cel.NewEnv(variables=variables, extensions=[ext_strings.ExtStrings()])
+
+
+# Two: the first checks, the second runs, for the library takes a nullable string only as a protobuf message.
+_CHECK = _environment(cel.Type("google.protobuf.StringValue"))
+_RUN = _environment(cel.Type.DYN)
+
+
+Evaluate = Callable[..., Any]
+_SCALARS = (bool, int, str, type(None))
+
+
+class Expression:
+    """One checked expression; it never changes after that.
+
+    ``evaluate(click, profile)`` is the per-click path: it returns a plain Python value or raises
+    ExpressionFailed. ``profile`` may be None. The records have an attribute for each of
+    ``click_fields`` and ``profile_fields``, msgspec.UNSET where the record lacks it.
+    """
+
+    def __init__(self, name: str, source: str) -> None:
+        """Check ``source``, or raise InvalidExpression; ``name`` is its path in the settings."""
+        self.name = name
+        self.source = source
+        tree, self.type = _check(name, source)
+        self._reads = _reads(name, source, tree)
+        self.click_fields = self._reads.click_fields
+        self.profile_fields = self._reads.profile_fields
+        self._library = _RUN.compile(source)
+        function = native.to_function(tree)
+        self.is_native = function is not None
+        self.evaluate: Evaluate = self.by_library if function is None else self._guard(function)
+
+    def by_library(self, click: Any, profile: Any) -> Any:
+        """Evaluate in the library, whatever the expression: the reference for ``evaluate``."""
+        try:
+            value = self._library.eval(data=self._reads.activation(click, profile))
+            failed = value.type() == cel.Type.ERROR
+            plain = value.plain_value()
+        except (RuntimeError, ValueError, TypeError, OverflowError) as error:  # all that the binding raises
+            raise ExpressionFailed(f"{self.name}: {error}") from error
+        if failed:
+            raise ExpressionFailed(f"{self.name}: {plain}")
+        if plain.__class__ not in _SCALARS:
+            _require_json(self.name, plain)
+        return plain
+
+    def _guard(self, function: native.Function) -> Evaluate:
+        """Return ``function`` with the library behind it for what it leaves open."""
+        by_library = self.by_library
+
+        def evaluate(click: Any, profile: Any) -> Any:
+            try:
+                return function(click, profile)
+            except native.DOUBT:
+                return by_library(click, profile)
+
+        return evaluate
+
+
+@dataclass(frozen=True, slots=True)
+class Expressions:
+    """The expressions of one pipeline, as topology/pipeline.py takes them."""
+
+    keep: Evaluate | None  # (click, profile) -> bool; None lets every click pass
+    transform: Evaluate | None  # (click, profile) -> output fields to set
+    click_fields: tuple[str, ...]
+    profile_fields: tuple[str, ...]
+
+
+def compile_expressions(keep: str, outputs: Mapping[str, str]) -> Expressions:
+    """Check ``processing.filter`` and ``processing.transform.set``, or raise InvalidExpression."""
+    kept = compile_filter(keep)
+    fields = {name: compile_output(name, source) for name, source in outputs.items()}
+    every = [*([kept] if kept else []), *fields.values()]
+    return Expressions(
+        keep=kept.evaluate if kept else None,
+        transform=_transform(fields) if fields else None,
+        click_fields=tuple(dict.fromkeys(name for one in every for name in one.click_fields)),
+        profile_fields=tuple(dict.fromkeys(name for one in every for name in one.profile_fields)),
+    )
+
+
+def compile_filter(source: str, name: str = "processing.filter") -> Expression | None:
+    """Return the filter, whose value is always a bool; None for the empty text: every click passes."""
+    if not source.strip():
+        return None
+    expression = Expression(name, source)
+    if expression.type != "BOOL":
+        hint = "a filter must be true or false; compare the value, for example with == or !="
+        raise invalid(name, source, f"the filter is of type {expression.type.lower()}, not bool", 0, hint)
+    return expression
+
+
+def compile_output(field: str, source: str) -> Expression:
+    """Return the expression of one output field; its values are what JSON can hold."""
+    expression = Expression(f"processing.transform.set.{field}", source)
+    kind = expression.type.partition("<")[0]
+    if kind not in _JSON_TYPES:
+        hint = "JSON has no such type; string() and int() convert"
+        raise invalid(expression.name, source, f"the field is of type {kind.lower()}", 0, hint)
+    return expression
+
+
+def _transform(fields: Mapping[str, Expression]) -> Evaluate:
+    setters = [(name, expression.evaluate) for name, expression in fields.items()]
+
+    def transform(click: Any, profile: Any) -> dict[str, Any]:
+        return {name: evaluate(click, profile) for name, evaluate in setters}
+
+    return transform
+
+
+def _reads(name: str, source: str, tree: Tree) -> Reads:
+    try:
+        return Reads(tree.root)
+    except WholeRecord as whole:
+        hint = f"name the field: {whole.record}.action" if whole.record == "click" else "name the column"
+        offset = tree.offsets.get(whole.node_id, 0)
+        text = f"{whole.record} is read as a whole"
+        raise invalid(name, source, text, offset, f"{hint}; has() asks whether a field is there") from whole
+
+
+def _check(name: str, source: str) -> tuple[Tree, str]:
+    """Return the checked tree and the type of its value, or raise InvalidExpression."""
+    if len(source) > MAX_LENGTH:
+        hint = f"at most {MAX_LENGTH} characters"
+        raise invalid(name, source[:80], f"the expression has {len(source)} characters", 0, hint)
+    try:
+        parsed = read_tree(_CHECK.compile(source, disable_check=True).serialize())
+        _refuse_ambiguous(name, source, parsed)
+        checked = _CHECK.compile(source)
+        tree = read_tree(checked.serialize())
+        estimate = cost(tree.root)
+    except RuntimeError as error:
+        if isinstance(error, RecursionError):
+            raise invalid(name, source, "the expression is nested too deeply", 0, "nest less") from error
+        raise diagnose(name, source, str(error)) from error
+    if estimate > LIMIT:
+        hint = "avoid a loop (all, exists, map, filter) inside a loop over a field"
+        raise invalid(name, source, f"the estimated cost {estimate} is over the limit {LIMIT}", 0, hint)
+    return tree, checked.return_type().name()
+
+
+def _refuse_ambiguous(name: str, source: str, tree: Tree) -> None:
+    """Refuse what would not mean what it says.
+
+    has(click.action): the library takes it for the field's value. A loop variable named click or
+    profile: it would hide the record from the reader, and from topology/reads.py.
+    """
+    for node in walk(tree.root):
+        match node:
+            case Select(operand=Ident(name="click"), field=field, test=True) if field in CLICK_FIELDS:
+                text, hint = (
+                    f"has() of the declared field {field}",
+                    f"every click has {field}; leave has() out",
+                )
+            case Select(operand=Ident(name="profile"), field=field, test=True) if field in PROFILE_COLUMNS:
+                text, hint = f"has() of the declared column {field}", f"write profile.{field} != null"
+            case Comprehension(variable="click" | "profile" as variable):
+                text, hint = f"the loop variable {variable} hides the {variable}", "give it another name"
+            case Select(operand=Ident(name="click" | "profile"), field=field) if not _is_readable(field):
+                text, hint = f"the field {field} cannot be read", "a field's name is letters, digits and _"
+            case _:
+                continue
+        raise invalid(name, source, text, tree.offsets.get(node.id, 0), hint)
+
+
+def _is_readable(field: str) -> bool:
+    """Tell whether a record can have an attribute of that name (topology/codec.py makes one for each)."""
+    return field.isidentifier() and field.isascii() and not field.startswith("__")
+
+
+def _require_json(name: str, value: Any) -> None:
+    """Raise ExpressionFailed for a value that JSON cannot hold."""
+    match value:
+        case None | bool() | int() | str():
+            return
+        case float() if math.isfinite(value):
+            return
+        case list():
+            for element in value:
+                _require_json(name, element)
+        case dict() if all(isinstance(key, str) for key in value):
+            for element in value.values():
+                _require_json(name, element)
+        case _:
+            raise ExpressionFailed(f"{name}: the value {value!r:.80} is not what JSON can hold")

@@ -1,0 +1,162 @@
+"""The Python function of a common expression agrees with the CEL library: values, types and errors."""
+
+from time import perf_counter
+from typing import Any
+
+import pytest
+from clickstream_processor.errors import ExpressionFailed, InvalidExpression
+from clickstream_processor.topology.expression import Expression
+from clickstream_processor.topology.records import Click, Profile
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET
+
+
+class Order(Click):
+    amount: Any = UNSET
+    vip: Any = UNSET
+
+
+class Member(Profile):
+    segment: Any = UNSET
+
+
+# Few values, so that random expressions and random records meet; with the ones where languages differ.
+WORDS = ["", "a", "b", "view", "heartbeat", "/p/1", "é", "\ud7ff", "\uffff", "\U00010000", "a'b", 'a"b\\']
+NUMBERS = [-1, 0, 1, 2, 5, 2**31, 2**53 - 1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)]
+DOUBLES = [0.0, -0.0, 1.0, 1.5, 2.0**53, 2.0**63, 1e300, -1.0]
+words = st.sampled_from(WORDS) | st.text(max_size=3)
+anything = st.one_of(
+    words,
+    st.sampled_from(NUMBERS),
+    st.sampled_from(DOUBLES),
+    st.booleans(),
+    st.none(),
+    st.just(UNSET),
+    st.sampled_from([2**63, 2**64, -(2**63) - 1]),
+    st.lists(words, max_size=2),
+    st.dictionaries(words, st.integers(0, 2), max_size=2),
+)
+clicks = st.builds(Order, words, words, words, st.sampled_from(NUMBERS), amount=anything, vip=anything)
+profiles = st.none() | st.builds(Member, words, *[st.none() | words] * 4, segment=anything)
+
+
+def quoted(word: str) -> str:
+    escaped = "".join(c if c.isalnum() and c.isascii() else f"\\U{ord(c):08x}" for c in word)
+    return f'"{escaped}"'
+
+
+def number(value: int) -> str:
+    return str(value)
+
+
+text_literals = st.sampled_from(WORDS).map(quoted)
+int_literals = st.sampled_from(NUMBERS).map(number)
+literals = st.one_of(
+    text_literals,
+    int_literals,
+    st.sampled_from(DOUBLES).map(repr),
+    st.sampled_from(["true", "false", "null", "1u", 'b"a"']),
+)
+click_fields = [
+    "click.user_id",
+    "click.action",
+    "click.page_url",
+    "click.timestamp",
+    "click.amount",
+    "click.vip",
+]
+columns = ["profile.user_id", "profile.country", "profile.plan_tier", "profile.segment"]
+fields = st.sampled_from(click_fields + columns)
+scalars = fields | literals
+lists = st.one_of(
+    st.lists(text_literals, max_size=3),
+    st.lists(int_literals, max_size=3),
+    st.lists(literals, min_size=1, max_size=3),
+).map(lambda elements: f"[{', '.join(elements)}]")
+comparisons = st.one_of(
+    st.tuples(scalars, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), scalars).map(" ".join),
+    st.tuples(scalars, st.just("in"), lists).map(" ".join),
+    st.tuples(fields, st.sampled_from(["startsWith", "endsWith", "contains"]), scalars).map(
+        lambda parts: f"{parts[0]}.{parts[1]}({parts[2]})"
+    ),
+    st.sampled_from(["has(click.amount)", "has(click.vip)", "has(profile.segment)", "click.vip", "true"]),
+    st.sampled_from(["click.timestamp + 1 > 0", "click.action.size() > 1", "1 / click.timestamp == 0"]),
+)
+conditions = st.recursive(
+    comparisons,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["&&", "||"]), inner).map(lambda p: f"({' '.join(p)})"),
+        inner.map(lambda condition: f"!({condition})"),
+        st.tuples(inner, inner, inner).map(lambda p: f"({p[0]} ? {p[1]} : {p[2]})"),
+    ),
+    max_leaves=6,
+)
+expressions = st.one_of(
+    conditions,
+    scalars,
+    st.tuples(conditions, scalars, scalars).map(lambda p: f"{p[0]} ? {p[1]} : {p[2]}"),
+)
+
+
+def outcome(evaluate: Any, click: Click, profile: Profile | None) -> tuple[str, Any]:
+    """Return (type, value), or the fact that there is no value; -0.0 is told from 0.0."""
+    try:
+        value = evaluate(click, profile)
+    except ExpressionFailed as error:
+        return "failed", str(error)
+    return type(value).__name__, repr(value)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(expressions, st.lists(st.tuples(clicks, profiles), min_size=1, max_size=8))
+def test_both_ways_agree(source: str, records: list[tuple[Order, Member | None]]) -> None:
+    try:
+        expression = Expression("filter", source)
+    except InvalidExpression:
+        assume(False)
+    event("native" if expression.is_native else "library")
+    for click, profile in records:
+        here, there = (
+            outcome(expression.evaluate, click, profile),
+            outcome(expression.by_library, click, profile),
+        )
+        event(there[0])
+        assert here == there, (source, click, profile)
+
+
+COMMON = [
+    'click.action != "heartbeat"',
+    'click.action == "view" || click.action == "buy"',
+    'click.action in ["view", "buy"]',
+    '!(click.page_url.startsWith("/internal"))',
+    "click.timestamp > 1690000000000",
+    'profile.country == "USA" && profile.plan_tier != "free"',
+    "has(click.amount) && click.amount > 10",
+    "click.vip == true",
+    'profile.email != null ? profile.email : "none"',
+]
+
+
+@pytest.mark.parametrize("source", COMMON)
+def test_a_common_expression_does_not_go_through_the_library(source: str) -> None:
+    expression = Expression("filter", source)
+    assert expression.is_native
+    expression.by_library = None  # type: ignore[assignment,method-assign]  # the function must not need it
+    click = Order("u", "/p", "view", 1, amount=11, vip=True)
+    assert expression.evaluate(click, Member("u", email=None)) is not UNSET
+
+
+def test_a_common_expression_costs_a_tenth_of_the_library_at_most() -> None:
+    """Measured 0.13 us against 4.5 us; the bound leaves room for a busy machine."""
+    expression = Expression("filter", 'click.action != "heartbeat"')
+    click, rounds = Order("u", "/p", "view", 1), 5_000
+
+    def seconds(evaluate: Any) -> float:
+        start = perf_counter()
+        for _ in range(rounds):
+            evaluate(click, None)
+        return perf_counter() - start
+
+    by_library = min(seconds(expression.by_library) for _ in range(3))
+    assert min(seconds(expression.evaluate) for _ in range(3)) < by_library / 10
