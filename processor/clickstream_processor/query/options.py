@@ -1,10 +1,13 @@
-"""What the query side is told at start: plain values, read from the settings by ``__main__``.
+"""What the query side is told at start: plain values, made from the settings by ``options_of``.
 
 Every field says why one would change it. Times are milliseconds (``_ms``) or seconds (``_s``).
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from clickstream_processor.settings import Settings
+from clickstream_processor.topology.plan import Plan
 
 # Units of a window's name in JSON, largest first: 300_000 ms is "5min", as in clicks_last_5min.
 _UNITS = ((3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms"))
@@ -20,7 +23,7 @@ def window_name(size_ms: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """Where the admin ports of all pods are: ``http://{host with {ordinal}}:{port + ordinal * port_step}``."""
+    """Where the pods' admin ports are: ``http://{host with {ordinal}}:{port + ordinal * port_step}``."""
 
     host: str
     port: int = 8081
@@ -52,18 +55,47 @@ class QueryOptions:
 
     name: str  # of the pipeline, shown on the pages
     namespace: str
-    window_ms: int  # processing.window.size
-    retention_ms: int  # processing.window.retention: how far back `at` may ask
+    plan: Plan  # the windows, and how long they are kept
     peers: Peers
     replicas: int  # processors.replicas: the pods a summary asks, beside those the assignment names
     peer_key: Path  # file with the pipeline's key; read again when it changes
-    advance_ms: int | None = None  # processing.window.advance; None: tumbling
     tokens: Path | None = None  # folder (or file) of bearer tokens, one a line; None: open
     search: SearchOptions | None = None
-    version: str = "0.1.0"
     max_in_flight: int = 256  # answers being made at once; more are refused with 503
     max_subscribers: int = 64  # open event streams per pod
     connect_timeout_s: float = 0.25  # to a peer
     total_timeout_s: float = 1.0  # of one hop to a peer
-    fresh_ms: int = 3_000  # an owner's view of control topic and brokers may be this old without a staleness mark
+    fresh_ms: int = (
+        3_000  # an owner's view of control topic and brokers may be this old without a staleness mark
+    )
     worker_silence_s: float = 30.0  # /healthz fails when the worker loop has not turned for so long
+
+
+def options_of(settings: Settings, plan: Plan) -> QueryOptions:
+    """Return the options that the settings give; ``plan`` is the one the worker's tasks run with."""
+    tokens = settings.query.tokens_secret
+    return QueryOptions(
+        name=settings.name,
+        namespace=settings.namespace,
+        plan=plan,
+        peers=Peers(settings.peers.host, settings.peers.port, settings.peers.port_step),
+        replicas=settings.pod.static_pods or settings.processors.replicas,
+        peer_key=settings.peer_key_path,
+        tokens=settings.pod.secrets_dir / tokens if tokens else None,
+        search=_search_options(settings),
+    )
+
+
+def _search_options(settings: Settings) -> SearchOptions | None:
+    search, transform = settings.sink.search, settings.processing.transform
+    if search is None:
+        return None
+    secret = search.credentials_secret
+    return SearchOptions(
+        url=search.url,
+        index=search.index,
+        retention_ms=search.retention_ms,
+        credentials=settings.pod.secrets_dir / secret if secret else None,
+        fields=dict.fromkeys(transform.set, ""),
+        dropped=frozenset(transform.drop) - frozenset(transform.set),
+    )

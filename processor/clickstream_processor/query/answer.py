@@ -1,0 +1,119 @@
+"""A user's metrics from this pod's committed state: the one place where a query touches the store.
+
+Only a running owner with a fresh view of control topic and brokers answers without a staleness mark.
+Every other readable state (a standby, a task that restores, an owner cut off from Kafka) is a true state
+of a moment in the past, and the answer says how long ago that was.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from clickstream_processor.directory import Directory, Phase, Role, TaskView
+from clickstream_processor.errors import StateCorrupted, StoreClosed
+from clickstream_processor.query.options import window_name
+from clickstream_processor.query.problems import Problem, unknown_user
+from clickstream_processor.state.reads import UserMetrics, user_metrics
+from clickstream_processor.topology.partitioning import murmur2_partition
+from clickstream_processor.topology.plan import Plan
+
+MAX_USER_BYTES = 256
+
+_encode = msgspec.json.encode
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: one user, at one event time (None: now), in how much detail."""
+
+    user: str
+    partition: int
+    at_ms: int | None = None
+    detail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered: a JSON document of status 200, or a problem (400, 404), and how old the state is."""
+
+    status: int
+    body: bytes
+    staleness: str | None = None  # seconds, decimal; None: fresh
+
+
+class LocalState:
+    """Answers from this pod's stores; None where it cannot."""
+
+    def __init__(self, directory: Directory, plan: Plan, fresh_ms: int) -> None:
+        self._directory = directory
+        self._plan = plan
+        self._fresh_ms = fresh_ms
+        self._count_name = f"clicks_last_{window_name(plan.size_ms)}"
+
+    def question(self, user: str, at_ms: int | None, detail: bool) -> Question:
+        """Return the question with the partition the user's records are in."""
+        return Question(user, murmur2_partition(user.encode(), self._plan.partitions), at_ms, detail)
+
+    def as_owner(self, question: Question, now_ms: int) -> Answer | None:
+        """Answer as the running owner; None when this pod is not that, or cannot read its state."""
+        view = self._directory.tasks.get(question.partition)
+        if view is None or view.role is not Role.OWNER or view.phase is not Phase.RUNNING:
+            return None
+        heard_ms = min(self._directory.routes.as_of_ms, self._directory.brokers_seen_ms)
+        stale_ms = now_ms - heard_ms
+        return self._read(question, view, now_ms, stale_ms if stale_ms > self._fresh_ms else 0)
+
+    def as_any(self, question: Question, now_ms: int) -> Answer | None:
+        """Answer from whatever state this pod holds of the task, with its age; None when there is none."""
+        answer = self.as_owner(question, now_ms)
+        view = self._directory.tasks.get(question.partition)
+        if answer is not None or view is None or view.as_of_ms <= 0:
+            return answer
+        return self._read(question, view, now_ms, max(now_ms - view.as_of_ms, 1))
+
+    def _read(self, question: Question, view: TaskView, now_ms: int, stale_ms: int) -> Answer | None:
+        if view.store is None:
+            return None
+        at_ms = now_ms if question.at_ms is None else question.at_ms
+        staleness = f"{stale_ms / 1000:.3f}" if stale_ms else None
+        try:
+            found = user_metrics(view.store, self._plan, question.user, at_ms, windows=question.detail)
+        except (StoreClosed, StateCorrupted):
+            return None
+        if question.at_ms is not None and (gone := self._expired(at_ms, view)) is not None:
+            return Answer(gone.status, gone.body(), staleness)
+        if found is None:
+            return Answer(404, unknown_user(question.user).body(), staleness)
+        document = self._document(found)
+        if question.detail:
+            document["windows"] = [
+                {"window_start": w.start_ms, "window_end": w.end_ms, "clicks": w.clicks}
+                for w in found.windows
+            ]
+            document["as_of"] = now_ms - stale_ms
+            document["staleness"] = stale_ms / 1000
+        return Answer(200, _encode(document), staleness)
+
+    def _document(self, found: UserMetrics) -> dict[str, Any]:
+        profile = found.profile
+        return {
+            "user_id": found.user_id,
+            "user_name": profile.name if profile else None,
+            self._count_name: found.rolling,
+            "country": profile.country if profile else None,
+            "plan_tier": profile.plan_tier if profile else None,
+        }
+
+    def _expired(self, at_ms: int, view: TaskView) -> Problem | None:
+        """Return the problem of a time whose clicks are no longer kept: a count would be too small."""
+        earliest_ms = self._plan.expired_before_ms(view.stream_ms) + self._plan.size_ms
+        if at_ms >= earliest_ms or earliest_ms == self._plan.size_ms:
+            return None
+        return Problem(
+            400,
+            "expired-time",
+            f"Clicks around at={at_ms} are no longer kept; the earliest time to ask for is {earliest_ms}.",
+            parameter="at",
+            earliest_ms=earliest_ms,
+        )

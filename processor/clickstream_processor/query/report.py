@@ -1,0 +1,173 @@
+"""What one pod says of itself to its peers: totals, rates of the last seconds, its tasks.
+
+The record travels between pods of different versions during a roll-out: fields are only ever added, with
+a default, and unknown ones are ignored (msgspec's rule for structs).
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from clickstream_processor.directory import Directory, Role, TaskView, Totals
+
+_SAMPLE_S = 1.0
+_RATE_SAMPLES = 5  # rates are means over five seconds: one second flickers with the commits
+HISTORY_SAMPLES = 300  # five minutes of chart for somebody who opens the page
+
+
+class TaskReport(msgspec.Struct, frozen=True):
+    """One task as a pod holds it."""
+
+    role: str
+    phase: str
+    epoch: int = 0
+    lag_records: int = 0
+    lag_ms: int = 0
+    as_of_ms: int = 0
+    stream_ms: int = -1
+    detail: str = ""
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """Per second; `cpu` is in processor cores."""
+
+    clicks: float = 0.0
+    enriched: float = 0.0
+    filtered: float = 0.0
+    dead_lettered: float = 0.0
+    queries: float = 0.0
+    cpu: float = 0.0
+
+
+class Sample(msgspec.Struct, frozen=True, array_like=True):
+    """One second of a pod's life, for charts; array-like to keep five minutes small."""
+
+    at_ms: int
+    clicks: float
+    enriched: float
+    dead_lettered: float
+
+
+class PodReport(msgspec.Struct, frozen=True):
+    """One pod's answer to ``GET /peer/totals``."""
+
+    ordinal: int
+    instance: str
+    at_ms: int
+    ready: bool
+    generation: int
+    owners: tuple[int | None, ...]
+    standbys: tuple[tuple[int, ...], ...]
+    routes_as_of_ms: int
+    brokers_seen_ms: int
+    clicks: int
+    enriched: int
+    filtered: int
+    dead_lettered: dict[str, int]
+    profiles: int
+    commits: int
+    rates: Rates
+    tasks: dict[str, TaskReport]
+    history: tuple[Sample, ...] = ()
+    version: int = 1
+
+
+def task_name(partition: int) -> str:
+    """Return a task's name as the assignment spells it."""
+    return f"clicks-{partition}"
+
+
+def of_task(view: TaskView) -> TaskReport:
+    """Return what a peer may know of a task."""
+    return TaskReport(
+        role=view.role.value,
+        phase=view.phase.value,
+        epoch=view.epoch,
+        lag_records=view.lag_records,
+        lag_ms=view.lag_ms,
+        as_of_ms=view.as_of_ms,
+        stream_ms=view.stream_ms,
+        detail=view.detail,
+    )
+
+
+class Reporter:
+    """Keeps five minutes of this pod's rates and makes its PodReport. ``sample`` is called once a second."""
+
+    def __init__(self, directory: Directory, queries: Callable[[], int]) -> None:
+        self.ordinal = directory.ordinal
+        self._directory = directory
+        self._queries = queries
+        self._samples: deque[tuple[float, Totals, int]] = deque(maxlen=_RATE_SAMPLES + 1)
+        self._history: deque[Sample] = deque(maxlen=HISTORY_SAMPLES)
+
+    def sample(self, monotonic_s: float, now_ms: int) -> None:
+        """Take the counters of this moment. A negative rate (the counters began anew) is taken as nothing."""
+        totals = self._directory.totals
+        if self._samples:
+            before_s, before, _ = self._samples[-1]
+            span = max(monotonic_s - before_s, 1e-3)
+            self._history.append(
+                Sample(
+                    now_ms // 1000 * 1000,
+                    _rate(totals.clicks - before.clicks, span),
+                    _rate(totals.enriched - before.enriched, span),
+                    _rate(_dead(totals) - _dead(before), span),
+                )
+            )
+        self._samples.append((monotonic_s, totals, self._queries()))
+
+    def rates(self) -> Rates:
+        """Return the mean rates over the last five samples."""
+        if len(self._samples) < 2:
+            return Rates()
+        (first_s, first, first_queries), (last_s, last, last_queries) = self._samples[0], self._samples[-1]
+        span = max(last_s - first_s, 1e-3)
+        return Rates(
+            clicks=_rate(last.clicks - first.clicks, span),
+            enriched=_rate(last.enriched - first.enriched, span),
+            filtered=_rate(last.filtered - first.filtered, span),
+            dead_lettered=_rate(_dead(last) - _dead(first), span),
+            queries=_rate(last_queries - first_queries, span),
+            cpu=round(max(last.cpu_s - first.cpu_s, 0.0) / span, 3),
+        )
+
+    def report(self, *, history: bool = False) -> PodReport:
+        """Return this pod's report as of this moment."""
+        directory = self._directory
+        totals, routes = directory.totals, directory.routes
+        return PodReport(
+            ordinal=directory.ordinal,
+            instance=directory.instance,
+            at_ms=int(time.time() * 1000),
+            ready=directory.ready,
+            generation=routes.generation,
+            owners=routes.owners,
+            standbys=routes.standbys,
+            routes_as_of_ms=routes.as_of_ms,
+            brokers_seen_ms=directory.brokers_seen_ms,
+            clicks=totals.clicks,
+            enriched=totals.enriched,
+            filtered=totals.filtered,
+            dead_lettered=dict(totals.dead_lettered),
+            profiles=totals.profiles,
+            commits=totals.commits,
+            rates=self.rates(),
+            tasks={task_name(p): of_task(view) for p, view in sorted(directory.tasks.items())},
+            history=tuple(self._history) if history else (),
+        )
+
+
+def owned(report: PodReport) -> int:
+    """Return how many tasks the pod owns."""
+    return sum(task.role == Role.OWNER for task in report.tasks.values())
+
+
+def _rate(difference: float, span_s: float) -> float:
+    return round(max(difference, 0) / span_s, 1)
+
+
+def _dead(totals: Totals) -> int:
+    return sum(totals.dead_lettered.values())

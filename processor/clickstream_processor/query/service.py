@@ -1,0 +1,107 @@
+"""What both applications of a pod share: the router, the hub, the search index, and their background work.
+
+Used as an async context manager: it opens the client sessions, samples the counters once a second and keeps
+the search index in order; leaving it ends all of that.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self
+
+from clickstream_processor import metrics as every_metric
+from clickstream_processor.directory import Directory
+from clickstream_processor.query.answer import LocalState
+from clickstream_processor.query.credentials import Secret
+from clickstream_processor.query.hub import SummaryHub
+from clickstream_processor.query.options import QueryOptions
+from clickstream_processor.query.peers import PeerClient
+from clickstream_processor.query.report import Reporter
+from clickstream_processor.query.routing import Router
+from clickstream_processor.query.search import EngineFailed, SearchIndex
+
+log = logging.getLogger(__name__)
+
+_UPKEEP_S = 3600.0  # a day's index is dropped at most an hour late
+_RETRY_MIN_S, _RETRY_MAX_S = 1.0, 60.0
+
+
+class QueryService:
+    """Everything a request needs. The two factories of query.api and query.admin take one of these."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        options: QueryOptions,
+        *,
+        worker_age_s: Callable[[], float],
+        metrics: Callable[[], tuple[bytes, str]] = every_metric.render,
+    ) -> None:
+        self.directory = directory
+        self.options = options
+        self.worker_age_s = worker_age_s
+        self.metrics = metrics
+        self.queries = 0  # user queries answered, this pod's public port
+        self.peer_key = Secret(options.peer_key)
+        self.tokens = Secret(options.tokens) if options.tokens is not None else None
+        self.peers = PeerClient(
+            options.peers, self.peer_key, options.connect_timeout_s, options.total_timeout_s
+        )
+        self.local = LocalState(directory, options.plan, options.fresh_ms)
+        self.router = Router(directory, self.local, self.peers)
+        self.reporter = Reporter(directory, lambda: self.queries)
+        pipeline = {"name": options.name, "namespace": options.namespace}
+        self.hub = SummaryHub(self.reporter, self.peers, options.replicas, pipeline)
+        self.search = SearchIndex(options.search) if options.search is not None else None
+        self._background: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        await self.peers.__aenter__()
+        self._start(self._sample())
+        if self.search is not None:
+            await self.search.__aenter__()
+            self._start(keep_index(self.search))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.hub.close()
+        for task in self._background:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self.peers.__aexit__(kind, error, trace)
+        if self.search is not None:
+            await self.search.__aexit__(kind, error, trace)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._background.append(asyncio.create_task(work))
+
+    async def _sample(self) -> None:
+        while True:
+            self.reporter.sample(time.monotonic(), int(time.time() * 1000))
+            await asyncio.sleep(1.0 - time.time() % 1.0)  # on the second, so that the pods' charts add up
+
+
+async def keep_index(index: SearchIndex) -> None:
+    """Put the template, with retries until it stands; then drop expired days, each hour, for ever.
+
+    Every pod does this: both are idempotent, and no pod is special.
+    """
+    wait_s = _RETRY_MIN_S
+    while True:
+        try:
+            await index.ensure_template()
+            await index.drop_expired(int(time.time() * 1000))
+        except EngineFailed as error:
+            log.warning("search index upkeep failed, next try in about %.0f s: %s", wait_s, error)
+            await asyncio.sleep(wait_s * random.uniform(0.7, 1.3))  # noqa: S311  # jitter, not a secret
+            wait_s = min(wait_s * 2, _RETRY_MAX_S)
+        else:
+            wait_s = _RETRY_MIN_S
+            await asyncio.sleep(_UPKEEP_S)

@@ -1,0 +1,128 @@
+"""The cluster's summary: the pods' reports merged into one document. Pure.
+
+Totals are sums over the pods that answered, counted since each pod's start; a pod that did not answer
+makes the summary ``partial``. Who owns what is taken from the newest assignment any pod knows.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from clickstream_processor.directory import Role
+from clickstream_processor.query.report import PodReport, Rates, Sample, owned, task_name
+
+Summary = dict[str, Any]
+
+_UNKNOWN = "unknown"  # the phase of a task whose owner did not answer, or does not hold it yet
+
+
+def expected_pods(report: PodReport, replicas: int) -> list[int]:
+    """Return the ordinals a summary asks: those the pipeline wants, and those that hold a task."""
+    named = {owner for owner in report.owners if owner is not None}
+    named.update(ordinal for standbys in report.standbys for ordinal in standbys)
+    return sorted(named | set(range(replicas)) | {report.ordinal})
+
+
+def merge(
+    reports: Mapping[int, PodReport | None], *, asked_by: int, at_ms: int, pipeline: Mapping[str, str]
+) -> Summary:
+    """Return the summary of the pods' reports; None stands for a pod that did not answer."""
+    present = {ordinal: report for ordinal, report in reports.items() if report is not None}
+    newest = max(present.values(), key=lambda report: report.generation)
+    dead = _dead_letters(present.values())
+    tasks = [_task(p, newest, present) for p in range(len(newest.owners))]
+    led = [task for task in tasks if task["phase"] != _UNKNOWN]
+    return {
+        "pipeline": dict(pipeline),
+        "at_ms": at_ms,
+        "answered_by": asked_by,
+        "partial": len(present) < len(reports),
+        "generation": newest.generation,
+        "totals": {
+            "clicks": sum(r.clicks for r in present.values()),
+            "enriched": sum(r.enriched for r in present.values()),
+            "filtered": sum(r.filtered for r in present.values()),
+            "dead_lettered": sum(dead.values()),
+            "dead_letters": dict(sorted(dead.items())),
+            "profiles": sum(r.profiles for r in present.values()),
+            "commits": sum(r.commits for r in present.values()),
+        },
+        "rates": _rates(r.rates for r in present.values()),
+        "lag": {
+            "records": sum(task["lag_records"] for task in led),
+            "ms": max((task["lag_ms"] for task in led), default=0),
+        },
+        "tasks_without_owner": [task["task"] for task in tasks if task["owner"] is None],
+        "tasks": tasks,
+        "pods": [_pod(ordinal, report) for ordinal, report in sorted(reports.items())],
+    }
+
+
+def merge_history(reports: Iterable[PodReport | None]) -> list[list[float]]:
+    """Return the pods' per-second rates added up: [at_ms, clicks, enriched, dead-lettered] a second.
+
+    The last second may still lack a pod whose clock is behind: it is left out, the stream brings it.
+    """
+    seconds: dict[int, list[float]] = {}
+    for sample in (sample for report in reports if report is not None for sample in report.history):
+        _add(seconds.setdefault(sample.at_ms, [0.0, 0.0, 0.0]), sample)
+    ordered = sorted(seconds.items())[:-1]
+    return [[at_ms, *(round(value, 1) for value in values)] for at_ms, values in ordered]
+
+
+def _add(values: list[float], sample: Sample) -> None:
+    values[0] += sample.clicks
+    values[1] += sample.enriched
+    values[2] += sample.dead_lettered
+
+
+def _dead_letters(reports: Iterable[PodReport]) -> Counter[str]:
+    reasons: Counter[str] = Counter()
+    for report in reports:
+        reasons.update(report.dead_lettered)
+    return reasons
+
+
+def _rates(rates: Iterable[Rates]) -> dict[str, float]:
+    every = list(rates)
+    return {name: round(sum(getattr(r, name) for r in every), 3) for name in Rates.__struct_fields__}
+
+
+def _task(partition: int, routes: PodReport, present: Mapping[int, PodReport]) -> dict[str, Any]:
+    """Return one task: who should own it, and what that pod says of it."""
+    name, owner = task_name(partition), routes.owners[partition]
+    report = present.get(owner) if owner is not None else None
+    held = report.tasks.get(name) if report is not None else None
+    if held is None or held.role != Role.OWNER:
+        held = None
+    return {
+        "task": name,
+        "partition": partition,
+        "owner": owner,
+        "standbys": list(routes.standbys[partition]) if partition < len(routes.standbys) else [],
+        "phase": held.phase if held else _UNKNOWN,
+        "lag_records": held.lag_records if held else 0,
+        "lag_ms": held.lag_ms if held else 0,
+        "stream_ms": held.stream_ms if held else -1,
+        "detail": held.detail if held else "",
+    }
+
+
+def _pod(ordinal: int, report: PodReport | None) -> dict[str, Any]:
+    """Return one pod's line; a pod that did not answer has nothing but its ordinal."""
+    if report is None:
+        return {"ordinal": ordinal, "answered": False}
+    return {
+        "ordinal": ordinal,
+        "answered": True,
+        "instance": report.instance,
+        "ready": report.ready,
+        "owned": owned(report),
+        "standby": len(report.tasks) - owned(report),
+        "clicks": report.clicks,
+        "enriched": report.enriched,
+        "dead_lettered": sum(report.dead_lettered.values()),
+        "brokers_seen_ms": report.brokers_seen_ms,
+        "routes_as_of_ms": report.routes_as_of_ms,
+        "rates": {name: getattr(report.rates, name) for name in Rates.__struct_fields__},
+    }
