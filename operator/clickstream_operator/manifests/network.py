@@ -1,0 +1,58 @@
+"""The NetworkPolicy of the processor pods: queries from the cluster, the admin port from few."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from clickstream_operator.manifests.names import labels, names_of, selector
+from clickstream_operator.manifests.platform import Platform
+from clickstream_operator.manifests.settings import ADMIN_PORT
+from clickstream_operator.spec import ClickPipeline
+
+_SCHEME_PORTS = {"http": 80, "https": 443}
+
+
+def network_policy(pipeline: ClickPipeline, platform: Platform) -> dict[str, Any]:
+    """Return the policy. Brokers and engine may be outside the cluster: any address, their ports."""
+    peers = {"podSelector": {"matchLabels": selector(pipeline)}}
+    readers = dict.fromkeys((platform.operator_namespace, *platform.metrics_namespaces))
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": names_of(pipeline).network_policy,
+            "namespace": pipeline.namespace,
+            "labels": labels(pipeline),
+        },
+        "spec": {
+            "podSelector": {"matchLabels": selector(pipeline)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [
+                {"ports": [_tcp(pipeline.spec.query.port)]},
+                {"from": [peers, *map(_namespace, readers)], "ports": [_tcp(ADMIN_PORT)]},
+            ],
+            "egress": [
+                {"ports": [{"protocol": "UDP", "port": 53}, _tcp(53)]},
+                {"to": [peers], "ports": [_tcp(ADMIN_PORT)]},
+                {"ports": [_tcp(port) for port in _kafka_ports(pipeline)]},
+                {"ports": [_tcp(_search_port(pipeline))]},
+            ],
+        },
+    }
+
+
+def _tcp(port: int) -> dict[str, Any]:
+    return {"protocol": "TCP", "port": port}
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+def _kafka_ports(pipeline: ClickPipeline) -> list[int]:
+    servers = pipeline.spec.kafka.bootstrap_servers.split(",")
+    return sorted({int(server.rpartition(":")[2]) for server in servers})
+
+
+def _search_port(pipeline: ClickPipeline) -> int:
+    url = urlsplit(pipeline.spec.sink.search.url)
+    return url.port or _SCHEME_PORTS[url.scheme]

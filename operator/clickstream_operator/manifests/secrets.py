@@ -1,0 +1,64 @@
+"""The Secrets a pipeline refers to, and the one it makes for itself."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from clickstream_operator.manifests.names import labels, names_of
+from clickstream_operator.spec import ClickPipeline
+
+PEER_KEY = "key"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretUse:
+    """One Secret, the keys it must have, and who reads it."""
+
+    name: str
+    keys: tuple[str, ...]
+    by_connect: bool = False
+    by_processors: bool = False
+
+
+def secret_uses(pipeline: ClickPipeline) -> list[SecretUse]:
+    """Return every Secret the pipeline refers to, each once; the peer key is not among them."""
+    spec = pipeline.spec
+    user_and_password = ("username", "password")
+    uses = [SecretUse(spec.source.postgres.credentials_secret, user_and_password, by_connect=True)]
+    if search := spec.sink.search.credentials_secret:
+        uses.append(SecretUse(search, user_and_password, by_connect=True, by_processors=True))
+    if spec.kafka.tls:
+        uses.append(SecretUse(spec.kafka.tls.ca_secret, ("ca.crt",), by_processors=True))
+    if user := spec.kafka.authentication:
+        keys = ("password",) if user.type == "scram-sha-512" else ("user.crt", "user.key")
+        uses.append(SecretUse(user.user, keys, by_processors=True))
+    if tokens := spec.query.tokens_secret:
+        uses.append(SecretUse(tokens, (), by_processors=True))
+    return _merged(uses)
+
+
+def peer_key_secret(pipeline: ClickPipeline, key: str) -> dict[str, Any]:
+    """Return the Secret by which the pods of this pipeline know each other."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": names_of(pipeline).peer_key,
+            "namespace": pipeline.namespace,
+            "labels": labels(pipeline),
+        },
+        "type": "Opaque",
+        "stringData": {PEER_KEY: key},
+    }
+
+
+def _merged(uses: list[SecretUse]) -> list[SecretUse]:
+    merged: dict[str, SecretUse] = {}
+    for use in uses:
+        old = merged.get(use.name, SecretUse(use.name, ()))
+        merged[use.name] = SecretUse(
+            use.name,
+            tuple(dict.fromkeys((*old.keys, *use.keys))),
+            old.by_connect or use.by_connect,
+            old.by_processors or use.by_processors,
+        )
+    return list(merged.values())
