@@ -21,7 +21,7 @@ class InvalidExpression(ProcessorError):
         self.hint = hint
 
 
-class ExpressionFailed(ProcessorError):
+class EvaluationFailed(ProcessorError):
     """An expression has no value for this click. Dead-letter it with reason expression-error, keep going."""
 
 
@@ -43,6 +43,10 @@ class StateCorrupted(ProcessorError):
 
 class StateTooNew(ProcessorError):
     """Local state was written by a newer version. Refuse to start the task; do not touch the state."""
+
+
+class StateUnavailable(ProcessorError):
+    """The volume refuses to serve the state (full, locked, I/O error). Keep it; stop the task and say so."""
 
 
 class StoreClosed(ProcessorError):

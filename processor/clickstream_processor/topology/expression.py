@@ -12,18 +12,17 @@ The library's checker speaks first; a common expression then runs as a Python fu
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
-from clickstream_processor.errors import ExpressionFailed
+from clickstream_processor.errors import EvaluationFailed
 from clickstream_processor.topology import native
 from clickstream_processor.topology.checked import Comprehension, Ident, Select, Tree, read_tree, walk
 from clickstream_processor.topology.cost import LIMIT, cost
 from clickstream_processor.topology.diagnosis import diagnose, invalid
-from clickstream_processor.topology.reads import Reads, WholeRecord
+from clickstream_processor.topology.reads import Reads
 
 CLICK_FIELDS = {"user_id": "string", "page_url": "string", "action": "string", "timestamp": "int"}
 PROFILE_COLUMNS = ("user_id", "name", "email", "country", "plan_tier")
@@ -48,15 +47,16 @@ _RUN = _environment(cel.Type.DYN)
 
 
 Evaluate = Callable[..., Any]
+Row = Mapping[str, Any] | None
 _SCALARS = (bool, int, str, type(None))
 
 
 class Expression:
     """One checked expression; it never changes after that.
 
-    ``evaluate(click, profile)`` is the per-click path: it returns a plain Python value or raises
-    ExpressionFailed. ``profile`` may be None. The records have an attribute for each of
-    ``click_fields`` and ``profile_fields``, msgspec.UNSET where the record lacks it.
+    ``evaluate(click, profile, fields=None, columns=None)`` is the per-click path: it returns a plain
+    Python value or raises EvaluationFailed. ``profile`` may be None. ``fields``, the click's JSON
+    object, is needed if ``reads_fields``; ``columns``, the profile's row, if ``reads_columns``.
     """
 
     def __init__(self, name: str, source: str) -> None:
@@ -64,24 +64,25 @@ class Expression:
         self.name = name
         self.source = source
         tree, self.type = _check(name, source)
-        self._reads = _reads(name, source, tree)
-        self.click_fields = self._reads.click_fields
-        self.profile_fields = self._reads.profile_fields
+        reads = Reads(tree.root)
+        self.reads_fields = reads.fields
+        self.reads_columns = reads.columns
+        self._activation = reads.activation
         self._library = _RUN.compile(source)
         function = native.to_function(tree)
         self.is_native = function is not None
         self.evaluate: Evaluate = self.by_library if function is None else self._guard(function)
 
-    def by_library(self, click: Any, profile: Any) -> Any:
+    def by_library(self, click: Any, profile: Any, fields: Row = None, columns: Row = None) -> Any:
         """Evaluate in the library, whatever the expression: the reference for ``evaluate``."""
         try:
-            value = self._library.eval(data=self._reads.activation(click, profile))
+            value = self._library.eval(data=self._activation(click, profile, fields, columns))
             failed = value.type() == cel.Type.ERROR
             plain = value.plain_value()
         except (RuntimeError, ValueError, TypeError, OverflowError) as error:  # all that the binding raises
-            raise ExpressionFailed(f"{self.name}: {error}") from error
+            raise EvaluationFailed(f"{self.name}: {error}") from error
         if failed:
-            raise ExpressionFailed(f"{self.name}: {plain}")
+            raise EvaluationFailed(f"{self.name}: {plain}")
         if plain.__class__ not in _SCALARS:
             _require_json(self.name, plain)
         return plain
@@ -90,36 +91,13 @@ class Expression:
         """Return ``function`` with the library behind it for what it leaves open."""
         by_library = self.by_library
 
-        def evaluate(click: Any, profile: Any) -> Any:
+        def evaluate(click: Any, profile: Any, fields: Row = None, columns: Row = None) -> Any:
             try:
-                return function(click, profile)
+                return function(click, profile, fields, columns)
             except native.DOUBT:
-                return by_library(click, profile)
+                return by_library(click, profile, fields, columns)
 
         return evaluate
-
-
-@dataclass(frozen=True, slots=True)
-class Expressions:
-    """The expressions of one pipeline, as topology/pipeline.py takes them."""
-
-    keep: Evaluate | None  # (click, profile) -> bool; None lets every click pass
-    transform: Evaluate | None  # (click, profile) -> output fields to set
-    click_fields: tuple[str, ...]
-    profile_fields: tuple[str, ...]
-
-
-def compile_expressions(keep: str, outputs: Mapping[str, str]) -> Expressions:
-    """Check ``processing.filter`` and ``processing.transform.set``, or raise InvalidExpression."""
-    kept = compile_filter(keep)
-    fields = {name: compile_output(name, source) for name, source in outputs.items()}
-    every = [*([kept] if kept else []), *fields.values()]
-    return Expressions(
-        keep=kept.evaluate if kept else None,
-        transform=_transform(fields) if fields else None,
-        click_fields=tuple(dict.fromkeys(name for one in every for name in one.click_fields)),
-        profile_fields=tuple(dict.fromkeys(name for one in every for name in one.profile_fields)),
-    )
 
 
 def compile_filter(source: str, name: str = "processing.filter") -> Expression | None:
@@ -133,33 +111,20 @@ def compile_filter(source: str, name: str = "processing.filter") -> Expression |
     return expression
 
 
-def compile_output(field: str, source: str) -> Expression:
-    """Return the expression of one output field; its values are what JSON can hold."""
-    expression = Expression(f"processing.transform.set.{field}", source)
+def compile_outputs(
+    sources: Mapping[str, str], name: str = "processing.transform.set"
+) -> dict[str, Expression]:
+    """Return each output field's expression; its values are what JSON can hold."""
+    return {field: _compile_output(f"{name}.{field}", source) for field, source in sources.items()}
+
+
+def _compile_output(name: str, source: str) -> Expression:
+    expression = Expression(name, source)
     kind = expression.type.partition("<")[0]
     if kind not in _JSON_TYPES:
         hint = "JSON has no such type; string() and int() convert"
-        raise invalid(expression.name, source, f"the field is of type {kind.lower()}", 0, hint)
+        raise invalid(name, source, f"the field is of type {kind.lower()}", 0, hint)
     return expression
-
-
-def _transform(fields: Mapping[str, Expression]) -> Evaluate:
-    setters = [(name, expression.evaluate) for name, expression in fields.items()]
-
-    def transform(click: Any, profile: Any) -> dict[str, Any]:
-        return {name: evaluate(click, profile) for name, evaluate in setters}
-
-    return transform
-
-
-def _reads(name: str, source: str, tree: Tree) -> Reads:
-    try:
-        return Reads(tree.root)
-    except WholeRecord as whole:
-        hint = f"name the field: {whole.record}.action" if whole.record == "click" else "name the column"
-        offset = tree.offsets.get(whole.node_id, 0)
-        text = f"{whole.record} is read as a whole"
-        raise invalid(name, source, text, offset, f"{hint}; has() asks whether a field is there") from whole
 
 
 def _check(name: str, source: str) -> tuple[Tree, str]:
@@ -200,20 +165,13 @@ def _refuse_ambiguous(name: str, source: str, tree: Tree) -> None:
                 text, hint = f"has() of the declared column {field}", f"write profile.{field} != null"
             case Comprehension(variable="click" | "profile" as variable):
                 text, hint = f"the loop variable {variable} hides the {variable}", "give it another name"
-            case Select(operand=Ident(name="click" | "profile"), field=field) if not _is_readable(field):
-                text, hint = f"the field {field} cannot be read", "a field's name is letters, digits and _"
             case _:
                 continue
         raise invalid(name, source, text, tree.offsets.get(node.id, 0), hint)
 
 
-def _is_readable(field: str) -> bool:
-    """Tell whether a record can have an attribute of that name (topology/codec.py makes one for each)."""
-    return field.isidentifier() and field.isascii() and not field.startswith("__")
-
-
 def _require_json(name: str, value: Any) -> None:
-    """Raise ExpressionFailed for a value that JSON cannot hold."""
+    """Raise EvaluationFailed for a value that JSON cannot hold."""
     match value:
         case None | bool() | int() | str():
             return
@@ -226,4 +184,4 @@ def _require_json(name: str, value: Any) -> None:
             for element in value.values():
                 _require_json(name, element)
         case _:
-            raise ExpressionFailed(f"{name}: the value {value!r:.80} is not what JSON can hold")
+            raise EvaluationFailed(f"{name}: the value {value!r:.80} is not what JSON can hold")

@@ -9,10 +9,8 @@ the library alone: arithmetic (CEL checks overflow), regular expressions (RE2), 
 
 import ast
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
-
-from msgspec import UNSET
 
 from clickstream_processor.topology.checked import Call, Const, Ident, ListOf, Node, Select, Tree
 
@@ -21,7 +19,7 @@ class Undecided(Exception):
     """The Python function does not know what CEL makes of these values: ask the library. Not an error."""
 
 
-DOUBT = (Undecided, TypeError, AttributeError)
+DOUBT = (Undecided, TypeError, AttributeError, KeyError)
 
 # Beyond it an integer and a double may compare differently in CEL and in Python.
 _EXACT = 2**53
@@ -33,16 +31,16 @@ _TEXT_METHODS = {"startsWith": "startswith", "endsWith": "endswith"}
 _TEXT = {"string", "string?"}
 _NUMBERS = {"int", "double"}
 
-Function = Callable[[Any, Any], Any]
+Function = Callable[[Any, Any, Mapping[str, Any] | None, Mapping[str, Any] | None], Any]
 
 
 def to_function(tree: Tree) -> Function | None:
-    """Return ``f(click, profile)``, or None when only the library can evaluate the tree."""
+    """Return ``f(click, profile, fields, columns)``, or None when only the library can evaluate the tree."""
     try:
         body = _Translation(tree).value(tree.root)
     except _NotTranslated:
         return None
-    names = [ast.arg(name) for name in ("click", "profile")]
+    names = [ast.arg(name) for name in ("click", "profile", "fields", "columns")]
     arguments = ast.arguments(posonlyargs=[], args=names, kwonlyargs=[], kw_defaults=[], defaults=[])
     source = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, body)))
     # Safe: the tree holds nothing but the node kinds made below; the expression's text is only in constants.
@@ -68,8 +66,7 @@ class _Translation:
             case Ident():
                 return _declared(node.name)
             case Select(operand=Ident(name="click" | "profile" as record)):
-                member = _member(record, node.field)
-                return _call("_is_set" if node.test else "_plain", member)
+                return _has(record, node.field) if node.test else _undeclared(record, node.field)
             case Call():
                 return self._call(node)
             case _:
@@ -158,13 +155,25 @@ def _declared(name: str) -> ast.expr:
     if record not in ("click", "profile") or not field:
         raise _NotTranslated
     if record == "click":
-        return _member(record, field)
+        return _attribute(record, field)
     no_profile = ast.Compare(ast.Name(record, ast.Load()), [ast.Is()], [ast.Constant(None)])
-    return ast.IfExp(no_profile, ast.Constant(None), _member(record, field))
+    return ast.IfExp(no_profile, ast.Constant(None), _attribute(record, field))
 
 
-def _member(record: str, name: str) -> ast.expr:
+def _attribute(record: str, name: str) -> ast.expr:
     return ast.Attribute(ast.Name(record, ast.Load()), name, ast.Load())
+
+
+def _undeclared(record: str, field: str) -> ast.expr:
+    return _call("_plain", ast.Subscript(_mapping(record), ast.Constant(field), ast.Load()))
+
+
+def _has(record: str, field: str) -> ast.expr:
+    return ast.Compare(ast.Constant(field), [ast.In()], [_mapping(record)])
+
+
+def _mapping(record: str) -> ast.expr:
+    return ast.Name("fields" if record == "click" else "columns", ast.Load())
 
 
 def _call(name: str, *args: ast.expr) -> ast.expr:
@@ -179,10 +188,6 @@ def _plain(value: Any) -> Any:
     if kind is int and -_EXACT < value < _EXACT:
         return value
     raise Undecided
-
-
-def _is_set(value: Any) -> bool:
-    return value is not UNSET
 
 
 def _bool(value: Any) -> bool:
@@ -207,5 +212,5 @@ def _not_bool(value: Any) -> Any:
 
 
 _RUNTIME: dict[str, Any] = {"__builtins__": {}} | {
-    function.__name__: function for function in (_plain, _is_set, _bool, _same, _number, _not_bool)
+    function.__name__: function for function in (_plain, _bool, _same, _number, _not_bool)
 }

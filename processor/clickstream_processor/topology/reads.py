@@ -1,56 +1,47 @@
 """What an expression reads of a click and a profile, and the library's variables made of just that.
 
 The library converts a map whole, before it evaluates, so a map holds only the fields that the
-expression names: nothing in a field that nobody reads can fail the evaluation or cost time.
+expression names, if it names them: nothing in another field can fail the evaluation or cost time.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-from msgspec import UNSET
-
 from clickstream_processor.topology.checked import Ident, Node, Select, children
-
-
-class WholeRecord(Exception):
-    """The expression uses a click or a profile as a whole, which is not offered. Refuse it."""
-
-    def __init__(self, node_id: int, record: str) -> None:
-        super().__init__(record)
-        self.node_id = node_id
-        self.record = record
 
 
 class Reads:
     """The variables of one expression."""
 
     def __init__(self, root: Node) -> None:
-        """Collect them, or raise WholeRecord."""
         self._declared: dict[str, tuple[str, str]] = {}  # variable -> record, attribute
-        self._click = _Extras()
-        self._profile = _Extras()
+        self._click = _Members()
+        self._profile = _Members()
         self._collect(root)
 
     @property
-    def click_fields(self) -> tuple[str, ...]:
-        """Names of the fields beyond the declared ones."""
-        return self._click.names
+    def fields(self) -> bool:
+        """Tell whether the click's JSON object is needed: something beyond the declared fields is read."""
+        return self._click.used
 
     @property
-    def profile_fields(self) -> tuple[str, ...]:
-        """Names of the columns beyond the declared ones."""
-        return self._profile.names
+    def columns(self) -> bool:
+        """Tell whether the profile's row is needed."""
+        return self._profile.used
 
-    def activation(self, click: Any, profile: Any) -> dict[str, Any]:
+    def activation(
+        self, click: Any, profile: Any, fields: Mapping[str, Any] | None, columns: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
         """Return the variables' values. Without a profile every column that is read is null."""
         data: dict[str, Any] = {}
         for variable, (record, attribute) in self._declared.items():
             holder = click if record == "click" else profile
             data[variable] = None if holder is None else getattr(holder, attribute)
-        if self._click.names:
-            data["click"] = self._click.of(click)
-        if self._profile.names:
-            data["profile"] = self._profile.nulls() if profile is None else self._profile.of(profile)
+        if self._click.used:
+            data["click"] = self._click.of(fields or {})
+        if self._profile.used:
+            data["profile"] = self._profile.nulls() if profile is None else self._profile.of(columns or {})
         return data
 
     def _collect(self, node: Node) -> None:
@@ -59,8 +50,10 @@ class Reads:
                 self._click.add(node)
             case Select(operand=Ident(name="profile")):
                 self._profile.add(node)
-            case Ident(name="click" | "profile"):
-                raise WholeRecord(node.id, node.name)
+            case Ident(name="click"):
+                self._click.whole = True
+            case Ident(name="profile"):
+                self._profile.whole = True
             case Ident() if "." in node.name:
                 record, _, attribute = node.name.partition(".")
                 self._declared[node.name] = record, attribute
@@ -69,31 +62,31 @@ class Reads:
                     self._collect(child)
 
 
-class _Extras:
-    """The members of one record that are not declared."""
+class _Members:
+    """Which members of one map an expression names, or that it uses the map as a whole."""
 
     def __init__(self) -> None:
-        self._selected: dict[str, None] = {}  # ordered sets: the same order in every process
-        self._tested: dict[str, None] = {}
+        self.whole = False
+        self._selected: set[str] = set()
+        self._tested: set[str] = set()
 
     def add(self, node: Select) -> None:
-        (self._tested if node.test else self._selected)[node.field] = None
+        (self._tested if node.test else self._selected).add(node.field)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._selected | self._tested)
+    def used(self) -> bool:
+        return self.whole or bool(self._selected or self._tested)
 
-    def of(self, record: Any) -> dict[str, Any]:
-        row = {}
-        for name in self.names:
-            value = getattr(record, name)
-            if value is not UNSET:
-                row[name] = _in_range(value) if name in self._selected else None
+    def of(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
+        if self.whole:
+            return {name: _in_range(value) for name, value in mapping.items()}
+        row: dict[str, Any] = {name: None for name in self._tested if name in mapping}
+        row |= {name: _in_range(mapping[name]) for name in self._selected if name in mapping}
         return row
 
     def nulls(self) -> dict[str, None]:
         """Stand for the row of no profile: null where it is read, absent where has() asks."""
-        return {name: None for name in self._selected if name not in self._tested}
+        return {} if self.whole else dict.fromkeys(self._selected - self._tested)
 
 
 def _in_range(value: Any) -> Any:
