@@ -118,7 +118,7 @@ Slot = Annotated[str, _text(r"[a-z0-9_]+", "a replication slot's name: lower-cas
 HttpUrl = Annotated[
     str,
     _text(
-        r"https?://[a-zA-Z0-9.\-\[\]:]+(/[^?#@\s]*)?",
+        r"https?://[a-zA-Z0-9.\-\[\]:]+(/[^?#@$\s]*)?",
         "an http or https URL without user info, query and fragment, such as http://search:9200",
         1024,
     ),
@@ -133,6 +133,9 @@ IndexPrefix = Annotated[
 ]
 OutputField = Annotated[
     str, _text(r"[a-zA-Z_][a-zA-Z0-9_]*", "a field name: letters, digits and _, no digit first", 63)
+]
+ResourceName = Annotated[
+    str, _text(rf"{_NAME}([./]{_NAME})*", "a resource such as cpu, memory or ephemeral-storage", 253)
 ]
 Quantity = Annotated[str, BeforeValidator(_amount)]
 Days = Annotated[str, _span(r"[1-9][0-9]{0,4}d", "1d", "36500d", "d")]

@@ -15,6 +15,7 @@ from clickstream_operator.fields import duration_ms
 T = TypeVar("T")
 
 TOPIC_FIELDS = ("clicks", "profiles", "enriched", "metrics", "deadLetters")
+ADMIN_PORT = 8081
 # The document's id, its owner and its day: the index, the join and the window stand on them.
 KEPT_OUTPUT_FIELDS = ("event_id", "user_id", "timestamp")
 _DURATION = re.compile(r"\d{1,9}(ms|s|m|h|d)")
@@ -40,7 +41,9 @@ def broken_rules(raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Pr
     """Return the problems that only several fields together show."""
     document = _Document(raw, defaults)
     return [
-        problem for rule in (_replicas, _cluster, _advance, _topics, _outputs) for problem in rule(document)
+        problem
+        for rule in (_replicas, _cluster, _user, _advance, _topics, _outputs, _port)
+        for problem in rule(document)
     ]
 
 
@@ -62,6 +65,16 @@ def _cluster(document: _Document) -> Iterator[Problem]:
             "is required while topics.manage is true: name the Strimzi Kafka that owns the topics, "
             "or set topics.manage: false and create them yourself",
         )
+
+
+def _user(document: _Document) -> Iterator[Problem]:
+    if document.get("kafka.authentication.type", str) == "tls" and document.get("kafka.tls", object) is None:
+        yield Problem("spec.kafka.tls", "", "is required while kafka.authentication.type is tls")
+
+
+def _port(document: _Document) -> Iterator[Problem]:
+    if document.get("query.port", int) == ADMIN_PORT:
+        yield Problem("spec.query.port", str(ADMIN_PORT), "must not be the pods' admin port")
 
 
 def _advance(document: _Document) -> Iterator[Problem]:

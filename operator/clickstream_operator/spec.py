@@ -131,10 +131,10 @@ class Storage(_Model):
 
 
 class Resources(_Model):
-    requests: dict[fields.ObjectName, fields.Quantity] = Field(
+    requests: dict[fields.ResourceName, fields.Quantity] = Field(
         default={"cpu": "1", "memory": "1Gi"}, max_length=20
     )
-    limits: dict[fields.ObjectName, fields.Quantity] = Field(default={"memory": "1Gi"}, max_length=20)
+    limits: dict[fields.ResourceName, fields.Quantity] = Field(default={"memory": "1Gi"}, max_length=20)
 
 
 class Processors(_Model):

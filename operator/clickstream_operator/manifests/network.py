@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from clickstream_operator.manifests.names import labels, names_of, selector
 from clickstream_operator.manifests.platform import Platform
-from clickstream_operator.manifests.settings import ADMIN_PORT
+from clickstream_operator.rules import ADMIN_PORT
 from clickstream_operator.spec import ClickPipeline
 
 _SCHEME_PORTS = {"http": 80, "https": 443}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from clickstream_operator.manifests.names import labels, names_of, selector
-from clickstream_operator.manifests.settings import ADMIN_PORT
+from clickstream_operator.rules import ADMIN_PORT
 from clickstream_operator.spec import ClickPipeline
 
 

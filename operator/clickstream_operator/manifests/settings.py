@@ -5,11 +5,11 @@ import json
 from typing import Any
 
 from clickstream_operator.manifests.names import labels, names_of
+from clickstream_operator.rules import ADMIN_PORT
 from clickstream_operator.spec import ClickPipeline
 
 SETTINGS_VERSION = 1
 FILE = "settings.json"
-ADMIN_PORT = 8081
 _SECTIONS = ("kafka", "topics", "source", "processing", "sink", "processors", "query")
 # The controller acts on these; a processor learns them from the assignment. A change rolls no pod.
 _LIVE = ("replicas", "standbys", "failoverAfter", "storage")

@@ -9,7 +9,8 @@ from typing import Any
 from clickstream_operator.manifests.names import SECRETS_HASH, SETTINGS_HASH, labels, names_of, selector
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.manifests.secrets import secret_uses
-from clickstream_operator.manifests.settings import ADMIN_PORT, FILE, settings_document, settings_hash
+from clickstream_operator.manifests.settings import FILE, settings_document, settings_hash
+from clickstream_operator.rules import ADMIN_PORT
 from clickstream_operator.spec import ClickPipeline
 
 SETTINGS_DIR = "/etc/clickstream/settings"
