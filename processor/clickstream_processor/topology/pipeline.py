@@ -4,16 +4,32 @@ Pure: no I/O, no clock, no randomness. Everything it produces goes through `Outp
 remembers is in the `WorkingSet`, which the caller commits or rolls back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from clickstream_processor.errors import EvaluationFailed, MalformedRecord
+from clickstream_processor.topology import keys
+from clickstream_processor.topology.chunk import SECOND_MS, Chunk, read_windows
+from clickstream_processor.topology.codec import (
+    DECODE_ERRORS,
+    decode_click,
+    decode_object,
+    malformation,
+    quote,
+)
+from clickstream_processor.topology.count import Spans, count_hopping
+from clickstream_processor.topology.join import enriched_click
 from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import Click, Counters, Profile
-from clickstream_processor.topology.working import WorkingSet
+from clickstream_processor.topology.records import Click, Counters, Profile, Reason
+from clickstream_processor.topology.working import User, WorkingSet, columns_of, metrics_head
 
-Keep = Callable[[Click, Profile | None], bool]
-Transform = Callable[[Click, Profile | None], dict[str, Any]]
+# Quoted texts kept: pages and actions repeat. Longer texts, and more of them, are not worth the memory.
+CACHED_TEXTS = 20_000
+CACHED_TEXT_LENGTH = 256
+
+
+Row = Mapping[str, Any] | None
 
 
 class Message(Protocol):
@@ -35,18 +51,38 @@ class Message(Protocol):
 class Outputs(Protocol):
     """Where results go: called straight from the hot loop, so each should be one call into the producer.
 
-    An exception they raise leaves the line in the middle of a chunk: roll back. `value` is text, to be
-    sent as UTF-8 (the Kafka client does that itself, without a copy where it is ASCII).
+    An exception they raise leaves the line in the middle of a chunk: roll back. Text is to be sent as UTF-8
+    (the Kafka client does that itself, without a copy where it is ASCII).
     """
 
-    def enriched(self, value: str | bytes, key: bytes, timestamp_ms: int) -> None:
+    def enriched(self, value: str | bytes, key: bytes, timestamp_ms: int, /) -> None:
         """Send one enriched click."""
 
-    def metrics(self, value: str, key: bytes, timestamp_ms: int) -> None:
+    def metrics(self, value: str, key: bytes, timestamp_ms: int, /) -> None:
         """Send the count of one user and window."""
 
-    def dead_letter(self, message: Message, reason: str, detail: str) -> None:
+    def dead_letter(self, message: Message, reason: str, detail: str, /) -> None:
         """Send the click as it came, with its reason."""
+
+
+class Evaluable(Protocol):
+    """A checked expression, as topology/expression.py makes it."""
+
+    reads_fields: bool  # `evaluate` needs the click's whole JSON object
+    reads_columns: bool  # `evaluate` needs the profile's whole row
+    evaluate: Callable[[Click, Profile | None, Row, Row], Any]
+
+
+class Quoted(dict[str, str]):
+    """Texts as JSON, with quotes and escapes."""
+
+    __slots__ = ()
+
+    def __missing__(self, text: str) -> str:
+        quoted = quote(text)
+        if len(text) <= CACHED_TEXT_LENGTH:
+            self[text] = quoted
+        return quoted
 
 
 class Pipeline:
@@ -59,40 +95,164 @@ class Pipeline:
         partition: int,
         outputs: Outputs,
         *,
-        keep: Keep | None = None,
-        transform: Transform | None = None,
-        click_fields: Sequence[str] = (),
-        profile_fields: Sequence[str] = (),
+        keep: Evaluable | None = None,
+        transform: Mapping[str, Evaluable] | None = None,
         partition_of: Callable[[bytes, int], int] = murmur2_partition,
     ) -> None:
         """Bind the line to one partition.
 
-        `keep` tells whether a joined click goes on; `transform` returns output fields to set (an existing
-        name is replaced in place, a new one appended; the value `msgspec.UNSET` leaves the field out). Both
-        may raise ExpressionFailed: the click is dead-lettered. `click_fields` and `profile_fields` name
-        fields beyond the contract's that they read: these become attributes of the Click and Profile they are
-        given, msgspec.UNSET where the record lacks them. `partition_of` is Kafka's murmur2 partitioner; the
-        runtime passes the client's own, which is 50 times as fast as ours.
+        `keep` tells whether a joined click goes on (None: all do); `transform` gives output fields their
+        values: an existing name is replaced in place, a new one appended. Where one raises EvaluationFailed
+        the click is dead-lettered. `partition_of` is Kafka's murmur2 partitioner; the runtime passes the
+        client's own, which is 50 times as fast as ours.
         """
-        raise NotImplementedError
-
-    counters: Counters
+        self.counters = Counters()
+        self._plan = plan
+        self._windows = plan.windows
+        self._state = state
+        self._outputs = outputs
+        self._keep = keep
+        self._transform = dict(transform or {})
+        expressions = [*self._transform.values(), *([keep] if keep else [])]
+        self._reads_fields = any(expression.reads_fields for expression in expressions)
+        self._reads_columns = any(expression.reads_columns for expression in expressions)
+        self._event_prefix = f"{plan.clicks_topic}-{partition}-"
+        self._event_json = f'{{"event_id":{quote(self._event_prefix)[:-1]}'
+        self._quoted = Quoted()
+        self._spans = Spans(plan.size_ms)
+        state.bind(partition, partition_of, keep_profiles=bool(expressions or plan.drop))
 
     def profiles(self, messages: Sequence[Message]) -> None:
-        """Apply records of the profiles topic (no error records), in order, tombstones included."""
-        raise NotImplementedError
+        """Apply records of the profiles topic (no error records), in order, tombstones included.
+
+        What is malformed or on a wrong partition is refused and counted; the topic is a table that is read
+        again at each restore, so there is no dead letter.
+        """
+        state, counters = self._state, self.counters
+        for message in messages:
+            try:
+                state.set_profile(message.key(), message.value())
+                counters.profiles += 1
+            except MalformedRecord as error:
+                reason = str(error.args[0])
+                counters.profiles_refused[reason] = counters.profiles_refused.get(reason, 0) + 1
+        if messages:
+            state.profiles_offset = messages[-1].offset() + 1
 
     def clicks(self, messages: Sequence[Message]) -> None:
-        """Take one chunk of clicks of this partition (no error records), in order. The hot loop."""
-        raise NotImplementedError
+        """Take one chunk of clicks of this partition (no error records), in order.
+
+        The hot loop, and so one long function with everything in locals: a call per click costs 5 % of it.
+        """
+        state, plan, outputs = self._state, self._plan, self._outputs
+        users, touched, quoted = state.users, state.touched, self._quoted
+        enriched, prefix = outputs.enriched, self._event_json
+        keep = self._keep.evaluate if self._keep else None
+        needs_fields, needs_columns = self._reads_fields, self._reads_columns
+        plain = not self._transform and not plan.drop
+        tumbling, size_ms = plan.tumbling, plan.size_ms
+        max_bytes, max_future_ms = plan.max_click_bytes, plan.max_future_ms
+        stream_ms, closed_ms = state.stream_ms, state.closed_ms
+        closed_start_ms = closed_ms - size_ms - plan.grace_ms  # windows that start up to here are closed
+        written = counted = filtered = 0
+        fields: Row = None
+        columns: Row = None
+        for message in messages:
+            value: bytes = message.value()  # type: ignore[assignment] # None ends in TypeError
+            try:
+                click = decode_click(value)
+                if needs_fields:
+                    fields = decode_object(value)
+                user = users[message.key()]
+            except (*DECODE_ERRORS, MalformedRecord) as error:
+                self._refuse_malformed(message, error)
+                continue
+            event_ms = click.timestamp
+            if (
+                user.name != click.user_id
+                or len(value) > max_bytes
+                or event_ms - max_future_ms > message.timestamp()[1]
+            ):
+                self._refuse(message, user, click)
+                continue
+            head = user.head
+            if head is None:
+                self._unmatched(message)
+                continue
+            if keep is not None:
+                try:
+                    if needs_columns:
+                        columns = columns_of(user)
+                    if not keep(click, user.profile, fields, columns):
+                        filtered += 1
+                        continue
+                except EvaluationFailed as error:
+                    self._dead_letter(message, Reason.EXPRESSION_ERROR, str(error))
+                    continue
+            if plain:
+                enriched(
+                    f'{prefix}{message.offset()}{head}{quoted[click.page_url]},"action":{quoted[click.action]}'
+                    f',"timestamp":{event_ms}}}',
+                    user.key,
+                    event_ms,
+                )
+            elif not self._write_transformed(message, click, user, fields):
+                continue
+            written += 1
+            if event_ms > stream_ms:
+                stream_ms = event_ms
+                if event_ms > closed_ms:
+                    closed_ms = event_ms
+                    closed_start_ms = closed_ms - size_ms - plan.grace_ms
+            if tumbling:
+                start_ms = event_ms - event_ms % size_ms
+                if start_ms <= closed_start_ms:
+                    self._late(message, closed_ms)
+                    continue
+                chunk = user.chunk
+                if chunk.start_ms != start_ms:
+                    chunk = state.chunk(user, start_ms)
+                windows = chunk.windows
+                windows[0] += 1
+                if event_ms > windows[1]:
+                    windows[1] = event_ms
+                second = event_ms // SECOND_MS
+                if second == chunk.second:
+                    chunk.clicks += 1
+                else:
+                    chunk.add(second)
+                if not chunk.touched:
+                    chunk.touched = True
+                    touched.append(chunk)
+            elif not count_hopping(state, self._windows, user, event_ms, closed_ms):
+                self._late(message, closed_ms)
+                continue
+            counted += 1
+        state.stream_ms, state.closed_ms = stream_ms, closed_ms
+        counters = self.counters
+        counters.clicks += len(messages)
+        counters.enriched += written
+        counters.counted += counted
+        counters.filtered += filtered
 
     def tick(self, now_ms: int) -> bool:
         """Close the windows that wall-clock time has passed; return whether there is something to commit.
 
         Call it about once a second, and only where the position has reached the end of the input (R17).
-        Does nothing with `emit: updates`, which stays record for record with Kafka Streams.
+        Does nothing with `emit: updates`, which stays record for record with Kafka Streams. Nothing is open
+        once the newest event's windows are closed: then time stands still again, and an idle task commits
+        nothing.
         """
-        raise NotImplementedError
+        state = self._state
+        if self._plan.emit != "final" or now_ms <= state.closed_ms:
+            return False
+        newest_closes_ms = state.stream_ms + self._plan.size_ms + self._plan.grace_ms
+        if state.stream_ms < 0 or state.closed_ms >= newest_closes_ms:
+            return False
+        if not self._windows.closed_between(state.closed_ms, now_ms):
+            return False
+        state.closed_ms = now_ms
+        return True
 
     def flush(self) -> list[tuple[bytes, bytes]]:
         """Finish what is to be committed: emit counts, return the changelog's records as (key, value).
@@ -101,4 +261,129 @@ class Pipeline:
         window changed since the last commit; with `final`: the results of the windows that have closed
         since. Afterwards call either `TaskState.commit` or `TaskState.rollback`.
         """
-        raise NotImplementedError
+        state, plan = self._state, self._plan
+        updates = plan.emit == "updates"
+        changes = state.changes
+        chunk_ms = first_ms = -1
+        for chunk in state.touched:
+            if chunk.start_ms != chunk_ms:
+                chunk_ms = chunk.start_ms
+                first_ms = self._windows.first_start_ms(chunk_ms)
+            changes.append((chunk.key, chunk.encode(first_ms, plan.step_ms)))
+            if updates:
+                self._emit_updates(chunk, first_ms)
+            chunk.touched = False
+        state.touched = []
+        if not updates:
+            self._emit_closed()
+        if len(self._quoted) > CACHED_TEXTS:
+            self._quoted.clear()
+        if len(self._spans) > CACHED_TEXTS:
+            self._spans.clear()
+        return changes
+
+    def _emit_updates(self, chunk: Chunk, first_ms: int) -> None:
+        """Emit the windows of a chunk that have changed since the last commit."""
+        metrics, windows, user_key = self._outputs.metrics, chunk.windows, chunk.key[keys.CHUNK_USER :]
+        if self._plan.tumbling:
+            metrics(f"{chunk.metrics_head}{self._spans[first_ms]}{windows[0]}}}", user_key, windows[1])
+            self.counters.metrics += 1
+            return
+        for index in range(len(windows) // 2):
+            if chunk.marks >> index & 1:
+                span = self._spans[first_ms + index * self._plan.step_ms]
+                metrics(f"{chunk.metrics_head}{span}{windows[2 * index]}}}", user_key, windows[2 * index + 1])
+                self.counters.metrics += 1
+        chunk.marks = 0
+
+    def _emit_closed(self) -> None:
+        """Emit the results of the windows that have closed since the last commit, oldest chunks first."""
+        state, windows = self._state, self._windows
+        closed = windows.closed_between(state.emitted_ms, state.closed_ms)
+        state.emitted_ms = state.closed_ms
+        if not closed:
+            return
+        first = keys.chunk_bound(windows.chunk_start_ms(closed[0]))
+        end = keys.chunk_bound(windows.chunk_start_ms(closed[-1]) + 1)
+        for key, value in state.committed_or_changed(first, end):
+            self._emit_results(key, value, closed)
+
+    def _emit_results(self, key: bytes, value: bytes, closed: range) -> None:
+        """Emit the windows of a stored chunk that are among `closed`."""
+        user_key = key[keys.CHUNK_USER :]
+        first_ms = self._windows.first_start_ms(keys.chunk_start_ms(key))
+        head = metrics_head(user_key.decode())
+        for index, count, latest_ms in read_windows(value):
+            start_ms = first_ms + index * self._plan.step_ms
+            if start_ms in closed:
+                text = f"{head}{self._spans[start_ms]}{count}}}"
+                self._outputs.metrics(text, user_key, start_ms + latest_ms)
+                self.counters.metrics += 1
+
+    def _write_transformed(self, message: Message, click: Click, user: User, fields: Row) -> bool:
+        """Write an enriched click with dropped and set fields; False if an expression failed."""
+        try:
+            columns = columns_of(user) if self._reads_columns else None
+            values = {
+                name: expression.evaluate(click, user.profile, fields, columns)
+                for name, expression in self._transform.items()
+            }
+        except EvaluationFailed as error:
+            self._dead_letter(message, Reason.EXPRESSION_ERROR, str(error))
+            return False
+        event_id = f"{self._event_prefix}{message.offset()}"
+        value = enriched_click(event_id, click, user.profile, self._plan.drop, values)
+        self._outputs.enriched(value, user.key, click.timestamp)
+        return True
+
+    def _refuse_malformed(self, message: Message, error: Exception) -> None:
+        """Dead-letter a click that was not decoded, or whose key is none of this partition."""
+        value = message.value()
+        if isinstance(error, TypeError) and value is not None:
+            raise error  # not the record's fault
+        if value is not None and len(value) > self._plan.max_click_bytes:
+            self._oversized(message, len(value))
+        elif isinstance(error, MalformedRecord):
+            self._dead_letter(message, error.args[0], error.args[1])
+        else:
+            self._dead_letter(message, *malformation(error))
+
+    def _refuse(self, message: Message, user: User, click: Click) -> None:
+        """Dead-letter a click that was decoded: say which of the hot loop's three conditions it broke."""
+        value = message.value() or b""
+        record_ms = message.timestamp()[1]
+        if len(value) > self._plan.max_click_bytes:
+            self._oversized(message, len(value))
+        elif user.name != click.user_id:
+            self._dead_letter(message, Reason.KEY_MISMATCH, "user_id is not the key")
+        else:
+            detail = f"{click.timestamp - record_ms} ms beyond the record's time {record_ms}"
+            self._dead_letter(message, Reason.TOO_FAR_IN_FUTURE, detail)
+
+    def _oversized(self, message: Message, size_bytes: int) -> None:
+        self._dead_letter(
+            message, Reason.OVERSIZED, f"{size_bytes} bytes, allowed {self._plan.max_click_bytes}"
+        )
+
+    def _unmatched(self, message: Message) -> None:
+        if self._plan.unmatched == "drop":
+            self._drop(Reason.UNMATCHED)
+        else:
+            self._dead_letter(message, Reason.UNMATCHED, "no profile of this user")
+
+    def _late(self, message: Message, closed_ms: int) -> None:
+        if self._plan.late == "drop":
+            self._drop(Reason.LATE)
+        else:
+            self._dead_letter(
+                message, Reason.LATE, f"its windows were closed at {closed_ms - self._plan.grace_ms}"
+            )
+
+    def _drop(self, reason: Reason) -> None:
+        dropped = self.counters.dropped
+        dropped[reason.value] = dropped.get(reason.value, 0) + 1
+
+    def _dead_letter(self, message: Message, reason: Reason, detail: str) -> None:
+        dead_lettered = self.counters.dead_lettered
+        dead_lettered[reason.value] = dead_lettered.get(reason.value, 0) + 1
+        self._outputs.dead_letter(message, reason.value, detail)

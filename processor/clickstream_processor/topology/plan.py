@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from clickstream_processor.topology.window import Windows
+
 # A click this large is not a click; and its dead letter must still fit a default topic's max.message.bytes.
 MAX_CLICK_BYTES = 65_536
-# The user id is part of every key of the state and of the changelog.
-MAX_KEY_BYTES = 1_024
 # Window index (u16) and event-time offsets in a window (u32 ms) bound the encoded chunk: topology/chunk.py.
 MAX_WINDOWS_PER_CHUNK = 65_535
 MAX_WINDOW_MS = 30 * 24 * 3_600_000
@@ -55,8 +55,13 @@ class Plan:
         return self.step_ms == self.size_ms
 
     @property
+    def windows(self) -> Windows:
+        """The arithmetic of windows and chunks."""
+        return Windows(self.size_ms, self.step_ms, self.grace_ms)
+
+    @property
     def layout(self) -> str:
-        """What the state's keys and values depend on; state of another layout cannot be read with this plan."""
+        """What the state's keys and values depend on; a plan cannot read state of another layout."""
         return f"chunk={self.size_ms} advance={self.step_ms}"
 
     def expired_before_ms(self, stream_ms: int) -> int:

@@ -1,22 +1,22 @@
 """The records that go in and out, and the names of what can be wrong with one."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 
 class Click(msgspec.Struct, gc=False):
-    """A click as the clicks topic carries it; `codec.click_decoder` adds fields that expressions name."""
+    """A click as the clicks topic carries it; its other fields are not read unless an expression does."""
 
     user_id: str
     page_url: str
     action: str
-    timestamp: int  # event time, ms; 0 to 2^53
+    timestamp: Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # event time, ms; what any JSON reader can hold
 
 
 class Profile(msgspec.Struct, gc=False):
-    """A row of the profile table; columns may be null. `codec.profile_decoder` adds columns expressions name."""
+    """A row of the profile table. Columns but the key may be null; others are read by expressions only."""
 
     user_id: str
     name: str | None = None

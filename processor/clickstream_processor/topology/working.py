@@ -1,22 +1,233 @@
-"""What a task has in hand: decoded users and chunks, stream time, and what has changed since the last commit."""
+"""What a task has in hand: decoded users and chunks, the clocks, and what has changed since the last commit.
 
-from collections.abc import Iterator
-from typing import Protocol
+One look-up by the record's key gives a user with the profile's pre-encoded JSON and the chunks last used, so
+that an event costs one dictionary look-up. Users that were not seen for two generations fall out; generations
+change only at a commit, when nothing that is cached differs from the committed state.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from clickstream_processor.errors import EvaluationFailed, StateCorrupted
+from clickstream_processor.topology import keys
+from clickstream_processor.topology.chunk import Chunk
+from clickstream_processor.topology.codec import (
+    DECODE_ERRORS,
+    checked_key,
+    decode_object,
+    decode_profile,
+    malformation,
+    malformed,
+    quote,
+)
+from clickstream_processor.topology.join import enriched_head
+from clickstream_processor.topology.plan import Plan
+from clickstream_processor.topology.records import Profile, Reason
+
+PartitionOf = Callable[[bytes, int], int]
+
+_NO_CHUNK = Chunk(-1, b"", "", [])
 
 
 class Committed(Protocol):
     """The committed state under a working set: one ordered mapping (a TaskStore; in tests, a dict)."""
 
     def get(self, key: bytes) -> bytes | None:
-        """Return the value of a state key (topology/keys.py), or None."""
+        """Return the value of a key of topology/keys.py, or None."""
 
     def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield entries with first <= key < end in the order of their keys."""
 
 
-class WorkingSet:
-    """Uncommitted changes and a bounded cache over committed state."""
+class User:
+    """A user in the working set."""
 
-    stream_ms: int  # greatest event time that reached the count; -1 before the first
-    closed_ms: int  # windows whose end + grace is not beyond this are closed: stream time, or a later tick
-    profiles_offset: int  # next offset of the profiles topic
+    __slots__ = ("chunk", "columns", "head", "key", "metrics_head", "name", "other", "profile", "row")
+
+    def __init__(self, key: bytes, name: str) -> None:
+        self.key = key
+        self.name = name  # the user id
+        self.head: str | None = (
+            None  # the enriched click's JSON from after the offset to page_url; None: no profile
+        )
+        self.metrics_head = metrics_head(name)
+        self.profile: Profile | None = None  # this and the next two only where expressions read profiles
+        self.row: bytes | None = None  # the profile's JSON as it came
+        self.columns: dict[str, Any] | None = None  # the same decoded, at the first use
+        self.chunk = _NO_CHUNK  # the one last used
+        self.other = _NO_CHUNK  # the one used before
+
+
+class Users(dict[bytes | None, User]):
+    """One generation of users by key; a miss looks into the older one, then loads."""
+
+    __slots__ = ("_load", "older")
+
+    def __init__(self, load: Callable[[bytes | None], User], older: dict[bytes | None, User]) -> None:
+        super().__init__()
+        self._load = load
+        self.older = older
+
+    def __missing__(self, key: bytes | None) -> User:
+        user = self.older.pop(key, None) or self._load(key)
+        self[key] = user
+        return user
+
+
+class WorkingSet:
+    """Uncommitted changes and a bounded cache over committed state. Belongs to one thread."""
+
+    def __init__(
+        self,
+        committed: Committed,
+        plan: Plan,
+        stream_ms: int = -1,
+        closed_ms: int = -1,
+        cached_users: int = 100_000,
+    ) -> None:
+        self.plan = plan
+        self.stream_ms = stream_ms  # greatest event time that reached the count; -1 before the first
+        self.closed_ms = (
+            closed_ms  # windows with end + grace up to this are closed: stream time, or a later tick
+        )
+        self.profiles_offset = -1  # next offset of the profiles topic
+        self.emitted_ms = closed_ms  # `emit: final`: results up to this closed_ms have been handed out
+        self.users = Users(self._load, {})
+        self.touched: list[Chunk] = []  # in the order of the first change; see Chunk.touched
+        self.changes: list[tuple[bytes, bytes]] = []  # what the last flush encoded, to be committed
+        self.pending_profiles: dict[bytes, bytes | None] = {}  # by user key; None: deleted
+        self._committed = committed
+        self._displaced: dict[bytes, Chunk] = {}  # touched chunks that no user holds any more
+        self._generation = max(1, cached_users // 2)
+        self._windows = plan.windows
+        self._keeps_profiles = False
+        self._partition = -1
+        self._partition_of: PartitionOf | None = None
+
+    def bind(self, partition: int, partition_of: PartitionOf, *, keep_profiles: bool) -> None:
+        """Say which partition this is, and whether users keep their profiles for expressions."""
+        self._partition = partition
+        self._partition_of = partition_of
+        self._keeps_profiles = keep_profiles
+        self.forget()
+
+    def set_profile(self, key: bytes | None, value: bytes | None) -> None:
+        """Apply one record of the profiles topic; raises MalformedRecord where it is refused."""
+        key, name = checked_key(key)
+        check_partition(key, self._partition, self.plan.partitions, self._partition_of)
+        profile = checked_profile(name, value)
+        self.pending_profiles[key] = value
+        user = self.users.get(key) or self.users.older.get(key)
+        if user is not None:
+            self._give(user, profile, value)
+
+    def chunk(self, user: User, start_ms: int) -> Chunk:
+        """Return the user's chunk that starts at `start_ms`, which becomes `user.chunk`."""
+        current, other = user.chunk, user.other
+        if current.start_ms == start_ms:
+            return current
+        if other.start_ms != start_ms:
+            if other.touched:
+                self._displaced[other.key] = other
+            other = self._chunk(user, start_ms)
+        user.chunk, user.other = other, current
+        return other
+
+    def committed_or_changed(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield chunks with first <= key < end, as they are when the last flush is committed."""
+        changed = {key: value for key, value in self.changes if first <= key < end}
+        for key, value in self._committed.scan(first, end):
+            yield key, changed.pop(key, value)
+        yield from changed.items()
+
+    def settle(self) -> None:
+        """After the commit: nothing is uncommitted any more; let the oldest users go if there are many."""
+        self.touched = []
+        self.changes = []
+        self.pending_profiles = {}
+        self._displaced = {}
+        if len(self.users) > self._generation:
+            self.users = Users(self._load, self.users)
+
+    def forget(self) -> None:
+        """Drop the cache and every uncommitted effect of clicks; profile changes stay."""
+        self.users = Users(self._load, {})
+        self.touched = []
+        self.changes = []
+        self._displaced = {}
+
+    def _load(self, key: bytes | None) -> User:
+        """Return a user from committed state; raises MalformedRecord where the key cannot be right here.
+
+        The partition is computed only without a profile: profiles were checked when they came.
+        """
+        key, name = checked_key(key)
+        user = User(key, name)
+        if key in self.pending_profiles:
+            row = self.pending_profiles[key]
+        else:
+            row = self._committed.get(keys.profile_key(key))
+        if row is None:
+            check_partition(key, self._partition, self.plan.partitions, self._partition_of)
+            self._give(user, None, None)
+            return user
+        try:
+            profile = decode_profile(row)
+        except DECODE_ERRORS as error:
+            raise StateCorrupted(f"the stored profile of {name!r} cannot be read: {error}") from error
+        self._give(user, profile, row)
+        return user
+
+    def _give(self, user: User, profile: Profile | None, row: bytes | None) -> None:
+        """Let the user have this profile from here on."""
+        if self._keeps_profiles:
+            user.profile, user.row, user.columns = profile, row, None
+        if profile is None and self.plan.join == "left":
+            profile = Profile(user.name)
+        user.head = enriched_head(profile) if profile else None
+
+    def _chunk(self, user: User, start_ms: int) -> Chunk:
+        key = keys.chunk_key(start_ms, user.key)
+        chunk = self._displaced.pop(key, None)
+        if chunk is not None:
+            return chunk
+        starts = self._windows.in_chunk(start_ms)
+        chunk = Chunk(start_ms, key, user.metrics_head, [0] * (2 * len(starts)))
+        value = self._committed.get(key)
+        if value is not None:
+            chunk.decode(value, starts.start, self._windows.advance_ms)
+        return chunk
+
+
+def metrics_head(name: str) -> str:
+    """Return the JSON of user-metrics up to the window's start: per user, not per update."""
+    return f'{{"user_id":{quote(name)},"window_start":'
+
+
+def columns_of(user: User) -> dict[str, Any] | None:
+    """Return the whole row of the user's profile, None without one; raises EvaluationFailed."""
+    if user.columns is None and user.row is not None:
+        try:
+            user.columns = decode_object(user.row)
+        except DECODE_ERRORS as error:
+            raise EvaluationFailed(f"the profile's row cannot be read whole: {error}") from error
+    return user.columns
+
+
+def check_partition(key: bytes, partition: int, partitions: int, partition_of: PartitionOf | None) -> None:
+    """Raise MalformedRecord where another partition is the key's: its producer partitions in another way."""
+    if partition_of is not None and (right := partition_of(key, partitions)) != partition:
+        raise malformed(Reason.WRONG_PARTITION, f"partition {partition}; murmur2 of the key says {right}")
+
+
+def checked_profile(name: str, value: bytes | None) -> Profile | None:
+    """Return the profile in a record of user `name`, None for a tombstone; raises MalformedRecord."""
+    if value is None:
+        return None
+    try:
+        profile = decode_profile(value)
+    except DECODE_ERRORS as error:
+        raise malformed(*malformation(error)) from error
+    if profile.user_id != name:
+        raise malformed(Reason.KEY_MISMATCH, "user_id is not the key")
+    return profile

@@ -1,0 +1,50 @@
+"""Counting in hopping windows, and texts of user-metrics. Tumbling windows are counted in pipeline.py."""
+
+from clickstream_processor.topology.chunk import SECOND_MS, Chunk
+from clickstream_processor.topology.window import Windows
+from clickstream_processor.topology.working import User, WorkingSet
+
+
+class Spans(dict[int, str]):
+    """By window start: the JSON of user-metrics from the start to the count."""
+
+    __slots__ = ("_size_ms",)
+
+    def __init__(self, size_ms: int) -> None:
+        super().__init__()
+        self._size_ms = size_ms
+
+    def __missing__(self, start_ms: int) -> str:
+        span = f'{start_ms},"window_end":{start_ms + self._size_ms},"clicks":'
+        self[start_ms] = span
+        return span
+
+
+def count_hopping(state: WorkingSet, windows: Windows, user: User, event_ms: int, closed_ms: int) -> bool:
+    """Count a click in each open window that holds it; False, and nothing is changed, if all are closed."""
+    first_ms = windows.first_open_start_ms(event_ms, closed_ms)
+    if first_ms > event_ms:
+        return False
+    chunk_ms = windows.chunk_start_ms(event_ms)
+    if first_ms < chunk_ms:
+        _count_in(state, windows, state.chunk(user, chunk_ms - windows.size_ms), first_ms, event_ms)
+    chunk = state.chunk(user, chunk_ms)
+    _count_in(state, windows, chunk, max(first_ms, chunk_ms), event_ms)
+    chunk.add(event_ms // SECOND_MS)
+    return True
+
+
+def _count_in(state: WorkingSet, windows: Windows, chunk: Chunk, first_ms: int, event_ms: int) -> None:
+    """Count a click in the chunk's windows that start from `first_ms` to `event_ms`."""
+    starts = windows.in_chunk(chunk.start_ms)
+    counts = chunk.windows
+    index = -(-(first_ms - starts.start) // windows.advance_ms)
+    last = min(len(starts) - 1, (event_ms - starts.start) // windows.advance_ms)
+    for i in range(index, last + 1):
+        counts[2 * i] += 1
+        if event_ms > counts[2 * i + 1]:
+            counts[2 * i + 1] = event_ms
+        chunk.marks |= 1 << i
+    if not chunk.touched:
+        chunk.touched = True
+        state.touched.append(chunk)

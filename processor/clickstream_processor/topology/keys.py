@@ -1,0 +1,33 @@
+"""The keys of a task's state: one ordered keyspace, a byte for the kind first.
+
+    m                                 the checkpoint
+    p  user id                        a profile, its JSON as it came
+    c  chunk start, 8 bytes, user id  a chunk of counts (topology/chunk.py); its changelog record's key, too
+
+The start is big-endian, so chunks stand in the order of time, and those that expire are one range.
+"""
+
+CHECKPOINT = b"m"
+PROFILE = b"p"
+CHUNK = b"c"
+CHUNK_USER = 9  # where the user id begins in a chunk's key
+
+
+def profile_key(user_key: bytes) -> bytes:
+    """Return the key of a user's profile."""
+    return PROFILE + user_key
+
+
+def chunk_bound(start_ms: int) -> bytes:
+    """Return the key before which every chunk starts earlier, and from which on none does."""
+    return CHUNK + start_ms.to_bytes(8, "big")
+
+
+def chunk_key(start_ms: int, user_key: bytes) -> bytes:
+    """Return the key of a user's chunk."""
+    return CHUNK + start_ms.to_bytes(8, "big") + user_key
+
+
+def chunk_start_ms(key: bytes) -> int:
+    """Return the start of the chunk a key stands for."""
+    return int.from_bytes(key[1:CHUNK_USER], "big")
