@@ -8,7 +8,7 @@ LOCKS := requirements.lock
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test lint clean chaos bench bench-quick oracle test-operator cluster cluster-down e2e ci lock format
+.PHONY: help setup demo smoke test lint clean chaos bench bench-quick oracle test-operator cluster cluster-down e2e ci lock format dashboards
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -29,7 +29,7 @@ test: $(READY)  ## Unit and integration tests (real Kafka, started by the tests)
 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/mypy operator && $(BIN)/mypy processor && $(BIN)/mypy local
+	$(BIN)/mypy operator && $(BIN)/mypy processor && $(BIN)/mypy local && $(BIN)/mypy charts
 	$(BIN)/lint-imports
 
 format: $(READY)  ## Format the code
@@ -46,3 +46,6 @@ clean:  ## Stop nothing, remove the demo's data and the virtual environment
 
 ci:  ## What .ci/run calls: lint, then every suite that exists
 	@scripts/ci
+
+dashboards: $(READY)  ## Write the Grafana dashboards' JSON into the chart
+	$(BIN)/python -m charts.dashboards
