@@ -21,7 +21,12 @@ def unprivileged(folders: Sequence[Path]) -> tuple[str, ...]:
     prefix = (shutil.which("setpriv") or "setpriv", *identity)
     if all(_may_enter(prefix, folder) for folder in folders):
         return prefix
-    return (*prefix, "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup")
+    return (
+        *prefix,
+        "--inh-caps=+dac_override",
+        "--ambient-caps=+dac_override",
+        "--securebits=+no_setuid_fixup",
+    )
 
 
 def hand_over(folder: Path) -> None:

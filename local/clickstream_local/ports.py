@@ -36,6 +36,14 @@ def free_ports(count: int) -> list[int]:
         return [int(probe.getsockname()[1]) for probe in probes]
 
 
+def free_row(length: int) -> int:
+    """Return the first of `length` free ports that follow each other."""
+    first = free_port()
+    while not all(_can_bind(port) for port in range(first, first + length)):
+        first = free_port()
+    return first
+
+
 def is_listening(port: int) -> bool:
     """Tell whether somebody accepts connections on the port."""
     with socket.socket() as probe:

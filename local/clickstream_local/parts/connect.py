@@ -1,5 +1,6 @@
 """A distributed Kafka Connect worker with Debezium's PostgreSQL source and our search sink."""
 
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ IN_THE_WORKER = (
 )
 DIRECTORY_PROVIDER = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
 REPOSITORY = Path(__file__).parents[3]
-SINK = REPOSITORY / "connect" / "target"
+SINK = REPOSITORY / "connect" / "target" / "plugin" / "clickstream-connect"
 
 
 def debezium(say: Say = silent) -> Path:
@@ -34,13 +35,24 @@ def debezium(say: Say = silent) -> Path:
     return maven.jars("debezium-3.7.0", HERE / "debezium.pom.xml", exclude_groups=IN_THE_WORKER, say=say)
 
 
-def sink_jar() -> Path:
-    """Return our own sink's jar; raises CannotStart when it was not built."""
-    jars = sorted(SINK.glob("clickstream-*.jar"), key=lambda jar: jar.stat().st_mtime)
-    found = [jar for jar in jars if not jar.stem.endswith(("-sources", "-javadoc", "-tests"))]
-    if not found:
+def sink_jars() -> list[Path]:
+    """Return our own sink's jars; raises CannotStart when it was not built."""
+    jars = sorted(SINK.glob("*.jar"))
+    if not jars:
         raise CannotStart("the search sink is not built: run scripts/build-connect")
-    return found[-1]
+    return jars
+
+
+def build_sink(say: Say = silent) -> None:
+    """Build our own sink unless its sources are unchanged. Raises CannotStart with the reason."""
+    tools.java(say=say)
+    tools.maven(say)
+    say("building the search sink")
+    done = subprocess.run(
+        [REPOSITORY / "scripts" / "build-connect"], check=False, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        raise CannotStart(f"the search sink could not be built:\n{done.stderr.strip()[-2000:]}")
 
 
 class Connect:
@@ -140,7 +152,7 @@ class Connect:
         plugins = self._folder / "plugins"
         self.secrets.mkdir(parents=True, exist_ok=True)
         _link(plugins / "debezium-postgres", sorted(self._debezium.glob("*.jar")))
-        _link(plugins / "clickstream-search", [sink_jar()] if self._with_sink else [])
+        _link(plugins / "clickstream-search", sink_jars() if self._with_sink else [])
         text = "\n".join(f"{key}={value}" for key, value in self._settings(plugins).items())
         (self._folder / "connect.properties").write_text(text + "\n")
 

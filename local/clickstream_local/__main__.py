@@ -1,0 +1,124 @@
+"""`python -m clickstream_local`: the demo, its proof and its state. Ctrl-C and SIGTERM end it in order."""
+
+import argparse
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from clickstream_operator.errors import InvalidSpec
+from rich.console import Console
+
+from clickstream_local.demo import run_demo
+from clickstream_local.errors import CannotStart, LocalError
+from clickstream_local.options import Options, Ports, add_flags, options_from
+from clickstream_local.ports import free_ports, free_row
+from clickstream_local.progress import Progress
+from clickstream_local.smoke import run_smoke
+from clickstream_local.status import show_status
+
+DESCRIPTION = (
+    "The reference pipeline on real parts, as processes of this machine: no Kubernetes, no containers."
+)
+DEMO = """Run everything until Ctrl-C, with generated profiles and clicks.
+Ports: KAFKA_PORT 9092, CONNECT_PORT 8083, POSTGRES_PORT 5433, SEARCH_PORT 9200, QUERY_PORT 8080 (pod i: + i),
+ADMIN_PORT 8090 (pod i: + i), KAFKA_CONTROLLER_PORT 9093.
+Downloads are kept in CLICKSTREAM_CACHE (~/.cache/clickstream)."""
+SMOKE = """Run everything on free ports, for about two minutes, and prove the path by an independent count.
+Prints a table of what was checked and, last, one JSON object; exits with 0 only if all held."""
+FORMATTER = argparse.RawDescriptionHelpFormatter
+
+
+class Ended(Exception):
+    """Somebody asked to end. Stop everything and exit with status 0."""
+
+
+def main() -> int:
+    """Run one command and return the exit status: 0 well, 1 not, 2 wrong arguments."""
+    flags = _parser().parse_args()
+    console = Console(highlight=False)
+    try:
+        with _ending_on_signals():
+            return int(_run(flags, console))
+    except (LocalError, InvalidSpec) as error:
+        console.print(f"[red]{type(error).__name__}[/]", end=" ")
+        console.print(str(error), markup=False, soft_wrap=True)
+        return 1
+    except Ended:
+        return 0 if flags.command == "demo" else 1
+
+
+def _run(flags: argparse.Namespace, console: Console) -> bool:
+    """Return False when the command's answer is no."""
+    if flags.command == "demo":
+        options = options_from(flags, "demo")
+        with _alone(options):
+            run_demo(options, Progress(console))
+        return False
+    if flags.command == "smoke":
+        options = options_from(flags, "smoke", _free_ports(flags.pods or int(os.environ.get("PODS") or 2)))
+        with _alone(options):
+            return not run_smoke(options, Progress(console))
+    return not show_status(options_from(flags, "demo").data, console)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m clickstream_local", description=DESCRIPTION)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text, line in (
+        ("demo", DEMO, "run everything until Ctrl-C"),
+        ("smoke", SMOKE, "run everything for two minutes and prove the whole path"),
+        ("status", "Tell how the running demo is.", "tell how the running demo is"),
+    ):
+        add_flags(commands.add_parser(name, help=line, description=text, formatter_class=FORMATTER))
+    return parser
+
+
+def _free_ports(pods: int) -> Ports:
+    """Return free ports; those of the pods follow each other."""
+    kafka, controller, connect, postgres, search = free_ports(5)
+    query = free_row(2 * pods)
+    return Ports(kafka, controller, connect, postgres, search, query, query + pods)
+
+
+@contextmanager
+def _alone(options: Options) -> Iterator[None]:
+    """Hold the data folder. Raises CannotStart when another run has it."""
+    options.data.mkdir(parents=True, exist_ok=True)
+    with (options.data / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise CannotStart(
+                f"process {lock.read().strip()} uses {options.data}: end it, or choose another --data"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+@contextmanager
+def _ending_on_signals() -> Iterator[None]:
+    """Make the first signal raise Ended; a second one ends at once, and the kernel ends all parts with us."""
+
+    def at_once(*_: object) -> NoReturn:
+        os._exit(130)
+
+    def in_order(_: int, __: FrameType | None) -> NoReturn:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, at_once)
+        raise Ended
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, in_order)
+    yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""The demo: everything runs until it is told to end, and a line says how it goes."""
+
+import json
+import os
+import time
+from dataclasses import asdict
+
+from clickstream_local.database import Writer
+from clickstream_local.errors import CannotStart, DeadlinePassed
+from clickstream_local.live import Figures, Probe, indexed
+from clickstream_local.options import Options
+from clickstream_local.producer import ClickProducer, Stream
+from clickstream_local.profiles import ALICE, make_profiles
+from clickstream_local.progress import Progress
+from clickstream_local.stack import Stack
+from clickstream_local.traffic import Traffic
+from clickstream_local.web import request
+
+RUN_FILE = "run.json"
+PLAIN_LINE_EVERY_S = 10
+
+
+def run_demo(options: Options, progress: Progress) -> None:
+    """Start everything and show figures until an interrupt; then stop everything."""
+    stack = Stack(options, progress)
+    try:
+        stack.start()
+        _note(options, stack)
+        _show(options, stack, progress)
+    finally:
+        with progress.step("stopping"):
+            stack.stop()
+        (options.data / RUN_FILE).unlink(missing_ok=True)
+
+
+def _show(options: Options, stack: Stack, progress: Progress) -> None:
+    topics = stack.pipeline.spec.topics
+    users = [profile.user_id for profile in make_profiles(options.profiles, options.seed)]
+    producer = ClickProducer(stack.kafka.bootstrap, topics.clicks)
+    seed = options.seed + int(time.time())  # a second run on the same data is another day in the shop
+    stream = Stream(producer, Traffic(users, topics.partitions, seed=seed), options.rate)
+    writer = Writer(stack.table, options.profiles, options.changes, options.seed)
+    probe = Probe(stack.pods, users)
+    workers = (stream, writer, probe)
+    for worker in workers:
+        worker.start()
+    try:
+        _first_answer(stack, progress)
+        _print_addresses(options, stack, progress)
+        _figures_for_ever(stack, producer, probe, progress)
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def _first_answer(stack: Stack, progress: Progress, timeout_s: float = 120) -> None:
+    """Wait until a pod has counted clicks of Alice."""
+    url = f"{stack.pods.pods[0].url}/dashboard/users/{ALICE}/metrics"
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        answer = request("GET", url)
+        if answer.ok and any(
+            value for name, value in answer.json().items() if name.startswith("clicks_last")
+        ):
+            progress.say(f"first query answered: [bold]{answer.body.decode()}[/]")
+            return
+        time.sleep(0.1)
+    raise DeadlinePassed(
+        f"{url} had no clicks to tell after {timeout_s:.0f} s; see {stack.options.data}/pod-0.log"
+    )
+
+
+def _print_addresses(options: Options, stack: Stack, progress: Progress) -> None:
+    first = stack.pods.pods[0]
+    others = ", ".join(pod.url for pod in stack.pods.pods[1:])
+    source = stack.pipeline.spec.source.postgres
+    rows = {
+        "Dashboard": f"{first.url}/",
+        "Search": f"{first.url}/search",
+        "API": f"curl -s {first.url}/dashboard/users/{ALICE}/metrics"
+        + (f"   (or {others})" if others else ""),
+        "Metrics": " ".join(f"{pod.admin_url}/metrics" for pod in stack.pods.pods),
+        stack.search.engine: stack.search.url,
+        "Kafka": stack.kafka.bootstrap,
+        "Kafka Connect": f"{stack.connect.url}/connectors?expand=status",
+        "PostgreSQL": f"psql -h {source.host} -p {source.port} -U postgres {source.database}",
+        "Data and logs": str(options.data),
+    }
+    progress.console.print()
+    for name, value in rows.items():
+        progress.console.print(f"  {name:<14} {value}", soft_wrap=True)
+    progress.console.print("\n  Ctrl-C stops everything; the data stays until `make clean`.\n")
+
+
+def _figures_for_ever(stack: Stack, producer: ClickProducer, probe: Probe, progress: Progress) -> None:
+    index = stack.pipeline.spec.sink.search.index
+    before = indexed(stack.search, index)
+    sent_before, enriched_before = producer.sent, _enriched(stack)
+    terminal = progress.console.is_terminal
+    with progress.console.status("") as status:
+        while not stack.ended():
+            figures = Figures(
+                clicks=producer.sent - sent_before,
+                enriched=_enriched(stack) - enriched_before,
+                indexed=indexed(stack.search, index) - before,
+                lag=int(stack.pods.metric("clickstream_consumer_lag_records")),
+                query_p99_ms=probe.p99_ms(),
+            )
+            if terminal:
+                status.update(figures.line())
+            else:
+                progress.say(figures.line())
+            time.sleep(1 if terminal else PLAIN_LINE_EVERY_S)
+    ended = ", ".join(stack.ended())
+    raise CannotStart(f"{ended} ended by itself; see the logs in {stack.options.data}")
+
+
+def _enriched(stack: Stack) -> int:
+    return int(stack.pods.metric("clickstream_records_enriched_total"))
+
+
+def _note(options: Options, stack: Stack) -> None:
+    """Write what `status` reads."""
+    run = {
+        "pid": os.getpid(),
+        "engine": stack.search.engine,
+        "pods": options.pods,
+        "ports": asdict(options.ports),
+        "connectors": stack.connectors,
+    }
+    (options.data / RUN_FILE).write_text(json.dumps(run) + "\n")

@@ -1,0 +1,62 @@
+"""The query interface against the model: any pod, any user, the contract's JSON and the right count."""
+
+from collections.abc import Sequence
+
+from clickstream_operator.fields import duration_ms
+
+from clickstream_local.changes import ProfileHistory
+from clickstream_local.checks import Check
+from clickstream_local.model import Expected
+from clickstream_local.profiles import ALICE
+from clickstream_local.stack import Stack
+from clickstream_local.web import request
+
+MOST_ACTIVE = 150
+OTHERS = 50
+
+
+def check_queries(stack: Stack, expected: Expected, history: ProfileHistory, at_ms: int) -> Check:
+    """Ask every pod for many users at one moment and compare whole answers; deleted users must be unknown."""
+    window_ms = duration_ms(stack.pipeline.spec.processing.window.size)
+    users = _chosen(expected, history)
+    wrong: list[str] = []
+    for pod in stack.pods.pods:
+        for user in users:
+            answer = request("GET", f"{pod.url}/dashboard/users/{user}/metrics?at={at_ms}")
+            profile = history.now(user)
+            if profile is None:
+                if answer.status != 404:
+                    wrong.append(
+                        f"pod {pod.ordinal}: {user} has no profile, but the status is {answer.status}"
+                    )
+                continue
+            want = {
+                "user_id": user,
+                "user_name": profile.name,
+                "clicks_last_5min": expected.rolling(user, at_ms, window_ms),
+                "country": profile.country,
+                "plan_tier": profile.plan_tier,
+            }
+            if not answer.ok or answer.json() != want:
+                wrong.append(f"pod {pod.ordinal}: {answer.status} {answer.body.decode()}, not {want}")
+    text = f"{len(users)} users, {len(stack.pods.pods)} pods" + (
+        f"; {len(wrong)} wrong: {wrong[0]}" if wrong else ""
+    )
+    return Check("answers of any pod for any user, with counts", text, not wrong)
+
+
+def check_shape(stack: Stack) -> Check:
+    """Without parameters the answer has the five fields of the contract, in their order, and no more."""
+    names = ["user_id", "user_name", "clicks_last_5min", "country", "plan_tier"]
+    answers = [request("GET", f"{pod.url}/dashboard/users/{ALICE}/metrics") for pod in stack.pods.pods]
+    unknown = [
+        request("GET", f"{pod.url}/dashboard/users/nobody-of-that-name/metrics") for pod in stack.pods.pods
+    ]
+    held = all(a.ok and list(a.json()) == names for a in answers) and all(a.status == 404 for a in unknown)
+    return Check("the contract's JSON; 404 for unknown users", answers[0].body.decode(), held)
+
+
+def _chosen(expected: Expected, history: ProfileHistory) -> Sequence[str]:
+    """Return the most active users, and some of all the others with the deleted and the new."""
+    active = sorted(expected.seconds, key=lambda user: -expected.seconds[user].total())[:MOST_ACTIVE]
+    return list(dict.fromkeys([*active, *history.users()[100 : 100 + OTHERS], *history.users()[-OTHERS:]]))

@@ -1,0 +1,112 @@
+"""Whole topics, read to their end as a consumer of committed data sees them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from clickstream_local.errors import DeadlinePassed
+
+
+@contextmanager
+def reader(bootstrap: str, **options: str) -> Iterator[Consumer]:
+    """Give a consumer of committed data without a place of its own in any group."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"reader-{uuid4()}",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
+            **options,
+        }
+    )
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def partitions_of(consumer: Consumer, topic: str) -> list[int]:
+    """Return the topic's partitions."""
+    return sorted(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
+
+
+def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
+    """Return the offset after the last record of each partition."""
+    with reader(bootstrap) as consumer:
+        return {
+            partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), 30, cached=False)[1]
+            for partition in partitions_of(consumer, topic)
+        }
+
+
+def read_all(bootstrap: str, topic: str, timeout_s: float = 120) -> Iterator[Message]:
+    """Yield every committed record, in order within a partition, to the present end or DeadlinePassed."""
+    deadline = time.monotonic() + timeout_s
+    with reader(bootstrap) as consumer:
+        left = set(partitions_of(consumer, topic))
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in left])
+        while left:
+            for message in consumer.consume(5_000, 0.2):
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    left.discard(message.partition() or 0)
+                else:
+                    raise KafkaException(error)
+            if time.monotonic() > deadline:
+                raise DeadlinePassed(f"the end of {topic} was not reached in {timeout_s:.0f} s")
+
+
+class Tail:
+    """Tells each record that is committed from now on to `told`, in a thread of its own."""
+
+    def __init__(self, bootstrap: str, topic: str, told: Callable[[Message], None]) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._told = told
+        self._ended = threading.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"tail-{topic}", daemon=True)
+
+    def start(self) -> None:
+        """Begin, and wait until the present end is known."""
+        self._thread.start()
+        if not self._ready.wait(30):
+            raise DeadlinePassed(f"the end of {self._topic} was not found in 30 s")
+
+    def stop(self) -> None:
+        """End."""
+        self._ended.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        with reader(self._bootstrap) as consumer:
+            partitions = partitions_of(consumer, self._topic)
+            consumer.assign([TopicPartition(self._topic, partition, OFFSET_END) for partition in partitions])
+            found: set[int] = set()
+            while not self._ended.is_set():
+                message = consumer.poll(0.05)
+                if message is None:
+                    continue
+                error = message.error()
+                if error is None:
+                    self._told(message)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    found.add(message.partition() or 0)
+                    if len(found) == len(partitions):
+                        self._ready.set()

@@ -1,0 +1,220 @@
+"""The whole reference pipeline on this machine: every part, started and stopped in order.
+
+Order of the start:
+1. tools and jars (installed and fetched when absent);
+2. PostgreSQL, Kafka and the search engine, at the same time;
+3. topics, table, role, publication, settings and secrets;
+4. Kafka Connect and the pods, at the same time;
+5. the connectors: the source once Connect runs, the sink once the pods made the index template.
+The stop is the reverse; it is complete even when the start broke off half-way.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Protocol
+
+from clickstream_operator.manifests.connectors import (
+    directory_references,
+    profiles_connector,
+    search_connector,
+)
+from clickstream_operator.manifests.names import names_of
+from clickstream_operator.spec import ClickPipeline
+
+from clickstream_local import machine, tools
+from clickstream_local.database import ProfileTable
+from clickstream_local.errors import DeadlinePassed
+from clickstream_local.options import Options
+from clickstream_local.parts.connect import Connect, build_sink, debezium
+from clickstream_local.parts.elasticsearch import Elasticsearch
+from clickstream_local.parts.kafka import Kafka, kafka_jars
+from clickstream_local.parts.opensearch import OpenSearch
+from clickstream_local.parts.pods import Pods
+from clickstream_local.parts.postgres import Postgres
+from clickstream_local.parts.search import SearchEngine, call, choose_engine
+from clickstream_local.profiles import make_profiles
+from clickstream_local.progress import Progress
+from clickstream_local.reference import Place, create_topics, load, write_secret, write_settings
+
+ROLE = "clickstream"
+
+
+class Part(Protocol):
+    """What every part can do."""
+
+    def start(self) -> None:
+        """Start and wait until it is ready."""
+
+    def stop(self) -> None:
+        """Stop in order."""
+
+    def is_running(self) -> bool:
+        """Tell whether its programs live."""
+
+
+class Stack:
+    """One running reference pipeline. `start` and `stop` belong to one thread."""
+
+    def __init__(self, options: Options, progress: Progress) -> None:
+        self.options = options
+        self.progress = progress
+        self._started: list[Part] = []
+        self.connectors: list[str] = []
+        self.kafka: Kafka
+        self.postgres: Postgres
+        self.search: SearchEngine
+        self.connect: Connect
+        self.pods: Pods
+        self.pipeline: ClickPipeline
+        self.table: ProfileTable
+
+    def start(self) -> None:
+        """Start everything. Raises a LocalError; whatever runs by then is stopped by `stop`."""
+        machine.check(self.options)
+        engine = choose_engine(self.options.engine)
+        self._make_parts(engine)
+        self._at_once(
+            ("PostgreSQL", lambda: self._run(self.postgres)),
+            ("Kafka", lambda: self._run(self.kafka)),
+            (engine, lambda: self._run(self.search)),
+        )
+        with self.progress.step("topics, table, settings"):
+            self._lay_out()
+        self._at_once(
+            ("Kafka Connect", lambda: self._run(self.connect)),
+            (f"{self.options.pods} processor pods", lambda: self._run(self.pods)),
+        )
+        with self.progress.step("connectors"):
+            self._connect()
+
+    def stop(self) -> None:
+        """Stop everything that was started, the last first."""
+        self._end_parts()
+        self._started.clear()
+
+    def parts(self) -> dict[str, Part]:
+        """Return every part by its name."""
+        return {
+            "PostgreSQL": self.postgres,
+            "Kafka": self.kafka,
+            self.search.engine: self.search,
+            "Kafka Connect": self.connect,
+            "a pod": self.pods,
+        }
+
+    def ended(self) -> list[str]:
+        """Return the names of parts that run no more."""
+        return [name for name, part in self.parts().items() if not part.is_running()]
+
+    def _end_parts(self) -> None:
+        for part in reversed(self._started):
+            part.stop()
+
+    def _make_parts(self, engine: str) -> None:
+        """Step 1: what is needed on the machine, then the parts, none started."""
+        options, ports, say = self.options, self.options.ports, self.progress.say
+        with self.progress.step("tools and jars"):
+            tools.java(say=say)
+            tools.postgres(say)
+            kafka_jars(say)
+            debezium(say)
+            build_sink(say)
+            kind = OpenSearch if engine == "opensearch" else Elasticsearch
+            options.data.mkdir(parents=True, exist_ok=True)
+            self.search = kind(options.data, port=ports.search, say=say)
+        self.kafka = Kafka(options.data, ports=[ports.kafka, ports.kafka_controller])
+        self.postgres = Postgres(options.data, port=ports.postgres)
+        self.connect = Connect(options.data, self.kafka, port=ports.connect, secrets=options.data / "secrets")
+
+    def _run(self, part: Part) -> None:
+        self._started.append(part)  # before the start: a half-started part is stopped too
+        part.start()
+
+    def _at_once(self, *steps: tuple[str, Callable[[], None]]) -> None:
+        """Do several steps at the same time; a failure of one ends the others."""
+
+        def one(step: tuple[str, Callable[[], None]]) -> None:
+            with self.progress.step(step[0]):
+                step[1]()
+
+        with ThreadPoolExecutor(len(steps)) as pool:
+            futures = [pool.submit(one, step) for step in steps]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                self._end_parts()  # the other steps wait for programs that would be in vain
+                raise
+
+    def _lay_out(self) -> None:
+        """Step 3."""
+        options = self.options
+        place = Place(
+            bootstrap=self.kafka.bootstrap,
+            postgres_port=options.ports.postgres,
+            search_url=self.search.url,
+            search_engine=self.search.engine,
+            query_port=options.ports.query,
+            admin_port=options.ports.admin,
+            pods=options.pods,
+        )
+        self.pipeline = load(options.pipeline, place)
+        create_topics(self.pipeline, self.kafka.bootstrap)
+        source = self.pipeline.spec.source.postgres
+        folder = options.data / "secrets"
+        password = self._secret(source.credentials_secret, "password", {"username": ROLE})
+        self._secret(names_of(self.pipeline).peer_key, "key", {})
+        self.table = ProfileTable(self.postgres, source.database)
+        self.table.prepare(
+            ROLE, password, str(source.publication), make_profiles(options.profiles, options.seed)
+        )
+        settings = options.data / "settings.json"
+        write_settings(self.pipeline, place, settings)
+        self.pods = Pods(
+            options.data,
+            settings=settings,
+            secrets=folder,
+            count=options.pods,
+            query_port=options.ports.query,
+            admin_port=options.ports.admin,
+            assignment=f"static:{options.pods}",
+        )
+
+    def _secret(self, name: str, key: str, others: dict[str, str]) -> str:
+        """Return a secret's value, making it at the first start: the database keeps the password."""
+        folder = self.options.data / "secrets"
+        with suppress(FileNotFoundError):
+            return (folder / name / key).read_text()
+        value = secrets.token_urlsafe(24)
+        write_secret(folder, name, {**others, key: value})
+        return value
+
+    def _connect(self) -> None:
+        """Step 5."""
+        reference = directory_references(self.pipeline, str(self.connect.secrets))
+        source = profiles_connector(self.pipeline, reference)
+        self.connect.put(source.name, source.rest())
+        self._wait_for_template()
+        sink = search_connector(self.pipeline, reference)
+        self.connect.put(sink.name, sink.rest())
+        self.connectors = [source.name, sink.name]
+        for name in self.connectors:
+            self.connect.wait_until_running(name)
+
+    def _wait_for_template(self, timeout_s: float = 60) -> None:
+        """Wait until a pod has put the index template: without it the engine guesses the fields' types."""
+        index = self.pipeline.spec.sink.search.index
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            answer = call(self.search, "GET", "/_index_template")
+            templates = answer.json().get("index_templates", []) if answer.ok else []
+            patterns = [p for one in templates for p in one["index_template"]["index_patterns"]]
+            if f"{index}-*" in patterns:
+                return
+            time.sleep(0.2)
+        raise DeadlinePassed(
+            f"no pod has put the template of {index}-* after {timeout_s:.0f} s; see pod-0.log"
+        )
