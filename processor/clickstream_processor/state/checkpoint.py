@@ -2,10 +2,13 @@
 
 import msgspec
 
+from clickstream_processor.errors import MalformedRecord, StateCorrupted, StateTooNew
+
+POSITION_VERSION = 1
 FORMAT_VERSION = 1
 
 
-class Position(msgspec.Struct, frozen=True, omit_defaults=False):
+class Position(msgspec.Struct, frozen=True):
     """The record of a task in the positions topic, written in each transaction (docs/protocol.md)."""
 
     clicks: int  # next offset of the clicks topic
@@ -14,7 +17,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=False):
     at_ms: int = 0  # wall clock of the commit
     ordinal: int = -1
     epoch: int = 0
-    version: int = 1
+    version: int = POSITION_VERSION
 
     def encode(self) -> bytes:
         """Return the record's value, JSON."""
@@ -22,15 +25,21 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=False):
 
     @staticmethod
     def decode(value: bytes) -> "Position":
-        """Read a record's value; raises StateTooNew for a later version, MalformedRecord for anything else."""
-        raise NotImplementedError
+        """Read a record's value; raises StateTooNew for a later version, MalformedRecord for what is none."""
+        try:
+            version = _Version.of(value)
+            if version > POSITION_VERSION:
+                raise StateTooNew(f"a position of version {version}; this one knows {POSITION_VERSION}")
+            return msgspec.json.decode(value, type=Position)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise MalformedRecord(f"not a position: {error}") from error
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
     """What the local store holds, written in one batch with the data it speaks of.
 
-    `owner_mark`: the last batch was written by the owner (a commit, or a restore that was read to its end), so
-    that data and `position` belong together (R19); standbys clear it with each batch they apply.
+    `owner_mark`: the last batch was written by the owner (a commit, or a restore that was read to its end),
+    so that data and `position` belong together (R19); standbys clear it with each batch they apply.
     """
 
     changelog_offset: int = -1  # next changelog offset to apply; -1: nothing applied
@@ -38,5 +47,36 @@ class Checkpoint(msgspec.Struct, frozen=True):
     position: Position | None = None  # the position this state belongs to; None: none known
     proved_at_ms: int = -1  # wall clock of the last proof that the state is complete (R14)
     owner_mark: bool = False
-    layout: str = ""  # Plan.layout the chunks were written with
+    layout: str = ""  # Plan.layout of the chunks; empty: there are none
+    dropped_before_ms: int = 0  # chunks that start earlier were removed
     format_version: int = FORMAT_VERSION
+
+    def encode(self) -> bytes:
+        """Return the stored form, JSON: an older version can read at least `format_version`."""
+        return msgspec.json.encode(self)
+
+    @staticmethod
+    def decode(value: bytes) -> "Checkpoint":
+        """Read the stored form; raises StateTooNew or StateCorrupted."""
+        try:
+            version = _Version.of(value)
+            if version > FORMAT_VERSION:
+                raise StateTooNew(
+                    f"state of format {version}; this version knows formats up to {FORMAT_VERSION}"
+                )
+            return msgspec.json.decode(value, type=Checkpoint)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StateCorrupted(f"the checkpoint cannot be read: {error}") from error
+
+
+class _Version(msgspec.Struct):
+    """The one field that every version of both can be asked for."""
+
+    version: int | None = None
+    format_version: int | None = None
+
+    @staticmethod
+    def of(value: bytes) -> int:
+        """Return the version a record says it has; 0 if it says none."""
+        record = msgspec.json.decode(value, type=_Version)
+        return record.version or record.format_version or 0

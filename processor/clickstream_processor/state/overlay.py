@@ -1,7 +1,11 @@
-"""Uncommitted writes of one task over its store: visible to the task at once, to everyone else after the commit."""
+"""Uncommitted writes of one task over its store: the task sees them at once, all others after the commit."""
 
-from clickstream_processor.state.checkpoint import Position
-from clickstream_processor.state.store import TaskStore
+import msgspec
+
+from clickstream_processor.errors import LayoutChanged
+from clickstream_processor.state.checkpoint import Checkpoint, Position
+from clickstream_processor.state.store import Change, TaskStore
+from clickstream_processor.topology import keys
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.working import WorkingSet
 
@@ -9,11 +13,16 @@ from clickstream_processor.topology.working import WorkingSet
 class TaskState(WorkingSet):
     """The owner's view of a task. Made when a task starts to run, over a restored store.
 
-    Stream time and closed time come from `store.checkpoint.position`.
+    Stream time and closed time come from `store.checkpoint.position`. Raises LayoutChanged where the store's
+    chunks belong to other windows than the plan's.
     """
 
     def __init__(self, store: TaskStore, plan: Plan, cached_users: int = 100_000) -> None:
-        raise NotImplementedError
+        check_layout(store.checkpoint, plan)
+        super().__init__(store, plan, cached_users=cached_users)
+        self._store = store
+        self.rollback()
+        self.profiles_offset = store.checkpoint.profiles_offset
 
     def commit(self, position: Position, changelog_offset: int) -> None:
         """After the Kafka commit: write what `Pipeline.flush` returned, pending profiles and the checkpoint.
@@ -22,16 +31,46 @@ class TaskState(WorkingSet):
         `changelog_offset` is the last changelog record's offset + 1 by its delivery report (R12), or the
         checkpoint's where nothing was written. Sets the owner's mark and `proved_at_ms` = position.at_ms.
         """
-        raise NotImplementedError
+        before = self._store.checkpoint
+        checkpoint = Checkpoint(
+            changelog_offset=changelog_offset,
+            profiles_offset=self.profiles_offset,
+            position=position,
+            proved_at_ms=position.at_ms,
+            owner_mark=True,
+            layout=self.plan.layout,
+            dropped_before_ms=max(before.dropped_before_ms, self.plan.expired_before_ms(position.stream_ms)),
+        )
+        self._store.write([*self.changes, *self._profile_changes()], checkpoint)
+        self.settle()
 
     def commit_profiles(self) -> None:
-        """Write pending profile changes and their offset alone: they are no part of a transaction."""
-        raise NotImplementedError
+        """Write pending profile changes and their offset alone: they are no part of a transaction.
+
+        Only between commits, while no clicks are in hand. The rest of the checkpoint stays as it is.
+        """
+        before = self._store.checkpoint
+        if before.profiles_offset != self.profiles_offset or self.pending_profiles:
+            after = msgspec.structs.replace(before, profiles_offset=self.profiles_offset)
+            self._store.write(self._profile_changes(), after)
+            self.pending_profiles = {}
 
     def rollback(self) -> None:
-        """Forget every uncommitted effect of clicks and all caches; clocks return to the checkpoint's position.
+        """Forget every uncommitted effect of clicks and all caches; clocks return to the store's position.
 
         Call it after a failed or unknown commit, and again after the changelog's tail was replayed into the
         store (R4). Profile changes stay: they came from committed records, as `profiles_offset` says.
         """
-        raise NotImplementedError
+        position = self._store.checkpoint.position
+        self.stream_ms = position.stream_ms if position else -1
+        self.closed_ms = self.emitted_ms = position.closed_ms if position else -1
+        self.forget()
+
+    def _profile_changes(self) -> list[Change]:
+        return [(keys.profile_key(key), value) for key, value in self.pending_profiles.items()]
+
+
+def check_layout(checkpoint: Checkpoint, plan: Plan) -> None:
+    """Raise LayoutChanged where a store's chunks were written with other windows than the plan's."""
+    if checkpoint.layout not in ("", plan.layout):
+        raise LayoutChanged(f"the state has {checkpoint.layout}, the pipeline {plan.layout}")
