@@ -5,20 +5,24 @@ Every other readable state (a standby, a task that restores, an owner cut off fr
 of a moment in the past, and the answer says how long ago that was.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from clickstream_processor.directory import Directory, Phase, Role, TaskView
-from clickstream_processor.errors import StateCorrupted, StoreClosed
+from clickstream_processor.errors import StateCorrupted, StateTooNew, StateUnavailable, StoreClosed
 from clickstream_processor.query.options import window_name
 from clickstream_processor.query.problems import Problem, unknown_user
 from clickstream_processor.state.reads import UserMetrics, user_metrics
+from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.plan import Plan
 
 MAX_USER_BYTES = 256
+
+log = logging.getLogger(__name__)
 
 _encode = msgspec.json.encode
 
@@ -78,8 +82,11 @@ class LocalState:
         at_ms = now_ms if question.at_ms is None else question.at_ms
         staleness = f"{stale_ms / 1000:.3f}" if stale_ms else None
         try:
-            found = user_metrics(view.store, self._plan, question.user, at_ms, windows=question.detail)
-        except (StoreClosed, StateCorrupted):
+            found = self._find(view.store, question, at_ms)
+        except StoreClosed:  # the task was given away a moment ago
+            return None
+        except (StateCorrupted, StateTooNew, StateUnavailable):
+            log.exception("task clicks-%d cannot be read", question.partition)
             return None
         if question.at_ms is not None and (gone := self._expired(at_ms, view)) is not None:
             return Answer(gone.status, gone.body(), staleness)
@@ -95,6 +102,13 @@ class LocalState:
             document["staleness"] = stale_ms / 1000
         return Answer(200, _encode(document), staleness)
 
+    def _find(self, store: TaskStore, question: Question, at_ms: int) -> UserMetrics | None:
+        found = user_metrics(store, self._plan, question.user, at_ms, windows=question.detail)
+        if found is None and self._plan.join == "left" and not question.detail:
+            # Without a profile a user is known by any retained click, also one before the rolling window.
+            found = user_metrics(store, self._plan, question.user, at_ms, windows=True)
+        return found
+
     def _document(self, found: UserMetrics) -> dict[str, Any]:
         profile = found.profile
         return {
@@ -107,8 +121,9 @@ class LocalState:
 
     def _expired(self, at_ms: int, view: TaskView) -> Problem | None:
         """Return the problem of a time whose clicks are no longer kept: a count would be too small."""
-        earliest_ms = self._plan.expired_before_ms(view.stream_ms) + self._plan.size_ms
-        if at_ms >= earliest_ms or earliest_ms == self._plan.size_ms:
+        dropped_before_ms = view.store.checkpoint.dropped_before_ms if view.store is not None else 0
+        earliest_ms = dropped_before_ms + self._plan.size_ms
+        if at_ms >= earliest_ms or not dropped_before_ms:
             return None
         return Problem(
             400,

@@ -13,7 +13,7 @@ import msgspec
 
 from clickstream_processor.query.peers import PeerClient, PeerSilent
 from clickstream_processor.query.report import PodReport, Reporter
-from clickstream_processor.query.summary import Summary, expected_pods, merge, merge_history
+from clickstream_processor.query.summary import Summary, expected_pods, merge
 
 log = logging.getLogger(__name__)
 
@@ -84,10 +84,9 @@ class SummaryHub:
         return await asyncio.shield(self._under_way)
 
     async def subscribe(self) -> Subscriber:
-        """Return a new subscriber; its first summary carries the last five minutes as ``history``."""
+        """Return a new subscriber; its first summary has the last five minutes."""
         subscriber = Subscriber()
-        reports = await self._ask(history=True)
-        subscriber.offer(_encode({**self._merge(reports), "history": merge_history(reports.values())}))
+        subscriber.offer(_encode(self._merge(await self._ask(history=True))))
         self._subscribers.add(subscriber)
         if self._ticker is None or self._ticker.done():
             self._ticker = asyncio.create_task(self._tick(), name="summaries")

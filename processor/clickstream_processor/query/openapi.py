@@ -180,10 +180,9 @@ _SUMMARY = _object(
         "pods": _list(_schema("Pod")),
         "history": {
             **_list(_list({"type": "number"})),
-            "description": "A stream's first event only: [at_ms, clicks, enriched, dead-lettered] a second",
+            "description": "Per second: [at_ms, clicks, enriched, dead-lettered]; 5 min in a stream's first",
         },
     },
-    optional=("history",),
 )
 
 _PIECES = _list(_object({"text": _text(), "hit": {"type": "boolean"}}))

@@ -15,6 +15,7 @@ from clickstream_processor.directory import Directory, Role, TaskView, Totals
 _SAMPLE_S = 1.0
 _RATE_SAMPLES = 5  # rates are means over five seconds: one second flickers with the commits
 HISTORY_SAMPLES = 300  # five minutes of chart for somebody who opens the page
+NEWEST_SAMPLES = 5  # in every report: a stream that misses seconds still draws them
 
 
 class TaskReport(msgspec.Struct, frozen=True):
@@ -104,14 +105,20 @@ class Reporter:
         self._history: deque[Sample] = deque(maxlen=HISTORY_SAMPLES)
 
     def sample(self, monotonic_s: float, now_ms: int) -> None:
-        """Take the counters of this moment. A negative rate (the counters began anew) is taken as nothing."""
+        """Take the counters of this moment, near a full second by the wall clock.
+
+        A negative rate (the counters began anew) is taken as nothing.
+        """
         totals = self._directory.totals
+        at_ms = (now_ms + 500) // 1000 * 1000
+        if self._history and self._history[-1].at_ms >= at_ms:
+            return  # woken a moment early, or the clock was set back: this second is taken
         if self._samples:
             before_s, before, _ = self._samples[-1]
             span = max(monotonic_s - before_s, 1e-3)
             self._history.append(
                 Sample(
-                    now_ms // 1000 * 1000,
+                    at_ms,
                     _rate(totals.clicks - before.clicks, span),
                     _rate(totals.enriched - before.enriched, span),
                     _rate(_dead(totals) - _dead(before), span),
@@ -137,7 +144,7 @@ class Reporter:
     def report(self, *, history: bool = False) -> PodReport:
         """Return this pod's report as of this moment."""
         directory = self._directory
-        totals, routes = directory.totals, directory.routes
+        totals, routes, samples = directory.totals, directory.routes, tuple(self._history)
         return PodReport(
             ordinal=directory.ordinal,
             instance=directory.instance,
@@ -156,7 +163,7 @@ class Reporter:
             commits=totals.commits,
             rates=self.rates(),
             tasks={task_name(p): of_task(view) for p, view in sorted(directory.tasks.items())},
-            history=tuple(self._history) if history else (),
+            history=samples if history else samples[-NEWEST_SAMPLES:],
         )
 
 

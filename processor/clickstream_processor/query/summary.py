@@ -5,7 +5,7 @@ makes the summary ``partial``. Who owns what is taken from the newest assignment
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from clickstream_processor.directory import Role
@@ -55,25 +55,29 @@ def merge(
         "tasks_without_owner": [task["task"] for task in tasks if task["owner"] is None],
         "tasks": tasks,
         "pods": [_pod(ordinal, report) for ordinal, report in sorted(reports.items())],
+        "history": merge_history(present.values()),
     }
 
 
-def merge_history(reports: Iterable[PodReport | None]) -> list[list[float]]:
+def merge_history(reports: Collection[PodReport]) -> list[list[float]]:
     """Return the pods' per-second rates added up: [at_ms, clicks, enriched, dead-lettered] a second.
 
-    The last second may still lack a pod whose clock is behind: it is left out, the stream brings it.
+    The newest second counts once every pod has it: before, the sum would dip for a moment.
     """
-    seconds: dict[int, list[float]] = {}
-    for sample in (sample for report in reports if report is not None for sample in report.history):
-        _add(seconds.setdefault(sample.at_ms, [0.0, 0.0, 0.0]), sample)
-    ordered = sorted(seconds.items())[:-1]
-    return [[at_ms, *(round(value, 1) for value in values)] for at_ms, values in ordered]
-
-
-def _add(values: list[float], sample: Sample) -> None:
-    values[0] += sample.clicks
-    values[1] += sample.enriched
-    values[2] += sample.dead_lettered
+    seconds: dict[int, list[Sample]] = {}
+    for sample in (sample for report in reports for sample in report.history):
+        seconds.setdefault(sample.at_ms, []).append(sample)
+    newest = max(seconds, default=0)
+    return [
+        [
+            at_ms,
+            round(sum(s.clicks for s in samples), 1),
+            round(sum(s.enriched for s in samples), 1),
+            round(sum(s.dead_lettered for s in samples), 1),
+        ]
+        for at_ms, samples in sorted(seconds.items())
+        if at_ms < newest or len(samples) == len(reports)
+    ]
 
 
 def _dead_letters(reports: Iterable[PodReport]) -> Counter[str]:
