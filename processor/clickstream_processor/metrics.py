@@ -22,6 +22,9 @@ RECORDS_DROPPED = Counter(
 RECORDS_DEAD_LETTERED = Counter(
     "clickstream_records_dead_lettered_total", "Clicks written to the dead-letter topic", ["reason"]
 )
+PROFILES_REFUSED = Counter(
+    "clickstream_profiles_refused_total", "Profile records that could not be applied", ["reason"]
+)
 END_TO_END = Histogram(
     "clickstream_end_to_end_latency_seconds",
     "Age of the oldest click of a commit, from its record time to the commit; one sample per commit",

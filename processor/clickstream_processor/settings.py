@@ -171,6 +171,7 @@ class Pod(Struct, frozen=True, kw_only=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
     log_format: Literal["json", "text"]
     crash_at: str  # tests only: the process kills itself at this point of the protocol, see runtime/crash.py
+    unsafe_skip_rule: str  # tests only: switches a rule of docs/protocol.md off, to show what that costs
 
     @property
     def static_pods(self) -> int | None:
@@ -316,6 +317,9 @@ def _pod(environ: Mapping[str, str], document: dict[str, Any], problems: list[st
         log_level=one_of("CLICKSTREAM_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         log_format=one_of("CLICKSTREAM_LOG_FORMAT", "text", ("json", "text")),
         crash_at=environ.get("CLICKSTREAM_CRASH_AT", ""),
+        unsafe_skip_rule=one_of(
+            "CLICKSTREAM_UNSAFE_SKIP_RULE", "", ("", "R1", "R2", "R3", "R4", "R13", "R14", "R18")
+        ),
     )
 
 

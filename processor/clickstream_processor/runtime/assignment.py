@@ -67,6 +67,9 @@ class AssignmentSource(Protocol):
         heartbeats has 3 s to release (`waited_s`: since the worker first asked); any other is fenced now.
         """
 
+    def holds(self, partition: int) -> None:
+        """Note that transactions may touch the task from here on: no release may be sent until `released`."""
+
     def acquired(self, partition: int, epoch: int) -> None:
         """Say that this pod has fenced, restored and starts the task now; the fence list may be cleared."""
 
@@ -103,6 +106,9 @@ class StaticAssignment:
     def to_fence(self, partition: int, task: TaskAssignment, waited_s: float) -> tuple[int, ...]:  # noqa: ARG002
         """Return the fence list, which is empty: nobody else ever owned the task."""
         return task.fence
+
+    def holds(self, partition: int) -> None:
+        """Nobody waits for a release."""
 
     def acquired(self, partition: int, epoch: int) -> None:
         """Nobody listens."""

@@ -116,6 +116,11 @@ class ControlTopic:
         with self._changed:
             return self._view.to_fence(self._ordinal, partition, task, waited_s, time.monotonic())
 
+    def holds(self, partition: int) -> None:
+        """Note that transactions may touch the task from here on."""
+        with self._changed:
+            self._held.add(partition)
+
     def acquired(self, partition: int, epoch: int) -> None:
         """Say that this pod has fenced, restored and starts the task now."""
         with self._changed:

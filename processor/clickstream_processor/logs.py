@@ -1,0 +1,56 @@
+"""Log lines on standard error: text for people, JSON for collectors. Secrets are never logged.
+
+Nothing logs a secret on purpose; `hide` is the second lock, for texts that come from libraries.
+"""
+
+import logging
+import sys
+from typing import Literal
+
+import msgspec
+
+_HIDDEN: set[str] = set()
+_SHORTEST = 6  # a shorter secret would blot out ordinary words
+
+
+def setup(level: str, form: Literal["json", "text"]) -> None:
+    """Send every logger's lines to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if form == "json" else _Text())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for chatty in ("aiohttp.access", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def hide(secret: str) -> None:
+    """Replace this value by *** in every line from here on."""
+    if len(secret) >= _SHORTEST:
+        _HIDDEN.add(secret)
+
+
+def _without_secrets(text: str) -> str:
+    for secret in _HIDDEN:
+        text = text.replace(secret, "***")
+    return text
+
+
+class _Text(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(threadName)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _without_secrets(super().format(record))
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
+            "level": record.levelname,
+            "logger": record.name,
+            "thread": record.threadName,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return _without_secrets(msgspec.json.encode(fields).decode())

@@ -1,0 +1,142 @@
+"""What the worker tells the world: metrics and totals, once per commit or second, never per event."""
+
+import logging
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from clickstream_processor import metrics
+from clickstream_processor.directory import Directory, TaskView
+from clickstream_processor.runtime.task import Task
+from clickstream_processor.state.memory import StateMemory
+
+log = logging.getLogger(__name__)
+
+
+class Reporter:
+    """Adds up what was committed. Used by the worker's thread only."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._shown: set[tuple[str, str, str]] = set()  # label values of task states set to 1
+        self._partitions: set[str] = set()  # partitions with gauges
+        self._began_s = time.monotonic()
+
+    def committed(self, tasks: Collection[Task], now_ms: int) -> None:
+        """Add what these tasks have done since their last commit."""
+        totals = self._directory.totals
+        dead_lettered = dict(totals.dead_lettered)
+        clicks = enriched = filtered = profiles = 0
+        oldest_ms = min((t.oldest_ms for t in tasks if t.oldest_ms is not None), default=None)
+        for task in tasks:
+            before, after = task.counted, task.pipeline.counters.snapshot()
+            task.counted, task.oldest_ms = after, None
+            clicks += after["clicks"] - before["clicks"]
+            enriched += after["enriched"] - before["enriched"]
+            filtered += after["filtered"] - before["filtered"]
+            profiles += after["profiles"] - before["profiles"]
+            for reason, count in _grown(before["dead_lettered"], after["dead_lettered"]):
+                dead_lettered[reason] = dead_lettered.get(reason, 0) + count
+                metrics.RECORDS_DEAD_LETTERED.labels(reason).inc(count)
+            for reason, count in _grown(before["dropped"], after["dropped"]):
+                metrics.RECORDS_DROPPED.labels(reason).inc(count)
+            for reason, count in _grown(before["profiles_refused"], after["profiles_refused"]):
+                metrics.PROFILES_REFUSED.labels(reason).inc(count)
+        metrics.RECORDS_CONSUMED.labels("clicks").inc(clicks)
+        metrics.RECORDS_CONSUMED.labels("profiles").inc(profiles)
+        metrics.RECORDS_ENRICHED.inc(enriched)
+        if filtered:
+            metrics.RECORDS_DROPPED.labels("filtered").inc(filtered)
+        if oldest_ms is not None:
+            metrics.END_TO_END.observe(max(0, now_ms - oldest_ms) / 1_000)
+        self._directory.totals = replace(
+            totals,
+            clicks=totals.clicks + clicks,
+            enriched=totals.enriched + enriched,
+            filtered=totals.filtered + filtered,
+            dead_lettered=dead_lettered,
+            profiles=totals.profiles + profiles,
+            commits=totals.commits + (1 if tasks else 0),
+            cpu_s=time.process_time(),
+        )
+
+    def restored(self, took_s: float) -> None:
+        """Note a finished restore."""
+        metrics.RESTORE_DURATION.observe(took_s)
+
+    def measured(self, tasks: Collection[Task], memory: StateMemory, now_ms: int) -> None:
+        """Set the gauges, once a second."""
+        directory = self._directory
+        metrics.ASSIGNMENT_GENERATION.set(directory.routes.generation)
+        metrics.ASSIGNMENT_AGE.set(_age_s(directory.routes.as_of_ms, now_ms))
+        metrics.BROKER_SILENCE.set(_age_s(directory.brokers_seen_ms, now_ms))
+        self._show_states(directory.tasks)
+        partitions = set()
+        for partition, view in directory.tasks.items():
+            partitions.add(str(partition))
+            metrics.CHECKPOINT_AGE.labels(str(partition)).set(_age_s(view.as_of_ms, now_ms))
+        for task in tasks:
+            label = str(task.partition)
+            metrics.LAG_RECORDS.labels(label).set(task.lag_records)
+            metrics.LAG_SECONDS.labels(label).set(task.lag_ms(now_ms) / 1_000)
+            metrics.WATERMARK.labels(label).set(max(0, task.state.stream_ms) / 1_000)
+            sizes = task.store.properties()
+            metrics.ROCKSDB_SST.labels(label).set(sizes["sst_bytes"])
+            metrics.ROCKSDB_MEMTABLE.labels(label).set(sizes["memtable_bytes"])
+            metrics.ROCKSDB_PENDING.labels(label).set(sizes["pending_compaction_bytes"])
+        metrics.ROCKSDB_CACHE_USED.set(memory.usage().get("block_cache", 0))
+        for label in self._partitions - partitions:
+            _forget(label)
+        self._partitions = partitions
+
+    def summary(self) -> None:
+        """Log what this process has done."""
+        totals, lived_s = self._directory.totals, time.monotonic() - self._began_s
+        cpu_s = time.process_time()
+        log.info(
+            "processed %d clicks in %.1f s: %d enriched, %d filtered, %d dead-lettered, %d commits; "
+            "%.1f CPU seconds, %.0f clicks per CPU second",
+            totals.clicks,
+            lived_s,
+            totals.enriched,
+            totals.filtered,
+            sum(totals.dead_lettered.values()),
+            totals.commits,
+            cpu_s,
+            totals.clicks / cpu_s if cpu_s else 0,
+        )
+
+    def _show_states(self, tasks: Mapping[int, TaskView]) -> None:
+        now = {(str(p), view.role.value, view.phase.value) for p, view in tasks.items()}
+        for labels in self._shown - now:
+            metrics.TASK_STATE.remove(*labels)
+        for labels in now - self._shown:
+            metrics.TASK_STATE.labels(*labels).set(1)
+        self._shown = now
+
+
+def _grown(before: Mapping[str, int], after: Mapping[str, int]) -> list[tuple[str, int]]:
+    return [(r, n - before.get(r, 0)) for r, n in after.items() if n != before.get(r, 0)]
+
+
+def _age_s(as_of_ms: int, now_ms: int) -> float:
+    return max(0, now_ms - as_of_ms) / 1_000 if as_of_ms else 0.0
+
+
+def _forget(label: str) -> None:
+    """Remove the gauges of a partition that is another pod's: an old lag would look like a stuck task."""
+    gauges: tuple[Any, ...] = (
+        metrics.LAG_RECORDS,
+        metrics.LAG_SECONDS,
+        metrics.WATERMARK,
+        metrics.CHECKPOINT_AGE,
+        metrics.ROCKSDB_SST,
+        metrics.ROCKSDB_MEMTABLE,
+        metrics.ROCKSDB_PENDING,
+    )
+    for gauge in gauges:
+        try:
+            gauge.remove(label)
+        except KeyError:
+            continue

@@ -1,0 +1,510 @@
+"""Brings tasks to a readable state and keeps standbys there: one thread, off the processing path.
+
+The worker gives goals and takes outcomes; each goal ends in exactly one outcome, except that a standby
+stays until it is promoted or withdrawn. A store belongs to this thread from the goal to the outcome.
+"""
+
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, cast
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from clickstream_processor import metrics
+from clickstream_processor.directory import Phase, Role
+from clickstream_processor.errors import PositionLost, StateCorrupted, StateTooNew
+from clickstream_processor.runtime import client
+from clickstream_processor.runtime.crash import CrashPoints
+from clickstream_processor.runtime.ends import EndsWatch, LogKey, read_logs, topic_setting
+from clickstream_processor.runtime.recovery import DAY_MS, Limits
+from clickstream_processor.runtime.restoration import Goal, Restoration, Step, TaskLogs
+from clickstream_processor.runtime.snapshot import says_complete
+from clickstream_processor.runtime.watchdog import Watchdog
+from clickstream_processor.settings import Settings
+from clickstream_processor.state.checkpoint import Position
+from clickstream_processor.state.memory import StateMemory
+from clickstream_processor.state.store import TaskStore
+from clickstream_processor.topology.pipeline import Message as Record
+from clickstream_processor.topology.plan import Plan
+
+log = logging.getLogger(__name__)
+
+BATCH = 5_000  # records a read: a RocksDB write of them holds the interpreter's lock for some 3 ms
+POLL_S = 0.05
+IDLE_S = 0.25
+RETRY_S = 0.5  # between requests to brokers that do not answer
+MEASURE_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """An owner's state is complete; the worker may start the task."""
+
+    goal: Goal
+    store: TaskStore
+    position: Position | None  # None: the task was never started
+    clicks_from: int
+    profiles_from: int
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The task cannot be had; its store is closed. `detail` says why and what to do."""
+
+    goal: Goal
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The goal was taken back; the store, if open, is the worker's again."""
+
+    goal: Goal
+    store: TaskStore | None
+
+
+Outcome: TypeAlias = Restored | Refused | Withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the directory shows of a task that is here."""
+
+    token: int
+    role: Role
+    phase: Phase
+    store: TaskStore | None
+    as_of_ms: int
+    lag_records: int
+    stream_ms: int
+
+
+class RestorerThread:
+    """The thread and its clients; the worker's thread calls `submit`, `withdraw` and `discard`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        plan: Plan,
+        memory: StateMemory,
+        crash: CrashPoints,
+        watchdog: Watchdog,
+    ) -> None:
+        self._settings = settings
+        self._plan = plan
+        self._memory = memory
+        self._crash = crash
+        self._watchdog = watchdog
+        self._commands: deque[Callable[[], None]] = deque()
+        self._wake = threading.Event()
+        self._ended = threading.Event()
+        self.outcomes: deque[Outcome] = deque()
+        self.progress: dict[int, Progress] = {}  # replaced whole
+        self.failed: BaseException | None = None  # what ended the thread; the process must exit
+        self._tasks: dict[int, Restoration] = {}
+        self._limits: Limits | None = None
+        self._snapshot_done = False
+        self._snapshot_asked = False
+        self._retry_at_s = 0.0
+        self._measured_s = 0.0
+        self._thread = threading.Thread(target=self._run, name="restorer", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End the thread; every store that is still here is closed."""
+        self._ended.set()
+        self._wake.set()
+        self._thread.join(timeout_s)
+
+    def submit(self, goal: Goal) -> None:
+        """Bring a task to a state; an owner's goal for a standby that is here promotes it."""
+        self._command(lambda: self._accept(goal))
+
+    def withdraw(self, goal: Goal) -> None:
+        """Take a goal back. A Withdrawn follows unless the goal's outcome is on its way already."""
+        self._command(lambda: self._give_back(goal))
+
+    def discard(self, store: TaskStore, *, destroy: bool = False) -> None:
+        """Close a store that the worker is done with, here, so that no running task waits for it."""
+        self._command(lambda: _close(store, destroy=destroy))
+
+    def _command(self, command: Callable[[], None]) -> None:
+        self._commands.append(command)
+        self._wake.set()
+
+    # --- the thread -------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._consumer = client.make_consumer(self._settings, "restore")
+            self._admin = client.make_admin(self._settings, "restore-admin")
+            self._ends = EndsWatch(self._admin)
+            while not self._ended.is_set():
+                self._turn()
+        except BaseException as error:  # handed to the worker, which ends the process
+            log.exception("the restorer failed")
+            self.failed = error
+        finally:
+            for task in self._tasks.values():
+                if task.store is not None:
+                    task.store.close()
+
+    def _turn(self) -> None:
+        while self._commands:
+            self._commands.popleft()()
+        for task in list(self._tasks.values()):
+            if task.step is Step.OPENING:
+                self._open(task)
+        self._ask([task for task in self._tasks.values() if task.step is Step.ASKING])
+        if not self._tasks:
+            self.progress = {}
+            self._wake.wait(IDLE_S)
+            self._wake.clear()
+            return
+        self._read()
+        for task in list(self._tasks.values()):
+            self._advance(task)
+        self._measure()
+        self.progress = {p: _progress(task) for p, task in self._tasks.items()}
+
+    def _accept(self, goal: Goal) -> None:
+        held = self._tasks.get(goal.partition)
+        if held is not None:
+            held.promote(goal)
+            return
+        settings = self._settings
+        task = Restoration(
+            goal,
+            self._plan,
+            self._read_limits(),
+            wait_for_snapshot=settings.processing.join.wait_for_snapshot,
+        )
+        self._tasks[goal.partition] = task
+        if goal.store is not None:
+            task.opened(goal.store)
+
+    def _give_back(self, goal: Goal) -> None:
+        task = self._tasks.get(goal.partition)
+        if task is not None and task.goal.token == goal.token:
+            self._leave(task)
+            self.outcomes.append(Withdrawn(goal, task.store))
+
+    def _leave(self, task: Restoration) -> None:
+        del self._tasks[task.partition]
+        self._unassign(self._assigned(task.partition))
+
+    def _refuse(self, task: Restoration, detail: str) -> None:
+        self._leave(task)
+        if task.store is not None:
+            task.store.close()
+        log.error("task clicks-%d stops: %s", task.partition, detail)
+        self.outcomes.append(Refused(task.goal, detail))
+
+    # --- 1: open ----------------------------------------------------------------------------------------
+
+    def _open(self, task: Restoration) -> None:
+        path = task_path(self._settings.pod.data_dir, task.partition)
+        try:
+            task.opened(TaskStore.open(path, self._memory))
+        except StateTooNew as error:
+            self._refuse(task, str(error))
+        except StateCorrupted as error:
+            log.warning("task clicks-%d: local state is unusable, rebuilding it: %s", task.partition, error)
+            TaskStore.destroy(path)
+
+    def _reopen(self, task: Restoration) -> None:
+        """Delete the store and begin again with an empty one."""
+        store = task.open_store
+        store.close()
+        TaskStore.destroy(store.path)
+        task.opened(TaskStore.open(store.path, self._memory))
+
+    # --- 2: fence and ask -------------------------------------------------------------------------------
+
+    def _ask(self, tasks: list[Restoration]) -> None:
+        """Fence once per former owner for all tasks, then ask for all ends in one request."""
+        if not tasks or time.monotonic() < self._retry_at_s:
+            return
+        own = self._settings.pod.ordinal
+        fence = sorted({o for task in tasks if task.owner for o in task.goal.fence if o != own})
+        try:
+            if fence:
+                self._crash.reach("before-fence")
+                for ordinal in fence:
+                    self._fence(ordinal)
+                self._crash.reach("after-fence")
+            with self._watchdog.guard("list offsets", 20.0):
+                logs = read_logs(self._admin, self._log_keys(task.partition for task in tasks))
+        except KafkaException as error:
+            log.warning("cannot prepare a restore yet: %s", error)
+            self._retry_at_s = time.monotonic() + RETRY_S
+            return
+        for task in tasks:
+            task.asked(TaskLogs(*(logs[key] for key in self._log_keys([task.partition]))))
+            if task.tries == 1 and task.positions_next == task.positions_from:
+                self._assign([(self._settings.positions_topic, task.partition, task.positions_next)])
+
+    def _fence(self, ordinal: int) -> None:
+        """Abort what a former owner has open, and refuse what it may still send (R2)."""
+        begun_s = time.monotonic()
+        producer = client.make_transactional_producer(self._settings, ordinal, "fence")
+        with self._watchdog.guard("init_transactions of a former owner", client.TRANSACTION_TIMEOUT_S):
+            producer.init_transactions(client.TRANSACTION_TIMEOUT_S)
+        log.info("fenced pod %d in %.2f s", ordinal, time.monotonic() - begun_s)
+        metrics.PRODUCERS.labels("fence").inc()
+
+    def _log_keys(self, partitions: Iterable[int]) -> list[LogKey]:
+        topics = self._settings.topics
+        names = (
+            topics.clicks,
+            topics.profiles,
+            self._settings.changelog_topic,
+            self._settings.positions_topic,
+        )
+        return [(name, partition) for partition in partitions for name in names]
+
+    def _read_limits(self) -> Limits:
+        """Return how long the topics keep things, asked for once."""
+        if self._limits is None:
+            plan, topics = self._plan, self._settings.topics
+            tombstones_ms = topic_setting(self._admin, topics.profiles, "delete.retention.ms")
+            self._limits = Limits(
+                tombstones_ms=DAY_MS if tombstones_ms is None else tombstones_ms,
+                changelog_ms=topic_setting(self._admin, self._settings.changelog_topic, "retention.ms"),
+                state_ms=plan.size_ms + plan.grace_ms + plan.retention_ms,
+            )
+        return self._limits
+
+    # --- reading ----------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        """Take one batch of whatever comes, and apply it partition by partition."""
+        records: dict[LogKey, list[Record]] = {}
+        ends: dict[LogKey, int] = {}
+        with self._watchdog.guard("consume", POLL_S):
+            batch = self._consumer.consume(BATCH, POLL_S)
+        for message in batch:
+            topic, partition, error = message.topic(), message.partition(), message.error()
+            if topic is None or partition is None:
+                log.warning("restore: %s", error)
+            elif error is None:
+                records.setdefault((topic, partition), []).append(cast(Record, message))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                ends[(topic, partition)] = message.offset() or 0
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                self._lost(topic, partition, str(error))
+            else:
+                log.warning("restore of %s-%d: %s", topic, partition, error)
+        for (topic, partition), messages in records.items():
+            self._apply(topic, partition, messages)
+        for (topic, partition), offset in ends.items():
+            self._reached(topic, partition, offset)
+
+    def _apply(self, topic: str, partition: int, messages: list[Record]) -> None:
+        if topic == self._settings.notifications_topic:
+            self._notified(messages)
+            return
+        task = self._tasks.get(partition)
+        if task is None:
+            return
+        try:
+            if topic == self._settings.changelog_topic:
+                task.apply_changelog(messages)
+            elif topic == self._settings.topics.profiles:
+                task.apply_profiles(messages)
+            else:
+                task.apply_positions(messages)
+                return
+        except StateCorrupted as error:
+            log.warning("task clicks-%d: rebuilding the local state: %s", partition, error)
+            self._start_over(task)
+            return
+        metrics.RESTORED_RECORDS.labels(topic).inc(len(messages))
+
+    def _reached(self, topic: str, partition: int, offset: int) -> None:
+        task = self._tasks.get(partition)
+        if task is None or topic == self._settings.notifications_topic:
+            return
+        if topic == self._settings.changelog_topic:
+            task.changelog_next = max(task.changelog_next, offset)
+        elif topic == self._settings.topics.profiles:
+            task.profiles_next = max(task.profiles_next, offset)
+        else:
+            task.positions_next = max(task.positions_next, offset)
+
+    def _lost(self, topic: str, partition: int, detail: str) -> None:
+        """A log no longer has the offset asked for: read anew what can be, R14."""
+        log.warning("restore of %s-%d: %s", topic, partition, detail)
+        task = self._tasks.get(partition)
+        if task is not None and topic != self._settings.notifications_topic:
+            self._start_over(task)
+
+    def _start_over(self, task: Restoration) -> None:
+        self._unassign(self._assigned(task.partition))
+        fresh = Restoration(task.goal, self._plan, task.limits, wait_for_snapshot=task.wait_for_snapshot)
+        fresh.store = task.store
+        self._tasks[task.partition] = fresh
+        self._reopen(fresh)
+
+    # --- 3 to 6 -----------------------------------------------------------------------------------------
+
+    def _advance(self, task: Restoration) -> None:
+        try:
+            if task.step is Step.LOOKUP:
+                self._look_up(task)
+            if task.step is Step.READING and task.owner and task.has_read():
+                if not task.needs_snapshot():
+                    self._finish(task)
+                else:
+                    task.step = Step.WAITING
+            if task.step is Step.WAITING:
+                self._wait_for_snapshot(task)
+        except (PositionLost, StateTooNew) as error:
+            self._refuse(task, str(error))
+
+    def _look_up(self, task: Restoration) -> None:
+        found = task.looked_up()
+        if found is None:
+            return
+        if not found:
+            positions = (self._settings.positions_topic, task.partition)
+            task.look_back()
+            self._unassign([positions])
+            self._assign([(*positions, task.positions_next)])
+            return
+        recovery = task.decide(_now_ms())
+        if task.changelog_next >= 0:  # a promoted standby reads on where it is
+            task.step = Step.READING
+            return
+        if recovery.wipe:
+            log.info("task clicks-%d: the local state is too old or too new: rebuilding it", task.partition)
+            logs = task.logs
+            self._reopen(task)
+            task.logs = logs
+        elif recovery.wipe_profiles:
+            task.wipe_profiles()
+        task.reads_from(recovery)
+        partition, settings = task.partition, self._settings
+        self._assign(
+            [
+                (settings.changelog_topic, partition, task.changelog_next),
+                (settings.topics.profiles, partition, task.profiles_next),
+            ]
+        )
+
+    def _wait_for_snapshot(self, task: Restoration) -> None:
+        if not self._snapshot_done:
+            self._watch_notifications()
+        elif time.monotonic() >= self._retry_at_s:
+            try:
+                key = (self._settings.topics.profiles, task.partition)
+                task.profiles_target = read_logs(self._admin, [key])[key].high
+            except KafkaException as error:
+                log.warning("cannot ask for the end of the profiles yet: %s", error)
+                self._retry_at_s = time.monotonic() + RETRY_S
+                return
+            task.wait_for_snapshot = False
+            task.step = Step.READING
+
+    def _watch_notifications(self) -> None:
+        if self._snapshot_asked or time.monotonic() < self._retry_at_s:
+            return
+        key = (self._settings.notifications_topic, 0)
+        try:
+            low = read_logs(self._admin, [key])[key].low
+        except KafkaException as error:
+            log.warning("cannot read the source's notifications yet: %s", error)
+            self._retry_at_s = time.monotonic() + RETRY_S
+            return
+        log.info("waiting for the source's snapshot to be complete, as %s will say", key[0])
+        self._assign([(*key, low)])
+        self._snapshot_asked = True
+
+    def _notified(self, messages: list[Record]) -> None:
+        if not self._snapshot_done and any(says_complete(message.value()) for message in messages):
+            log.info("the source's snapshot is complete")
+            self._snapshot_done = True
+            self._unassign([(self._settings.notifications_topic, 0)])
+
+    def _finish(self, task: Restoration) -> None:
+        """Check the clicks' log, close the restore and hand the store over."""
+        clicks, position = task.logs.clicks, task.position
+        if position is not None and not clicks.low <= position.clicks <= clicks.high:
+            raise PositionLost(
+                f"position {position.clicks} is outside the log of {self._settings.topics.clicks} "
+                f"({clicks.low} to {clicks.high}): clicks were deleted before they were processed"
+            )
+        task.finish(_now_ms())
+        self._leave(task)
+        took_s = time.monotonic() - task.begun_s
+        start = clicks.low if position is None else position.clicks
+        profiles = max(task.profiles_next, task.open_store.checkpoint.profiles_offset)
+        self.outcomes.append(Restored(task.goal, task.open_store, position, start, profiles, took_s))
+
+    def _measure(self) -> None:
+        """Once a second, compare what was read with the logs' ends."""
+        answer = self._ends.take()
+        if answer is not None:
+            for partition, task in self._tasks.items():
+                changelog, profiles = self._tail_keys(partition)
+                if changelog in answer.high and profiles in answer.high and task.changelog_next >= 0:
+                    task.measure(answer.high[changelog], answer.high[profiles], answer.asked_ms)
+        now_s = time.monotonic()
+        if now_s - self._measured_s >= MEASURE_EVERY_S:
+            self._measured_s = now_s
+            self._ends.ask(itertools.chain.from_iterable(self._tail_keys(p) for p in self._tasks))
+
+    # --- the consumer's assignment ----------------------------------------------------------------------
+
+    def _tail_keys(self, partition: int) -> tuple[LogKey, LogKey]:
+        return (self._settings.changelog_topic, partition), (self._settings.topics.profiles, partition)
+
+    def _assigned(self, partition: int) -> list[LogKey]:
+        positions = (self._settings.positions_topic, partition)
+        own = {*self._tail_keys(partition), positions}
+        return [key for tp in self._consumer.assignment() if (key := (tp.topic, tp.partition)) in own]
+
+    def _assign(self, offsets: list[tuple[str, int, int]]) -> None:
+        self._consumer.incremental_assign([TopicPartition(*offset) for offset in offsets])
+
+    def _unassign(self, keys: list[LogKey]) -> None:
+        if keys:
+            self._consumer.incremental_unassign([TopicPartition(*key) for key in keys])
+
+
+def task_path(data_dir: Path, partition: int) -> Path:
+    """Return the directory of a task's database."""
+    return data_dir / "tasks" / f"clicks-{partition}"
+
+
+def _close(store: TaskStore, *, destroy: bool) -> None:
+    store.close()
+    if destroy:
+        TaskStore.destroy(store.path)
+
+
+def _progress(task: Restoration) -> Progress:
+    readable = task.tailing or (task.store is not None and task.store.checkpoint.position is not None)
+    return Progress(
+        token=task.goal.token,
+        role=task.goal.role,
+        phase=task.phase,
+        store=task.store if readable else None,
+        as_of_ms=task.as_of_ms,
+        lag_records=task.lag_records,
+        stream_ms=-1 if task.position is None else task.position.stream_ms,
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,161 @@
+"""A task that runs: one partition's line over its state, and how far it has come.
+
+Made by the worker from a restored store, discarded whole at any doubt (R4); the store outlives it.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from confluent_kafka import murmur2
+
+from clickstream_processor.directory import Phase, Role, TaskView
+from clickstream_processor.runtime.programs import Programs
+from clickstream_processor.state.checkpoint import Position
+from clickstream_processor.state.overlay import TaskState
+from clickstream_processor.state.store import TaskStore
+from clickstream_processor.topology.pipeline import Message, Pipeline
+from clickstream_processor.topology.plan import Plan
+from clickstream_processor.topology.records import Counters
+
+
+class TaskOutputs:
+    """Where a task's line sends its results; the transaction binds it to its producer, again after each."""
+
+    __slots__ = ("dead_letter", "enriched", "metrics", "partition")
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.unbind()
+
+    def unbind(self) -> None:
+        """Let go of the producer, so that it can be destroyed elsewhere."""
+        self.enriched: Callable[[str | bytes, bytes, int], None] = _unbound
+        self.metrics: Callable[[str, bytes, int], None] = _unbound
+        self.dead_letter: Callable[[Any, str, str], None] = _unbound
+
+
+class Task:
+    """One running task. Used by the worker's thread only."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        programs: Programs,
+        store: TaskStore,
+        partition: int,
+        epoch: int,
+        clicks_from: int,
+        position: Position | None,
+        cached_users: int,
+    ) -> None:
+        self.partition = partition
+        self.epoch = epoch
+        self.store = store
+        self.outputs = TaskOutputs(partition)
+        self.state = TaskState(store, plan, cached_users)
+        self.pipeline = Pipeline(
+            plan,
+            self.state,
+            partition,
+            self.outputs,
+            keep=programs.keep,
+            transform=programs.transform,
+            partition_of=murmur2,
+        )
+        self.next_clicks = clicks_from
+        self.reached = clicks_from  # the consumer's position: passes control records at the end
+        self.position = position  # committed; None before the very first commit
+        self.touched = position is None  # a task never started commits its position before anything else
+        self.profiles_touched = False
+        self.record_ms = -1  # record time of the last click processed
+        self.oldest_ms: int | None = None  # record time of the oldest click since the last commit
+        self.committed_ms = 0 if position is None else position.at_ms
+        self.as_of_ms = _now_ms()
+        self.lag_records = 0
+        self.counted = Counters().snapshot()
+        self._next: Position | None = None
+
+    def clicks(self, messages: Sequence[Message]) -> None:
+        """Process a chunk of clicks, in order."""
+        first = messages[0]
+        if first.offset() < self.next_clicks:
+            messages = [message for message in messages if message.offset() >= self.next_clicks]
+            if not messages:
+                return
+        self.pipeline.clicks(messages)
+        last = messages[-1]
+        self.next_clicks = self.reached = last.offset() + 1
+        self.record_ms = last.timestamp()[1]
+        if self.oldest_ms is None:
+            self.oldest_ms = first.timestamp()[1]
+        self.touched = True
+
+    def profiles(self, messages: Sequence[Message]) -> None:
+        """Apply a chunk of profile changes, in order."""
+        self.pipeline.profiles(messages)
+        self.profiles_touched = True
+
+    def tick(self, now_ms: int) -> None:
+        """Let wall-clock time close windows; only at the end of the input (R17)."""
+        if self.pipeline.tick(now_ms):
+            self.touched = True
+
+    def next_position(self, now_ms: int, ordinal: int) -> Position:
+        """Return the position that the transaction under way will make true."""
+        self._next = Position(
+            clicks=self.next_clicks,
+            stream_ms=self.state.stream_ms,
+            closed_ms=self.state.closed_ms,
+            at_ms=now_ms,
+            ordinal=ordinal,
+            epoch=self.epoch,
+        )
+        return self._next
+
+    def committed(self, now_ms: int, changelog_offset: int) -> None:
+        """The transaction is committed: write the same to RocksDB."""
+        if self._next is not None:
+            self.state.commit(self._next, changelog_offset)
+            self.position = self._next
+        self.touched = self.profiles_touched = False
+        self.committed_ms = self.as_of_ms = now_ms
+
+    def commit_profiles(self) -> None:
+        """Write profile changes where there is nothing to say to Kafka."""
+        self.state.commit_profiles()
+        self.profiles_touched = False
+        self.as_of_ms = _now_ms()
+
+    def measure(self, clicks_high: int, asked_ms: int) -> bool:
+        """Compare with the input's end as of `asked_ms`; return whether all of it is processed."""
+        self.lag_records = max(0, clicks_high - self.reached)
+        if self.lag_records == 0 and not self.touched:
+            self.as_of_ms = max(self.as_of_ms, asked_ms)
+        return self.lag_records == 0
+
+    def lag_ms(self, now_ms: int) -> int:
+        """Return the age of the last processed click while the task is behind, else 0."""
+        return max(0, now_ms - self.record_ms) if self.lag_records and self.record_ms >= 0 else 0
+
+    def view(self, now_ms: int) -> TaskView:
+        """Return what the directory shows."""
+        return TaskView(
+            partition=self.partition,
+            role=Role.OWNER,
+            phase=Phase.RUNNING,
+            epoch=self.epoch,
+            store=self.store,
+            as_of_ms=self.as_of_ms,
+            lag_records=self.lag_records,
+            lag_ms=self.lag_ms(now_ms),
+            stream_ms=self.state.stream_ms,
+        )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _unbound(*_: Any) -> None:
+    raise AssertionError("a task's outputs are bound before its line runs")
