@@ -25,8 +25,8 @@ DESCRIPTION = (
     "The reference pipeline on real parts, as processes of this machine: no Kubernetes, no containers."
 )
 DEMO = """Run everything until Ctrl-C, with generated profiles and clicks.
-Ports: KAFKA_PORT 9092, CONNECT_PORT 8083, POSTGRES_PORT 5433, SEARCH_PORT 9200, QUERY_PORT 8080 (pod i: + i),
-ADMIN_PORT 8090 (pod i: + i), KAFKA_CONTROLLER_PORT 9093.
+Ports: KAFKA_PORT 9092, CONNECT_PORT 8073, POSTGRES_PORT 5433, SEARCH_PORT 9200, QUERY_PORT 8080 (pod i: + i),
+ADMIN_PORT 8180 (pod i: + i), KAFKA_CONTROLLER_PORT 9093.
 Downloads are kept in CLICKSTREAM_CACHE (~/.cache/clickstream)."""
 SMOKE = """Run everything on free ports, for about two minutes, and prove the path by an independent count.
 Prints a table of what was checked and, last, one JSON object; exits with 0 only if all held."""

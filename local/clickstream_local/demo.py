@@ -126,6 +126,6 @@ def _note(options: Options, stack: Stack) -> None:
         "engine": stack.search.engine,
         "pods": options.pods,
         "ports": asdict(options.ports),
-        "connectors": stack.connectors,
+        "connectors": [connector.name for connector in stack.connectors],
     }
     (options.data / RUN_FILE).write_text(json.dumps(run) + "\n")

@@ -41,7 +41,7 @@ def wait_until_drained(stack: Stack, timeout_s: float = 120) -> None:
 
 
 def wait_until_indexed(stack: Stack, wanted: int, timeout_s: float = 120) -> None:
-    """Wait until that many documents can be found, or none has come for 20 s: the comparison tells the rest."""
+    """Wait until that many documents can be found, or none has come for 20 s."""
     index = stack.pipeline.spec.sink.search.index
     deadline, last, moved = time.monotonic() + timeout_s, -1, time.monotonic()
     while time.monotonic() < deadline and time.monotonic() - moved < 20:

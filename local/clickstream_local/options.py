@@ -20,11 +20,11 @@ class Ports:
 
     kafka: int = 9092
     kafka_controller: int = 9093
-    connect: int = 8083
+    connect: int = 8073
     postgres: int = 5433  # not 5432, where the distribution's own server listens once it is installed
     search: int = 9200
     query: int = 8080  # pod i listens on query + i
-    admin: int = 8090  # pod i listens on admin + i
+    admin: int = 8180  # pod i listens on admin + i
 
 
 @dataclass(frozen=True, slots=True)

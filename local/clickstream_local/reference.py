@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 from clickstream_operator.manifests.settings import settings_document
-from clickstream_operator.manifests.topics import TopicSpec, topic_specs
+from clickstream_operator.manifests.topics import topic_specs
 from clickstream_operator.spec import ClickPipeline, parse
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -83,13 +83,12 @@ def write_secret(folder: Path, name: str, values: Mapping[str, str]) -> None:
         (secret / key).write_text(value)
 
 
-def create_topics(pipeline: ClickPipeline, bootstrap: str) -> list[TopicSpec]:
+def create_topics(pipeline: ClickPipeline, bootstrap: str) -> None:
     """Create the pipeline's topics; those that exist stay as they are."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    specs = topic_specs(pipeline)
     wanted = [
         NewTopic(spec.name, spec.partitions, replication_factor=spec.replicas, config=spec.config)
-        for spec in specs
+        for spec in topic_specs(pipeline)
     ]
     for future in admin.create_topics(wanted).values():
         try:
@@ -97,4 +96,3 @@ def create_topics(pipeline: ClickPipeline, bootstrap: str) -> list[TopicSpec]:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-    return specs

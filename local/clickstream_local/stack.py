@@ -1,10 +1,10 @@
 """The whole reference pipeline on this machine: every part, started and stopped in order.
 
-Order of the start:
+Order of the start, each step as soon as what it needs is there:
 1. tools and jars (installed and fetched when absent);
-2. PostgreSQL, Kafka and the search engine, at the same time;
-3. topics, table, role, publication, settings and secrets;
-4. Kafka Connect and the pods, at the same time;
+2. settings and secrets;
+3. PostgreSQL with its table, Kafka with its topics, the search engine;
+4. Kafka Connect and the pods, once Kafka runs and the topics exist;
 5. the connectors: the source once Connect runs, the sink once the pods made the index template.
 The stop is the reverse; it is complete even when the start broke off half-way.
 """
@@ -12,11 +12,12 @@ The stop is the reverse; it is complete even when the start broke off half-way.
 import secrets
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
 
 from clickstream_operator.manifests.connectors import (
+    Connector,
     directory_references,
     profiles_connector,
     search_connector,
@@ -62,7 +63,7 @@ class Stack:
         self.options = options
         self.progress = progress
         self._started: list[Part] = []
-        self.connectors: list[str] = []
+        self.connectors: list[Connector] = []
         self.kafka: Kafka
         self.postgres: Postgres
         self.search: SearchEngine
@@ -74,21 +75,37 @@ class Stack:
     def start(self) -> None:
         """Start everything. Raises a LocalError; whatever runs by then is stopped by `stop`."""
         machine.check(self.options)
-        engine = choose_engine(self.options.engine)
-        self._make_parts(engine)
-        self._at_once(
-            ("PostgreSQL", lambda: self._run(self.postgres)),
-            ("Kafka", lambda: self._run(self.kafka)),
-            (engine, lambda: self._run(self.search)),
-        )
-        with self.progress.step("topics, table, settings"):
-            self._lay_out()
-        self._at_once(
-            ("Kafka Connect", lambda: self._run(self.connect)),
-            (f"{self.options.pods} processor pods", lambda: self._run(self.pods)),
-        )
-        with self.progress.step("connectors"):
-            self._connect()
+        self._make_parts(choose_engine(self.options.engine))
+        with ThreadPoolExecutor() as pool:
+
+            def begin(what: str, act: Callable[[], None], *after: Future[None]) -> Future[None]:
+                return pool.submit(self._step, what, act, after)
+
+            kafka = begin("Kafka", lambda: self._run(self.kafka))
+            topics = begin("topics", lambda: create_topics(self.pipeline, self.kafka.bootstrap), kafka)
+            postgres = begin("PostgreSQL", lambda: self._run(self.postgres))
+            table = begin("table, rows, role, publication", self._prepare_table, postgres)
+            search = begin(self.search.engine, lambda: self._run(self.search))
+            connect = begin("Kafka Connect", lambda: self._run(self.connect), kafka)
+            pods = begin(f"{self.options.pods} processor pods", lambda: self._run(self.pods), topics)
+            source = begin("connector of profiles", self._put_source, connect, topics, table)
+            sink = begin("connector of the search index", self._put_sink, connect, pods, search)
+            try:
+                for future in (kafka, topics, postgres, table, search, connect, pods, source, sink):
+                    future.result()
+            except BaseException:
+                self._end_parts()  # the other steps wait for programs that would be in vain
+                raise
+
+    def _step(self, what: str, act: Callable[[], None], after: tuple[Future[None], ...]) -> None:
+        for other in after:
+            other.result()
+        with self.progress.step(what):
+            act()
+
+    def _run(self, part: Part) -> None:
+        self._started.append(part)  # before the start: a half-started part is stopped too
+        part.start()
 
     def stop(self) -> None:
         """Stop everything that was started, the last first."""
@@ -114,8 +131,9 @@ class Stack:
             part.stop()
 
     def _make_parts(self, engine: str) -> None:
-        """Step 1: what is needed on the machine, then the parts, none started."""
+        """Steps 1 and 2: what is needed on the machine; all parts and files, nothing started."""
         options, ports, say = self.options, self.options.ports, self.progress.say
+        options.data.mkdir(parents=True, exist_ok=True)
         with self.progress.step("tools and jars"):
             tools.java(say=say)
             tools.postgres(say)
@@ -123,65 +141,47 @@ class Stack:
             debezium(say)
             build_sink(say)
             kind = OpenSearch if engine == "opensearch" else Elasticsearch
-            options.data.mkdir(parents=True, exist_ok=True)
             self.search = kind(options.data, port=ports.search, say=say)
         self.kafka = Kafka(options.data, ports=[ports.kafka, ports.kafka_controller])
         self.postgres = Postgres(options.data, port=ports.postgres)
         self.connect = Connect(options.data, self.kafka, port=ports.connect, secrets=options.data / "secrets")
-
-    def _run(self, part: Part) -> None:
-        self._started.append(part)  # before the start: a half-started part is stopped too
-        part.start()
-
-    def _at_once(self, *steps: tuple[str, Callable[[], None]]) -> None:
-        """Do several steps at the same time; a failure of one ends the others."""
-
-        def one(step: tuple[str, Callable[[], None]]) -> None:
-            with self.progress.step(step[0]):
-                step[1]()
-
-        with ThreadPoolExecutor(len(steps)) as pool:
-            futures = [pool.submit(one, step) for step in steps]
-            try:
-                for future in futures:
-                    future.result()
-            except BaseException:
-                self._end_parts()  # the other steps wait for programs that would be in vain
-                raise
-
-    def _lay_out(self) -> None:
-        """Step 3."""
-        options = self.options
         place = Place(
             bootstrap=self.kafka.bootstrap,
-            postgres_port=options.ports.postgres,
+            postgres_port=ports.postgres,
             search_url=self.search.url,
             search_engine=self.search.engine,
-            query_port=options.ports.query,
-            admin_port=options.ports.admin,
+            query_port=ports.query,
+            admin_port=ports.admin,
             pods=options.pods,
         )
         self.pipeline = load(options.pipeline, place)
-        create_topics(self.pipeline, self.kafka.bootstrap)
-        source = self.pipeline.spec.source.postgres
-        folder = options.data / "secrets"
-        password = self._secret(source.credentials_secret, "password", {"username": ROLE})
-        self._secret(names_of(self.pipeline).peer_key, "key", {})
-        self.table = ProfileTable(self.postgres, source.database)
-        self.table.prepare(
-            ROLE, password, str(source.publication), make_profiles(options.profiles, options.seed)
-        )
-        settings = options.data / "settings.json"
+        self.table = ProfileTable(self.postgres, self.pipeline.spec.source.postgres.database)
+        self.pods = self._make_pods(place)
+        self.connectors = self._make_connectors()
+
+    def _make_pods(self, place: Place) -> Pods:
+        options, settings = self.options, self.options.data / "settings.json"
         write_settings(self.pipeline, place, settings)
-        self.pods = Pods(
+        self._secret(names_of(self.pipeline).peer_key, "key", {})
+        return Pods(
             options.data,
             settings=settings,
-            secrets=folder,
+            secrets=options.data / "secrets",
             count=options.pods,
-            query_port=options.ports.query,
-            admin_port=options.ports.admin,
+            query_port=place.query_port,
+            admin_port=place.admin_port,
             assignment=f"static:{options.pods}",
         )
+
+    def _make_connectors(self) -> list[Connector]:
+        reference = directory_references(self.pipeline, str(self.connect.secrets))
+        return [profiles_connector(self.pipeline, reference), search_connector(self.pipeline, reference)]
+
+    def _prepare_table(self) -> None:
+        options, source = self.options, self.pipeline.spec.source.postgres
+        password = self._secret(source.credentials_secret, "password", {"username": ROLE})
+        profiles = make_profiles(options.profiles, options.seed)
+        self.table.prepare(ROLE, password, str(source.publication), profiles)
 
     def _secret(self, name: str, key: str, others: dict[str, str]) -> str:
         """Return a secret's value, making it at the first start: the database keeps the password."""
@@ -192,17 +192,17 @@ class Stack:
         write_secret(folder, name, {**others, key: value})
         return value
 
-    def _connect(self) -> None:
-        """Step 5."""
-        reference = directory_references(self.pipeline, str(self.connect.secrets))
-        source = profiles_connector(self.pipeline, reference)
-        self.connect.put(source.name, source.rest())
+    def _put_source(self) -> None:
+        self._put(self.connectors[0])
+
+    def _put_sink(self) -> None:
+        """Step 5: the pods have put the index template by then, else the engine guesses the fields' types."""
         self._wait_for_template()
-        sink = search_connector(self.pipeline, reference)
-        self.connect.put(sink.name, sink.rest())
-        self.connectors = [source.name, sink.name]
-        for name in self.connectors:
-            self.connect.wait_until_running(name)
+        self._put(self.connectors[1])
+
+    def _put(self, connector: Connector) -> None:
+        self.connect.put(connector.name, connector.rest())
+        self.connect.wait_until_running(connector.name)
 
     def _wait_for_template(self, timeout_s: float = 60) -> None:
         """Wait until a pod has put the index template: without it the engine guesses the fields' types."""

@@ -47,7 +47,8 @@ def build_sink(say: Say = silent) -> None:
     """Build our own sink unless its sources are unchanged. Raises CannotStart with the reason."""
     tools.java(say=say)
     tools.maven(say)
-    say("building the search sink")
+    if not list(SINK.glob("*.jar")):
+        say("building the search sink")
     done = subprocess.run(
         [REPOSITORY / "scripts" / "build-connect"], check=False, capture_output=True, text=True
     )

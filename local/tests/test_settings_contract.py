@@ -1,0 +1,127 @@
+"""The operator's settings and the processor's reading of them are one contract: every field, both ways."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from clickstream_local.reference import EXAMPLE
+from clickstream_operator.manifests.settings import settings_document
+from clickstream_operator.spec import parse
+from clickstream_processor import settings
+
+# What the operator acts on and a processor has no use for. Anything else that it ignores is a lost field.
+NOT_FOR_PROCESSORS = {
+    "kafka.cluster",
+    "source",
+    "topics.manage",
+    "topics.replicas",
+    "sink.search.connector",
+    "sink.search.tasksMax",
+    "processors.storage",
+    "processors.resources.requests",
+}
+EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))
+UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def load(document: dict[str, Any], folder: Path) -> settings.Settings:
+    file = folder / "settings.json"
+    file.write_text(json.dumps(document))
+    return settings.load({"CLICKSTREAM_SETTINGS": str(file), "CLICKSTREAM_ORDINAL": "0"})
+
+
+def leaves(section: msgspec.Struct, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the path in the file and the value of every field that the processor read."""
+    for field in msgspec.structs.fields(section):
+        value = getattr(section, field.name)
+        name = f"{path}.{field.encode_name}".lstrip(".")
+        if name in ("pod", "ignored"):
+            continue
+        if isinstance(value, msgspec.Struct):
+            yield from leaves(value, name)
+        else:
+            yield name, value
+
+
+def at(document: dict[str, Any], path: str) -> Any:
+    for name in path.split("."):
+        document = document[name]
+    return document
+
+
+def same(read: Any, written: Any) -> bool:
+    if isinstance(read, settings.Milliseconds):
+        unit = written.lstrip("0123456789")
+        return int(read) == int(written.removesuffix(unit)) * UNITS_MS[unit]
+    if isinstance(read, settings.Bytes):
+        return int(read) == {"1Gi": 1 << 30, "2Gi": 2 << 30}[written]
+    return bool(read == written)
+
+
+def every_field_changed() -> dict[str, Any]:
+    """Return the reference pipeline with all that a processor reads unlike its default."""
+    document = yaml.safe_load(EXAMPLE.read_text())
+    spec = document["spec"]
+    spec["id"] = "other.id"
+    spec["kafka"] |= {"tls": {"caSecret": "ca"}, "authentication": {"type": "tls", "user": "me"}}
+    names = {
+        name: f"my-{name.lower()}" for name in ("clicks", "profiles", "enriched", "metrics", "deadLetters")
+    }
+    spec["topics"] = {"partitions": 7, **names}
+    spec["processing"] = {
+        "filter": 'click.action == "buy"',
+        "transform": {"set": {"x": "1"}, "drop": ["country"]},
+        "join": {"type": "left", "waitForSnapshot": False, "unmatched": "drop"},
+        "window": {"size": "10m", "advance": "5m", "grace": "2m", "retention": "3h", "emit": "final"},
+        "late": "drop",
+        "maxFuture": "2h",
+        "commitInterval": "50ms",
+    }
+    spec["sink"]["search"] |= {
+        "engine": "elasticsearch",
+        "url": "https://other:9201",
+        "index": "other",
+        "retention": "5d",
+        "credentialsSecret": "search-credentials",
+    }
+    resources = {"limits": {"memory": "2Gi"}}
+    spec["processors"] = {"replicas": 5, "standbys": 2, "failoverAfter": "9s", "resources": resources}
+    spec["query"] = {"port": 9000, "tokensSecret": "tokens"}
+    return dict(document)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_the_processor_accepts_what_the_operator_writes(example: Path, tmp_path: Path) -> None:
+    load(settings_document(parse(yaml.safe_load(example.read_text()))), tmp_path)
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["defaults", "every field changed"])
+def test_every_field_the_processor_reads_is_the_one_that_was_written(changed: bool, tmp_path: Path) -> None:
+    raw = every_field_changed() if changed else yaml.safe_load(EXAMPLE.read_text())
+    document = settings_document(parse(raw), "127.0.0.1", 9090, 1)
+    wrong = [
+        (path, value, at(document, path))
+        for path, value in leaves(load(document, tmp_path))
+        if not same(value, at(document, path))
+    ]
+    assert wrong == []
+
+
+def test_every_field_the_processor_reads_differs_from_its_default_in_the_changed_document(
+    tmp_path: Path,
+) -> None:
+    default = dict(leaves(load(settings_document(parse(yaml.safe_load(EXAMPLE.read_text()))), tmp_path)))
+    changed = dict(
+        leaves(load(settings_document(parse(every_field_changed()), "h-{ordinal}", 1, 1), tmp_path))
+    )
+    same_as_before = {path for path in default.keys() & changed.keys() if default[path] == changed[path]}
+    assert same_as_before == {"settingsVersion", "name", "namespace", "kafka.bootstrapServers"}
+
+
+def test_the_processor_ignores_only_what_is_not_for_it(tmp_path: Path) -> None:
+    ignored = load(settings_document(parse(every_field_changed())), tmp_path).ignored
+    assert set(ignored) == NOT_FOR_PROCESSORS
