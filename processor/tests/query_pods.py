@@ -1,6 +1,6 @@
 """Pods for the query side's tests: real servers on real sockets over real stores on disk, without Kafka.
 
-Pod i listens on 127.0.77.i, all on the same two ports, so that one host pattern reaches them all, as in a cluster.
+Pod i listens on 127.0.77.i, all on the same two ports: one host pattern reaches them all, as in a cluster.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-
 from clickstream_processor.directory import Directory, Phase, Role, Routes, TaskView, Totals
 from clickstream_processor.query.api import serve
 from clickstream_processor.query.options import Peers, QueryOptions
@@ -84,7 +83,7 @@ class Nowhere:
     def metrics(self, value: str, key: bytes, timestamp_ms: int, /) -> None:
         """Forget it."""
 
-    def dead_letter(self, message: Any, reason: str, detail: str, /) -> None:
+    def dead_letter(self, _: Any, reason: str, detail: str, /) -> None:
         """Fail: the tests write good clicks only."""
         raise AssertionError(f"{reason}: {detail}")
 

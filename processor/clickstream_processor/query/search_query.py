@@ -74,12 +74,14 @@ def _number(parameters: Mapping[str, str], name: str, low: int, high: int) -> in
 
 def engine_query(request: SearchRequest, engine_timeout_ms: int = 3_000) -> dict[str, Any]:
     """Return the body of ``POST <index>-*/_search``."""
+    times = {"auto_date_histogram": {"field": "timestamp", "buckets": _BUCKETS, "format": "epoch_millis"}}
     return {
         "size": PAGE_SIZE,
         "from": (request.page - 1) * PAGE_SIZE,
         "track_total_hits": True,
         "timeout": f"{engine_timeout_ms}ms",
         "query": {"bool": {"filter": _filters(request), "must": _text_query(request)}},
+        "post_filter": _action_filter(request),
         "sort": [
             {"timestamp": {"order": "desc", "unmapped_type": "date"}},
             {"event_id": {"order": "desc", "unmapped_type": "keyword"}},
@@ -91,12 +93,15 @@ def engine_query(request: SearchRequest, engine_timeout_ms: int = 3_000) -> dict
             "fields": {"page_url": {}, "user_name": {}},
         },
         "aggs": {
-            "times": {
-                "auto_date_histogram": {"field": "timestamp", "buckets": _BUCKETS, "format": "epoch_millis"}
-            },
             "actions": {"terms": {"field": "action", "size": _ACTIONS}},
+            "hits": {"filter": _action_filter(request), "aggs": {"times": times}},
         },
     }
+
+
+def _action_filter(request: SearchRequest) -> dict[str, Any]:
+    """Return the filter by action. It stands outside the query: the actions' counts are of all actions."""
+    return {"term": {"action": request.action}} if request.action else {"match_all": {}}
 
 
 def _text_query(request: SearchRequest) -> list[dict[str, Any]]:
@@ -119,8 +124,6 @@ def _filters(request: SearchRequest) -> list[dict[str, Any]]:
     filters: list[dict[str, Any]] = []
     if request.user:
         filters.append({"term": {"user_id": request.user}})
-    if request.action:
-        filters.append({"term": {"action": request.action}})
     bounds: dict[str, Any] = {}
     if request.from_ms is not None:
         bounds["gte"] = request.from_ms
@@ -145,7 +148,7 @@ def search_result(request: SearchRequest, answer: Mapping[str, Any]) -> dict[str
         "took_ms": answer.get("took", 0),
         "partial": bool(answer.get("timed_out")) or bool(shards.get("failed", 0)),
         "hits": [_hit(hit) for hit in hits.get("hits", ())],
-        "histogram": _histogram(groups.get("times", {})),
+        "histogram": _histogram(groups.get("hits", {}).get("times", {})),
         "actions": [
             {"action": b["key"], "clicks": b["doc_count"]}
             for b in groups.get("actions", {}).get("buckets", ())

@@ -14,14 +14,17 @@ export function ticks(greatest, wanted = 4) {
   return Array.from({ length: Math.round(top / step) + 1 }, (_, i) => i * step);
 }
 
-export function sparkline(svg, values) {
+// The last `slots` values, newest at the right edge.
+export function sparkline(svg, values, slots = 60) {
   if (values.length < 2) return;
-  const greatest = Math.max(...values, 1e-9);
-  const points = values.map((v, i) => `${((100 * i) / (values.length - 1)).toFixed(2)} ${(37 - (33 * v) / greatest).toFixed(2)}`);
+  const shown = values.slice(-slots);
+  const greatest = Math.max(...shown, 1e-9);
+  const x = (i) => (100 * (slots - shown.length + i)) / (slots - 1);
+  const points = shown.map((v, i) => `${x(i).toFixed(2)} ${(37 - (33 * v) / greatest).toFixed(2)}`);
   svg.setAttribute("viewBox", "0 0 100 40");
   svg.setAttribute("preserveAspectRatio", "none");
   svg.replaceChildren(
-    drawing("path", { class: "area", d: `M0 40L${points.join("L")}L100 40Z` }),
+    drawing("path", { class: "area", d: `M${x(0).toFixed(2)} 40L${points.join("L")}L100 40Z` }),
     drawing("path", { d: `M${points.join("L")}` }));
 }
 

@@ -36,17 +36,16 @@ function figures(summary) {
   setText("total-dead", count(totals.dead_lettered));
   setText("lag-records", short(lag.records));
   setText("lag-unit", lag.records === 1 ? "click" : "clicks");
-  setText("lag-ms", lag.ms ? `oldest is ${duration(lag.ms)} behind` : "up to date");
-  setText("cpu", `${rates.cpu.toFixed(2)} cores`);
+  setText("lag-ms", lag.ms ? `${duration(lag.ms)} behind` : lag.records ? "catching up" : "up to date");
+  setText("cpu", rates.cpu.toFixed(2));
 }
 
 function charts() {
   const samples = [...seconds.values()].sort((a, b) => a[0] - b[0]);
   chart.show(samples);
-  const last = samples.slice(-SPARK);
-  sparkline(document.getElementById("spark-clicks"), last.map((s) => s[1]));
-  sparkline(document.getElementById("spark-enriched"), last.map((s) => s[2]));
-  sparkline(document.getElementById("spark-dead"), last.map((s) => s[3]));
+  for (const [name, index] of [["clicks", 1], ["enriched", 2], ["dead", 3]]) {
+    sparkline(document.getElementById(`spark-${name}`), samples.map((sample) => sample[index]), SPARK);
+  }
   sparkline(document.getElementById("spark-lag"), recent.lag);
   sparkline(document.getElementById("spark-queries"), recent.queries);
 }
@@ -67,7 +66,7 @@ function deadLetters({ dead_letters: reasons, dead_lettered: total, clicks }) {
 }
 
 const PHASES = {
-  running: "running", restoring: "restoring", waiting: "waits for snapshot", stopped: "stopped", unknown: "no answer", none: "no owner",
+  running: "running", restoring: "restoring", waiting: "waiting", stopped: "stopped", unknown: "no answer", none: "no owner",
 };
 
 const colour = (ordinal) => (ordinal === null ? "none" : ordinal % 8);
@@ -76,11 +75,11 @@ function tasks(summary) {
   const list = summary.tasks.map((task) => {
     const phase = task.owner === null ? "none" : task.phase;
     const owner = task.owner === null ? "–" : `pod ${task.owner}`;
-    const behind = phase === "running" && task.lag_records > 0 ? `, ${count(task.lag_records)} behind` : "";
+    const behind = phase === "running" && task.lag_records > 0 ? `${short(task.lag_records)} behind` : "";
     const standbys = task.standbys.length ? `, standby ${task.standbys.map((n) => `pod ${n}`).join(", ")}` : "";
-    const text = `${task.task}: ${owner}, ${PHASES[phase]}${behind}${standbys}${task.detail ? `. ${task.detail}` : ""}`;
+    const text = `${task.task}: ${owner}, ${PHASES[phase]}${behind && `, ${behind}`}${standbys}${task.detail ? `. ${task.detail}` : ""}`;
     return element("li", { class: "task", "data-pod": colour(task.owner), "data-phase": phase, title: text },
-      element("b", {}, owner), element("span", {}, `${task.partition} · ${phase === "running" && behind ? `${short(task.lag_records)} behind` : PHASES[phase]}`));
+      element("small", { "aria-hidden": "true" }, String(task.partition)), element("b", {}, owner), element("span", {}, behind || PHASES[phase]));
   });
   document.getElementById("tasks").replaceChildren(...list);
   const orphans = summary.tasks_without_owner.length;

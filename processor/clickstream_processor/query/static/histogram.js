@@ -66,13 +66,13 @@ export class Histogram {
 }
 
 function labels(first, end, span, x, height, width) {
-  const wanted = Math.max(2, Math.min(8, Math.floor(width / 110)));
+  const wanted = Math.max(2, Math.min(8, Math.floor(width / 130)));
   const step = Math.max(span, Math.ceil((end - first) / wanted / span) * span);
   const text = span >= MS.d ? date : end - first > MS.d ? (at) => `${date(at)} ${hour(at)}` : hour;
   const nodes = [];
   for (let at = first; at < end; at += step) {
-    if (x(at) > width - 40) break;
-    nodes.push(drawing("text", { x: x(at), y: height - 4, "text-anchor": at === first ? "start" : "middle" }, text(at)));
+    if (x(at) > width - 80) break;
+    nodes.push(drawing("text", { x: x(at), y: height - 4 }, text(at)));
   }
   return nodes;
 }

@@ -118,7 +118,7 @@ function windows(list) {
   const step = Math.min(ordered[0].window_end - ordered[0].window_start, ...gaps);
   const [first, last] = [ordered[0].window_start, ordered.at(-1).window_start];
   const byStart = new Map(ordered.map((w) => [w.window_start, w.clicks]));
-  const slots = Math.min(Math.round((last - first) / step) + 1, 120);
+  const slots = Math.min(Math.max(Math.round((last - first) / step) + 1, 12), 120);
   const greatest = Math.max(...ordered.map((w) => w.clicks), 1);
   const bars = Array.from({ length: slots }, (_, i) => {
     const start = last - (slots - 1 - i) * step;

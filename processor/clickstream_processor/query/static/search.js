@@ -120,17 +120,20 @@ function hit({ click, highlights }) {
     element("span", { class: "action" }, element("span", { class: "pill plain" }, click.action ?? "–")),
     element("span", { class: "page mono" }, ...marked(click.page_url, highlights.page_url)),
     element("span", { class: "tags" }, click.country && element("span", { class: "pill plain" }, click.country), click.plan_tier && element("span", { class: "pill good" }, click.plan_tier)),
-    details(click));
+    ...details(click));
 }
 
+// A button at the row's end, and the whole record below the row once it was pressed.
 function details(click) {
-  const node = element("details", {}, element("summary", {}, "All fields"));
-  node.addEventListener("toggle", () => {
-    if (!node.open || node.childElementCount > 1) return;
-    const live = element("a", { href: `./#${new URLSearchParams({ user: click.user_id })}`, class: "muted" }, "What this user does now");
-    node.append(json(click), element("p", {}, live));
+  const live = element("a", { href: `./#${new URLSearchParams({ user: click.user_id })}` }, "What this user does now");
+  const panel = element("div", { class: "all-fields", hidden: true });
+  const button = element("button", { type: "button", class: "more", "aria-expanded": "false", "aria-label": "All fields of this click", title: "All fields" }, "{ }");
+  button.addEventListener("click", () => {
+    if (!panel.childElementCount) panel.append(json(click), element("p", {}, live));
+    panel.hidden = !panel.hidden;
+    button.setAttribute("aria-expanded", String(!panel.hidden));
   });
-  return node;
+  return [button, panel];
 }
 
 function paging(found) {
