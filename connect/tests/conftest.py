@@ -1,0 +1,39 @@
+"""The sink in a real Kafka Connect worker, with each of the two engines."""
+
+from collections.abc import Iterator
+
+import pytest
+from clickstream_local.parts.connect import Connect, build_sink
+from clickstream_local.parts.kafka import Kafka
+from clickstream_local.parts.search import ENGINES, OPENSEARCH_JAVA, SearchEngine
+from clickstream_local.testing import Topics
+from clickstream_local.tools import java_is_to_be_had
+from indexing import Indexing
+
+pytest_plugins = ["clickstream_local.testing"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _built_sink() -> None:
+    """Build the jar the worker loads, unless it is current."""
+    build_sink()
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> SearchEngine:
+    """Give a node of each engine in turn. A test that stops it starts it again."""
+    if request.param == "opensearch" and not java_is_to_be_had(OPENSEARCH_JAVA):
+        pytest.skip(f"no JDK {OPENSEARCH_JAVA} for OpenSearch")
+    node: SearchEngine = request.getfixturevalue(request.param)
+    return node
+
+
+@pytest.fixture
+def indexing(
+    _built_sink: None, kafka: Kafka, topics: Topics, connect_worker: Connect, engine: SearchEngine
+) -> Iterator[Indexing]:
+    """Give a topic, an index template and a connector of the test's own; removed afterwards."""
+    mine = Indexing(kafka, topics, connect_worker, engine)
+    mine.put_template()
+    yield mine
+    mine.remove()

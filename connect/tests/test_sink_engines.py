@@ -1,0 +1,106 @@
+"""What the sink promises, shown with real Kafka, Kafka Connect, OpenSearch and Elasticsearch."""
+
+import json
+import time
+
+import psutil
+import pytest
+from clickstream_local.parts.search import SearchEngine
+from indexing import DAY_MS, NOON_MS, Indexing, click, eventually
+
+OUTAGE_S = 15
+
+
+def test_every_document_lands_once_on_the_day_of_its_event(indexing: Indexing) -> None:
+    clicks = [click(number, NOON_MS + (number % 3) * DAY_MS) for number in range(3_000)]
+    indexing.produce(value for _, value in clicks)
+    indexing.start(tasks=3)
+    indexing.wait_for(3_000)
+
+    days = [f"{indexing.name}-2023.07.{day}" for day in (22, 23, 24)]
+    assert indexing.indices() == days
+    identity, value = clicks[1]
+    assert indexing.document(days[1], identity)["_source"] == json.loads(value)
+    assert indexing.states() == {"RUNNING"}
+    assert indexing.dead_letters() == []
+
+
+def test_a_bad_document_is_dead_lettered_at_once_and_stalls_nobody(indexing: Indexing) -> None:
+    duplicate_key = click(1)[1].replace(b'"action"', b'"user_id"')  # a lenient reader takes it
+    bad = {
+        b"{broken": "not-json: ",
+        b'{"event_id":"a"}': "missing-field: ",
+        click(2, event_id="x" * 513)[1]: "mistyped-field: ",
+        click(3, timestamp="yesterday")[1]: "mistyped-field: ",
+        duplicate_key: "rejected: ",
+    }
+    good = [click(number)[1] for number in range(100, 2_100)]
+    indexing.produce([*good[:1_000], None, *bad, *good[1_000:]])
+    indexing.start()
+    indexing.wait_for(2_000, timeout_s=30)
+
+    eventually(lambda: len(indexing.dead_letters()) >= len(bad), 10, "dead-lettered")
+    letters = indexing.dead_letters()
+    assert sorted(value for value, _ in letters) == sorted(bad)
+    for value, reason in letters:
+        assert reason.startswith(bad[value])
+    eventually(lambda: indexing.committed() == 2_000 + 1 + len(bad), 20, "committed")
+    assert indexing.states() == {"RUNNING"}
+
+
+def test_a_replay_makes_no_duplicate(indexing: Indexing) -> None:
+    clicks = [click(number) for number in range(2_000)]
+    indexing.produce(value for _, value in clicks)
+    indexing.start()
+    indexing.wait_for(2_000)
+
+    indexing.stop()
+    indexing.forget_offsets()
+    indexing.start()
+    eventually(lambda: indexing.committed() == 2_000, 60, "read again")
+    assert indexing.count() == 2_000
+    assert indexing.document(indexing.indices()[0], clicks[0][0])["_version"] == 2  # it was written again
+
+
+def test_an_outage_of_the_engine_loses_nothing_and_dead_letters_nothing(
+    indexing: Indexing, engine: SearchEngine
+) -> None:
+    indexing.produce(click(number)[1] for number in range(1_000))
+    indexing.start()
+    indexing.wait_for(1_000)
+
+    engine.kill()
+    try:
+        gone = time.monotonic()
+        indexing.produce(click(number)[1] for number in range(1_000, 6_000))
+        eventually(lambda: time.monotonic() > gone + OUTAGE_S, OUTAGE_S + 1, "over")
+        assert indexing.states() == {"RUNNING"}
+        assert indexing.committed() <= 1_000
+    finally:
+        engine.start()
+    indexing.wait_for(6_000, timeout_s=60)
+    assert indexing.dead_letters() == []
+    eventually(lambda: indexing.committed() == 6_000, 20, "committed")
+
+
+@pytest.mark.timeout(240)
+def test_the_worker_has_ten_thousand_documents_a_second_in_it(indexing: Indexing) -> None:
+    """By the worker's own CPU time: the clock also tells of the engine, and of what else the machine does."""
+    documents = 100_000
+    indexing.produce(click(number)[1] for number in range(documents))
+    indexing.start(tasks=2)
+    cpu_begun_s = worker_cpu_s()
+    rate = indexing.measure(documents)
+    cpu_s = worker_cpu_s() - cpu_begun_s
+    print(f"documents a second: {rate:.0f} by the clock, {documents / cpu_s:.0f} by the worker's CPU")
+    assert indexing.count() == documents
+    assert documents / cpu_s >= 10_000
+
+
+def worker_cpu_s() -> float:
+    """Return the CPU time that the Kafka Connect worker of this session has used."""
+    for child in psutil.Process().children(recursive=True):
+        if "org.apache.kafka.connect.cli.ConnectDistributed" in child.cmdline():
+            times = child.cpu_times()
+            return float(times.user + times.system)
+    raise AssertionError("there is no worker")
