@@ -32,6 +32,13 @@ def quantity(text: str | int) -> float:
     return float(number) * _QUANTITY_FACTOR[suffix or ""]
 
 
+def is_quantity(value: object) -> bool:
+    """Tell whether a value is a Kubernetes quantity."""
+    return (
+        isinstance(value, str | int) and not isinstance(value, bool) and bool(_QUANTITY.fullmatch(str(value)))
+    )
+
+
 def _fault(allowed: str) -> PydanticCustomError:
     # The text is a value, not a template: braces in it must survive.
     return PydanticCustomError("not_allowed", "{allowed}", {"allowed": allowed})
@@ -75,7 +82,7 @@ def _expression(use: Use) -> AfterValidator:
 
 
 def _amount(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | str) or not _QUANTITY.fullmatch(str(value)):
+    if not is_quantity(value):
         raise _fault("must be a quantity such as 500m, 2 or 10Gi")
     return str(value)
 

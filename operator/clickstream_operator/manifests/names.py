@@ -12,6 +12,7 @@ from clickstream_operator.spec import API_GROUP, ClickPipeline
 
 MANAGER = "clickstream-operator"
 PIPELINE_LABEL = f"{API_GROUP}/pipeline"
+INTERNAL_LABEL = f"{API_GROUP}/internal"
 CLUSTER_LABEL = "strimzi.io/cluster"
 SETTINGS_HASH = f"{API_GROUP}/settings-hash"
 SECRETS_HASH = f"{API_GROUP}/secrets-hash"

@@ -1,5 +1,6 @@
 """The Secrets a pipeline refers to, and the one it makes for itself."""
 
+import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,7 @@ def peer_key_secret(pipeline: ClickPipeline, key: str) -> dict[str, Any]:
             "labels": labels(pipeline),
         },
         "type": "Opaque",
-        "stringData": {PEER_KEY: key},
+        "data": {PEER_KEY: base64.b64encode(key.encode()).decode()},
     }
 
 

@@ -12,6 +12,7 @@ from clickstream_operator.manifests.names import (
     ASSIGNMENT,
     CHANGELOG,
     CLUSTER_LABEL,
+    INTERNAL_LABEL,
     NOTIFICATIONS,
     POSITIONS,
     internal_topic,
@@ -98,7 +99,7 @@ def kafka_topic(pipeline: ClickPipeline, topic: TopicSpec, api_version: str) -> 
 
 
 def _labels(pipeline: ClickPipeline, topic: TopicSpec) -> dict[str, str]:
-    return labels(pipeline, "topic") | {"clickstream.dev/internal": str(topic.internal).lower()}
+    return labels(pipeline, "topic") | {INTERNAL_LABEL: str(topic.internal).lower()}
 
 
 def _deleted(kept_ms: int) -> dict[str, str]:

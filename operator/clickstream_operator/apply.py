@@ -1,0 +1,105 @@
+"""Writes what a reconcile decided, and nothing else. Each write is safe to repeat."""
+
+import copy
+import datetime
+from collections.abc import Callable
+
+from clickstream_operator.api import Api, ApiFailure
+from clickstream_operator.desired import Wanted
+from clickstream_operator.kinds import PIPELINE, Kind
+from clickstream_operator.metrics import WRITES
+from clickstream_operator.observed import Document
+from clickstream_operator.spec import API_GROUP
+from clickstream_operator.status import with_times
+from clickstream_operator.store import Store
+
+FINALIZER = f"{API_GROUP}/deletion-policy"
+
+
+def utc_now() -> datetime.datetime:
+    """Return the wall clock."""
+    return datetime.datetime.now(datetime.UTC)  # noqa: TID251  # a shell
+
+
+class Applier:
+    """Writes for one operator. Answers go into the store, so that the next look sees them."""
+
+    def __init__(self, api: Api, store: Store, now: Callable[[], datetime.datetime] = utc_now) -> None:
+        self._api = api
+        self._store = store
+        self._now = now
+
+    async def apply(self, wanted: Wanted) -> None:
+        """Make an object's fields so."""
+        WRITES.labels(wanted.kind.kind, "apply").inc()
+        self._store.put(wanted.kind, await self._api.apply(wanted.kind, wanted.document))
+
+    async def create_once(self, wanted: Wanted) -> None:
+        """Create an object unless it exists: what is in it is not compared, ever."""
+        WRITES.labels(wanted.kind.kind, "create").inc()
+        try:
+            await self._api.create(wanted.kind, wanted.document["metadata"]["namespace"], wanted.document)
+        except ApiFailure as failure:
+            if failure.code != 409:
+                raise
+
+    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
+        """Delete an object."""
+        WRITES.labels(kind.kind, "delete").inc()
+        await self._api.delete(kind, namespace, name)
+
+    async def annotate(self, kind: Kind, namespace: str, name: str, annotations: dict[str, str]) -> None:
+        """Set annotations that another controller takes away again."""
+        WRITES.labels(kind.kind, "merge").inc()
+        patch = {"metadata": {"annotations": annotations}}
+        self._store.put(kind, await self._api.merge(kind, namespace, name, patch))
+
+    def has_finalizer(self, document: Document) -> bool:
+        """Tell whether this operator holds the object's deletion."""
+        return FINALIZER in (document["metadata"].get("finalizers") or [])
+
+    async def set_finalizer(self, document: Document, present: bool) -> bool:
+        """Add or remove this operator's finalizer; tell whether that was a write."""
+        meta = document["metadata"]
+        finalizers: list[str] = meta.get("finalizers") or []
+        if self.has_finalizer(document) == present:
+            return False
+        rest = [f for f in finalizers if f != FINALIZER]
+        # The version makes the server refuse a list that another one has changed meanwhile.
+        patch = {
+            "metadata": {
+                "finalizers": [*rest, FINALIZER] if present else rest,
+                "resourceVersion": meta["resourceVersion"],
+            }
+        }
+        WRITES.labels(PIPELINE.kind, "merge").inc()
+        try:
+            await self._api.merge(PIPELINE, meta["namespace"], meta["name"], patch)
+        except ApiFailure as failure:
+            if failure.code != 404:
+                raise
+        return True
+
+    async def write_status(self, document: Document, status: Document) -> bool:
+        """Write the status if it says anything new; tell whether it did."""
+        stamped = with_times(status, document, self._now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+        if _comparable(stamped) == _comparable(document.get("status") or {}):
+            return False
+        meta = document["metadata"]
+        body = {
+            "apiVersion": PIPELINE.api_version,
+            "kind": PIPELINE.kind,
+            # The uid: a namesake made meanwhile must not get this status.
+            "metadata": {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]},
+            "status": stamped,
+        }
+        WRITES.labels(PIPELINE.kind, "status").inc()
+        await self._api.apply(PIPELINE, body, "status")
+        return True
+
+
+def _comparable(status: Document) -> Document:
+    """Return the status in one order, without empty fields the server leaves out."""
+    plain = copy.copy({k: v for k, v in status.items() if v not in (None, {}, [])})
+    plain["conditions"] = sorted(status.get("conditions", []), key=lambda c: str(c["type"]))
+    return plain

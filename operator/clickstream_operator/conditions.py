@@ -1,0 +1,308 @@
+"""The conditions of a pipeline, each from what was observed. Pure.
+
+A message says what is so and what to do about it. A condition that cannot be known yet is Unknown;
+nothing is True because nobody looked.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from clickstream_operator.desired import missing_secrets, topics_ready
+from clickstream_operator.manifests import connectors, names, topics
+from clickstream_operator.observed import Observed, TaskState, condition
+from clickstream_operator.spec import ClickPipeline
+
+_LONGEST_MESSAGE = 2000
+_SHOWN = 5
+
+
+class Truth(StrEnum):
+    """The status of a condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition, without times."""
+
+    type: str
+    truth: Truth
+    reason: str
+    message: str
+    is_fatal: bool = False  # no waiting mends it: somebody must act
+
+
+def conditions_of(pipeline: ClickPipeline, observed: Observed) -> list[Condition]:
+    """Return the conditions of the parts, in the order in which a pipeline starts."""
+    return [
+        secrets_resolved(pipeline, observed),
+        topics_are_ready(pipeline, observed),
+        connectors_ready(pipeline, observed),
+        processors_ready(pipeline, observed),
+        profiles_loaded(pipeline, observed),
+        state_restored(pipeline, observed),
+        index_ready(observed),
+    ]
+
+
+def secrets_resolved(pipeline: ClickPipeline, observed: Observed) -> Condition:
+    """Tell whether every Secret is there and those for Connect may be read by it."""
+    missing = missing_secrets(pipeline, observed)
+    if missing:
+        listed = ", ".join(f"{name} key {key}" if key else name for name, key in missing)
+        return _false("SecretsResolved", "Missing", f"Create in namespace {pipeline.namespace}: {listed}.")
+    if observed.denied:
+        return _false("SecretsResolved", "ConnectMayNotRead", _role_message(pipeline, observed.denied))
+    return _true("SecretsResolved", "AllFound", "Every Secret is there, and Connect may read those it needs.")
+
+
+def topics_are_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
+    """Tell whether the topics are there and fit."""
+    kind = "TopicsReady"
+    if not pipeline.spec.topics.manage:
+        return _true(kind, "Unmanaged", "topics.manage is false: the topics are taken as they are.")
+    if observed.strimzi_version is None:
+        return _no_strimzi(kind)
+    waiting = []
+    for topic in topics.topic_specs(pipeline):
+        name = names.topic_object(topic.name)
+        foreign = observed.foreign.get(("KafkaTopic", name))
+        live = observed.child("KafkaTopic", name) or foreign
+        if foreign and foreign.get("spec", {}).get("partitions") != topic.partitions:
+            given = foreign.get("spec", {}).get("partitions")
+            message = (
+                f"KafkaTopic {name} is somebody else's and has {given} partitions, not {topic.partitions}: "
+                "set topics.partitions to that number in a new pipeline, or choose another topic."
+            )
+            return _false(kind, "PartitionsDiffer", message, is_fatal=True)
+        ready = condition(live, "Ready")
+        if ready.get("status") == "False":
+            return _false(
+                kind, "TopicFailed", f"KafkaTopic {name}: {observed.redact(ready.get('message', ''))}"
+            )
+        if ready.get("status") != "True":
+            waiting.append(name)
+    if waiting:
+        return _false(kind, "Waiting", f"Waiting for Strimzi to create {_some(waiting)}.")
+    return _true(kind, "Created", "Every topic is there.")
+
+
+def connectors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
+    """Tell whether both connectors run, from their own and their tasks' states, not from Strimzi's Ready."""
+    kind = "ConnectorsReady"
+    if observed.strimzi_version is None:
+        return _no_strimzi(kind)
+    if problem := _connect_problem(pipeline, observed):
+        return problem
+    own = names.names_of(pipeline)
+    for name in (own.profiles_connector, own.search_connector):
+        live = observed.child("KafkaConnector", name)
+        if live is None:
+            return _false(kind, "NotCreated", _why_not_created(pipeline, observed, name))
+        status = live.get("status", {})
+        state = status.get("connectorStatus", {})
+        parts = [("connector", state.get("connector", {}))]
+        parts += [(f"task {task.get('id')}", task) for task in state.get("tasks", [])]
+        for part, said in parts:
+            if said.get("state") == "FAILED":
+                trace = observed.redact(str(said.get("trace", ""))).strip().splitlines()
+                message = (
+                    f"{name}, {part} failed: {_causes(trace)}. It is restarted by itself; see Connect's log."
+                )
+                return _false(kind, "Failed", message)
+        ready = condition(live, "Ready")
+        if ready.get("status") == "False":
+            return _false(kind, "NotReady", f"{name}: {observed.redact(str(ready.get('message', '')))}")
+        not_running = [
+            f"{part} {said.get('state', 'unknown')}" for part, said in parts if said.get("state") != "RUNNING"
+        ]
+        if not_running or len(parts) == 1:
+            return _false(kind, "Starting", f"{name}: waiting for {', '.join(not_running) or 'its tasks'}.")
+    return _true(kind, "Running", "Both connectors and all their tasks run.")
+
+
+def processors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
+    """Tell whether all pods are ready and on the newest revision."""
+    kind = "ProcessorsReady"
+    live = observed.child("StatefulSet", names.names_of(pipeline).statefulset)
+    if live is None:
+        return _false(kind, "NotCreated", "The processors start once their Secrets and topics are there.")
+    wanted, status = pipeline.spec.processors.replicas, live.get("status", {})
+    ready = status.get("readyReplicas", 0)
+    if status.get("observedGeneration", 0) < live["metadata"].get("generation", 0):
+        return _false(kind, "Updating", "The StatefulSet's last change is not yet seen by its controller.")
+    if ready < wanted:
+        selector = f"{names.PIPELINE_LABEL}={pipeline.name}"
+        message = f"{ready} of {wanted} pods are ready; see kubectl describe pods -l {selector}."
+        return _false(kind, "NotReady", message)
+    if status.get("updatedReplicas", wanted) < wanted:
+        return _false(
+            kind, "Rolling", f"{status.get('updatedReplicas', 0)} of {wanted} pods have the newest settings."
+        )
+    return _true(kind, "Ready", f"All {wanted} pods are ready.")
+
+
+def profiles_loaded(pipeline: ClickPipeline, observed: Observed) -> Condition:
+    """Tell whether the first snapshot of the table is complete, as the tasks see it."""
+    kind = "ProfilesLoaded"
+    if not pipeline.spec.processing.join.wait_for_snapshot:
+        return _true(kind, "NotAwaited", "processing.join.waitForSnapshot is false.")
+    owners = _owners(observed)
+    if not owners:
+        return _unknown(kind, "NoPodAnswers", "Known once a processor pod answers.")
+    waiting = [name for name, task in owners.items() if task.phase == "waiting"]
+    if waiting:
+        message = (
+            f"{len(waiting)} tasks hold their first click until the profile table's snapshot is complete."
+        )
+        return _false(kind, "Snapshot", message)
+    if any(task.phase == "running" for task in owners.values()):
+        return _true(kind, "Complete", "The profile table's first snapshot is complete.")
+    return _unknown(kind, "Restoring", "Known once the first task has restored its state.")
+
+
+def state_restored(pipeline: ClickPipeline, observed: Observed) -> Condition:
+    """Tell whether every task has an owner that is past its restore."""
+    kind = "StateRestored"
+    partitions = pipeline.spec.topics.partitions
+    if not observed.pods:
+        return _unknown(kind, "NoPodAnswers", "Known once a processor pod answers.")
+    stopped = {n: t for n, held in observed.tasks().items() for t in held if t.phase == "stopped"}
+    if stopped:
+        name, task = min(stopped.items())
+        message = (
+            f"{len(stopped)} tasks refuse to go on; {name} on pod {task.pod}: {observed.redact(task.detail)}"
+        )
+        return _false(kind, "TaskStopped", message, is_fatal=True)
+    owners = _owners(observed)
+    if len(owners) < partitions:
+        return _false(kind, "Unowned", f"{partitions - len(owners)} of {partitions} tasks have no owner yet.")
+    restoring = [name for name, task in owners.items() if task.phase == "restoring"]
+    if restoring:
+        return _false(kind, "Restoring", f"{len(restoring)} of {partitions} tasks restore their state.")
+    return _true(kind, "Restored", f"All {partitions} tasks have an owner with its state.")
+
+
+def index_ready(observed: Observed) -> Condition:
+    """Tell whether the index template is in place, which the sink waits for."""
+    if not observed.pods:
+        return _unknown("IndexReady", "NoPodAnswers", "Known once a processor pod answers.")
+    if observed.index_ready():
+        return _true("IndexReady", "TemplateInPlace", "The index template is in place.")
+    details = {pod.index_detail for pod in observed.pods.values() if pod.index_detail}
+    why = (
+        observed.redact("; ".join(sorted(details))) or "the processors have not reached the search engine yet"
+    )
+    return _false("IndexReady", "NoTemplate", f"The index template is not in place: {why}.")
+
+
+def lag(observed: Observed) -> str:
+    """Return how far the slowest owner is behind, coarsely, so that the status seldom changes."""
+    owners = _owners(observed)
+    if not owners:
+        return ""
+    seconds = max(task.lag_ms for task in owners.values()) / 1000
+    steps = [(1, "<1s"), (10, "<10s"), (60, "<1m"), (600, "<10m"), (3600, "<1h"), (86_400, "<1d")]
+    return next((text for limit, text in steps if seconds < limit), ">1d")
+
+
+def _owners(observed: Observed) -> dict[str, TaskState]:
+    held = {
+        name: [task for task in tasks if task.role == "owner"] for name, tasks in observed.tasks().items()
+    }
+    return {name: owners[0] for name, owners in held.items() if owners}
+
+
+def _connect_problem(pipeline: ClickPipeline, observed: Observed) -> Condition | None:
+    kind, cluster = "ConnectorsReady", pipeline.spec.connect.cluster
+    if observed.connect is None:
+        message = (
+            f"There is no KafkaConnect {cluster} in namespace {pipeline.namespace}: "
+            "create it, or name another in connect.cluster."
+        )
+        return _false(kind, "ConnectMissing", message)
+    annotations: dict[str, Any] = observed.connect["metadata"].get("annotations", {})
+    if annotations.get("strimzi.io/use-connector-resources") != "true":
+        message = (
+            f"KafkaConnect {cluster} takes no KafkaConnectors. If no other team's connectors would be lost: "
+            f"kubectl annotate kafkaconnect {cluster} -n {pipeline.namespace} "
+            "strimzi.io/use-connector-resources=true"
+        )
+        return _false(kind, "ConnectNotManaged", message)
+    plugins = {
+        plugin.get("class") for plugin in observed.connect.get("status", {}).get("connectorPlugins", [])
+    }
+    reference = connectors.cluster_references(pipeline)
+    needed = [
+        connectors.profiles_connector(pipeline, reference).plugin,
+        connectors.search_connector(pipeline, reference).plugin,
+    ]
+    missing = [plugin for plugin in needed if plugins and plugin not in plugins]
+    if missing:
+        lacking = ", ".join(missing)
+        message = (
+            f"KafkaConnect {cluster} lacks the plugin {lacking}: add it to its image (docs/operator.md)."
+        )
+        return _false(kind, "PluginMissing", message)
+    return None
+
+
+def _why_not_created(pipeline: ClickPipeline, observed: Observed, name: str) -> str:
+    if missing_secrets(pipeline, observed) or observed.denied:
+        return f"{name} is created once its Secrets are resolved."
+    if not topics_ready(pipeline, observed):
+        return f"{name} is created once the topics are there."
+    if name == names.names_of(pipeline).search_connector and not observed.index_ready():
+        return f"{name} is created once the index template is in place."
+    return f"{name} is about to be created."
+
+
+def _role_message(pipeline: ClickPipeline, denied: tuple[str, ...]) -> str:
+    connect, namespace = pipeline.spec.connect.cluster, pipeline.namespace
+    role = f"{pipeline.name}-connect-secrets"
+    return (
+        f"KafkaConnect {connect} may not read {', '.join(denied)}. If it should, apply:\n"
+        "apiVersion: rbac.authorization.k8s.io/v1\n"
+        "kind: Role\n"
+        f"metadata: {{name: {role}, namespace: {namespace}}}\n"
+        'rules: [{apiGroups: [""], resources: [secrets], verbs: [get], '
+        f"resourceNames: [{', '.join(denied)}]}}]\n"
+        "---\n"
+        "apiVersion: rbac.authorization.k8s.io/v1\n"
+        "kind: RoleBinding\n"
+        f"metadata: {{name: {role}, namespace: {namespace}}}\n"
+        f"roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {role}}}\n"
+        f"subjects: [{{kind: ServiceAccount, name: {connect}-connect, namespace: {namespace}}}]\n"
+    )
+
+
+def _causes(trace: list[str]) -> str:
+    """Return a trace's first line and its innermost cause."""
+    causes = [line for line in trace if line.startswith("Caused by:")]
+    return "; ".join([*trace[:1], *causes[-1:]]) or "no trace"
+
+
+def _some(found: list[str]) -> str:
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return ", ".join(found[:_SHOWN]) + more
+
+
+def _no_strimzi(kind: str) -> Condition:
+    message = "Strimzi's resources (kafka.strimzi.io) are not installed: see https://strimzi.io/quickstarts."
+    return _false(kind, "StrimziMissing", message)
+
+
+def _true(kind: str, reason: str, message: str) -> Condition:
+    return Condition(kind, Truth.TRUE, reason, message)
+
+
+def _false(kind: str, reason: str, message: str, is_fatal: bool = False) -> Condition:
+    return Condition(kind, Truth.FALSE, reason, message[:_LONGEST_MESSAGE], is_fatal)
+
+
+def _unknown(kind: str, reason: str, message: str) -> Condition:
+    return Condition(kind, Truth.UNKNOWN, reason, message)

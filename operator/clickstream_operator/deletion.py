@@ -1,0 +1,121 @@
+"""How a pipeline with `deletionPolicy: Delete` is taken down. Pure: the next step follows from what is left.
+
+1. The sink goes. 2. The source is told to drop its replication slot when it stops, is stopped, its
+offsets are reset, so that a later pipeline of that id starts with a snapshot, and it goes. 3. The
+pods and their volumes go. 4. The internal topics go. 5. The finalizer goes.
+
+Each wait has an end: a Connect that is away must not hold a namespace for ever. What was then left
+behind is named.
+"""
+
+import datetime
+from dataclasses import dataclass, field
+
+from clickstream_operator.desired import Wanted, finished
+from clickstream_operator.kinds import BUILT_IN, Kind, strimzi_kind
+from clickstream_operator.manifests import connectors, names
+from clickstream_operator.observed import Document, Observed
+from clickstream_operator.spec import API_GROUP, ClickPipeline
+
+DEADLINE_S = 300
+# The source gets this long to take the order to drop its slot, and then to stop.
+_DROP_S, _STOP_S = 120, 180
+OFFSETS_RESET = f"{API_GROUP}/offsets-reset"
+STRIMZI_OFFSETS = "strimzi.io/connector-offsets"
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One step. Exactly one of the first three is set, or none: wait."""
+
+    doing: str
+    apply: Wanted | None = None
+    annotate: tuple[Kind, str, dict[str, str]] | None = None
+    delete: tuple[Kind, str] | None = None
+    is_done: bool = False
+    left: tuple[str, ...] = field(default=())  # what remains, for the Event
+
+
+def next_step(pipeline: ClickPipeline, uid: str, observed: Observed, elapsed_s: float) -> Take:
+    """Return what to do now, `elapsed_s` after the deletion was asked for."""
+    slot = f"replication slot {pipeline.spec.source.postgres.slot}"
+    if elapsed_s > DEADLINE_S:
+        left = [
+            f"{kind} {name}" for kind, name in observed.children if kind in ("KafkaConnector", "KafkaTopic")
+        ]
+        return Take("gave up after the deadline", is_done=True, left=(slot, *sorted(left)))
+    own = names.names_of(pipeline)
+    if observed.strimzi_version:
+        kind = strimzi_kind("KafkaConnector", observed.strimzi_version)
+        if sink := observed.child("KafkaConnector", own.search_connector):
+            return _removal(kind, sink)
+        if source := observed.child("KafkaConnector", own.profiles_connector):
+            return _source_step(pipeline, uid, kind, source, elapsed_s)
+    if pods := observed.child("StatefulSet", own.statefulset):
+        return _removal(next(k for k in BUILT_IN if k.kind == "StatefulSet"), pods)
+    if observed.strimzi_version:
+        kind = strimzi_kind("KafkaTopic", observed.strimzi_version)
+        internal = [
+            topic
+            for (kind_name, _), topic in sorted(observed.children.items())
+            if kind_name == "KafkaTopic" and topic["metadata"]["labels"].get(names.INTERNAL_LABEL) == "true"
+        ]
+        for topic in internal:
+            if not topic["metadata"].get("deletionTimestamp"):
+                return _removal(kind, topic)
+        if internal:
+            return Take(f"waiting for {len(internal)} internal topics to go")
+    return Take("everything is gone", is_done=True)
+
+
+def _source_step(pipeline: ClickPipeline, uid: str, kind: Kind, source: Document, elapsed_s: float) -> Take:
+    name, meta = source["metadata"]["name"], source["metadata"]
+    if meta.get("deletionTimestamp"):
+        return Take(f"waiting for {name} to stop")
+    spec, annotations = source["spec"], meta.get("annotations", {})
+    drops = spec.get("config", {}).get("slot.drop.on.stop") == "true"
+    if not drops:
+        return Take(f"telling {name} to drop its slot", apply=_source(pipeline, uid, kind, "running"))
+    if spec.get("state") == "running":
+        if not _is(source, "RUNNING", "FAILED") and elapsed_s < _DROP_S:
+            return Take(f"waiting for {name} to take the order to drop its slot")
+        return Take(f"stopping {name}", apply=_source(pipeline, uid, kind, "stopped"))
+    if not _is(source, "STOPPED") and elapsed_s < _STOP_S:
+        return Take(f"waiting for {name} to stop and drop its slot")
+    if OFFSETS_RESET not in annotations and _is(source, "STOPPED"):
+        marks = {STRIMZI_OFFSETS: "reset", OFFSETS_RESET: "true"}
+        return Take(f"resetting the offsets of {name}", annotate=(kind, name, marks))
+    if STRIMZI_OFFSETS in annotations and elapsed_s < _STOP_S:
+        return Take(f"waiting for the offsets of {name} to be reset")
+    return _removal(kind, source)
+
+
+def _source(pipeline: ClickPipeline, uid: str, kind: Kind, state: str) -> Wanted:
+    """Return the source that drops its slot, in a state."""
+    reference = connectors.cluster_references(pipeline)
+    document = connectors.profiles_connector(pipeline, reference, drop_slot=True).manifest(
+        pipeline, kind.api_version
+    )
+    document["spec"]["state"] = state
+    return finished(Wanted(kind, document), pipeline, uid)
+
+
+def _is(source: Document, *states: str) -> bool:
+    """Tell whether the connector, as its present spec has it, is in one of the states."""
+    status = source.get("status", {})
+    if status.get("observedGeneration", 0) < source["metadata"].get("generation", 0):
+        return False
+    return status.get("connectorStatus", {}).get("connector", {}).get("state") in states
+
+
+def _removal(kind: Kind, document: Document) -> Take:
+    name = document["metadata"]["name"]
+    if document["metadata"].get("deletionTimestamp"):
+        return Take(f"waiting for {kind.kind} {name} to go")
+    return Take(f"removing {kind.kind} {name}", delete=(kind, name))
+
+
+def elapsed_s(document: Document, now: datetime.datetime) -> float:
+    """Return the seconds since deletion was asked for."""
+    asked = datetime.datetime.fromisoformat(document["metadata"]["deletionTimestamp"])
+    return (now - asked).total_seconds()

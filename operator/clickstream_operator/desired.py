@@ -1,0 +1,198 @@
+"""What shall be: every object of a pipeline, as far as its start has come. Pure.
+
+At the first start things come one after another: topics; the source connector and the processors,
+which hold the first click until the source's snapshot is complete; the sink once a processor has
+made the index template. What exists already stays, whatever happens to what came before it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clickstream_operator.kinds import BUILT_IN, PIPELINE, SECRET, Kind, strimzi_kind
+from clickstream_operator.manifests import (
+    connectors,
+    names,
+    network,
+    secrets,
+    services,
+    settings,
+    statefulset,
+    topics,
+)
+from clickstream_operator.manifests.platform import Platform
+from clickstream_operator.observed import Document, Observed, condition
+from clickstream_operator.spec import API_GROUP, ClickPipeline
+
+APPLIED_HASH = f"{API_GROUP}/applied-hash"
+_KINDS = {kind.kind: kind for kind in BUILT_IN}
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """How many pods, and from which ordinal on with the newest revision: drains and roll-outs set these."""
+
+    replicas: int
+    partition: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One object as it shall be."""
+
+    kind: Kind
+    document: Document
+
+    @property
+    def name(self) -> str:
+        return str(self.document["metadata"]["name"])
+
+
+def desired_objects(
+    pipeline: ClickPipeline, uid: str, platform: Platform, observed: Observed, pods: Pods | None = None
+) -> list[Wanted]:
+    """Return the objects to apply now, in order. The peer key is made apart: nobody repeats its value."""
+    objects = [
+        settings.config_map(pipeline),
+        statefulset.service_account(pipeline),
+        services.headless_service(pipeline),
+        services.query_service(pipeline),
+        statefulset.disruption_budget(pipeline),
+        network.network_policy(pipeline, platform),
+    ]
+    if _may_start_processors(pipeline, observed):
+        objects.append(_statefulset(pipeline, platform, observed, pods))
+    wanted = [Wanted(_KINDS[o["kind"]], o) for o in objects]
+    if observed.strimzi_version:
+        wanted = [*_topics(pipeline, observed), *wanted, *_connectors(pipeline, observed)]
+    return [finished(w, pipeline, uid) for w in wanted]
+
+
+def needed_names(pipeline: ClickPipeline) -> list[tuple[str, str]]:
+    """Return kind and name of every object the pipeline will have, so that foreign ones are found first."""
+    own = names.names_of(pipeline)
+    fixed = [
+        ("ConfigMap", own.settings),
+        ("ServiceAccount", own.service_account),
+        ("Service", own.headless_service),
+        ("Service", own.query_service),
+        ("PodDisruptionBudget", own.disruption_budget),
+        ("NetworkPolicy", own.network_policy),
+        ("StatefulSet", own.statefulset),
+        ("KafkaConnector", own.profiles_connector),
+        ("KafkaConnector", own.search_connector),
+    ]
+    if pipeline.spec.topics.manage:
+        fixed += [("KafkaTopic", names.topic_object(topic.name)) for topic in topics.topic_specs(pipeline)]
+    return fixed
+
+
+def topics_ready(pipeline: ClickPipeline, observed: Observed) -> bool:
+    """Tell whether every topic is there, as far as Strimzi says."""
+    if not pipeline.spec.topics.manage:
+        return True
+    objects = [names.topic_object(topic.name) for topic in topics.topic_specs(pipeline)]
+    found = [observed.child("KafkaTopic", n) or observed.foreign.get(("KafkaTopic", n)) for n in objects]
+    return all(condition(topic, "Ready").get("status") == "True" for topic in found)
+
+
+def missing_secrets(pipeline: ClickPipeline, observed: Observed) -> list[tuple[str, str]]:
+    """Return (secret, key) of what is referred to and not there; an empty key: the Secret itself."""
+    missing = []
+    for use in secrets.secret_uses(pipeline):
+        state = observed.secrets.get(use.name)
+        if state is None:
+            missing.append((use.name, ""))
+        else:
+            missing += [(use.name, key) for key in use.keys if key not in state.keys]
+    return missing
+
+
+def _topics(pipeline: ClickPipeline, observed: Observed) -> list[Wanted]:
+    if not pipeline.spec.topics.manage:
+        return []
+    kind = strimzi_kind("KafkaTopic", str(observed.strimzi_version))
+    specs = topics.topic_specs(pipeline)
+    # A shared topic that somebody else made stays theirs: its settings may be deliberate.
+    own = [t for t in specs if ("KafkaTopic", names.topic_object(t.name)) not in observed.foreign]
+    return [Wanted(kind, topics.kafka_topic(pipeline, topic, kind.api_version)) for topic in own]
+
+
+def _connectors(pipeline: ClickPipeline, observed: Observed) -> list[Wanted]:
+    kind = strimzi_kind("KafkaConnector", str(observed.strimzi_version))
+    reference = connectors.cluster_references(pipeline)
+    source = connectors.profiles_connector(pipeline, reference)
+    sink = connectors.search_connector(pipeline, reference)
+    may_start = topics_ready(pipeline, observed) and _secrets_for_connect(pipeline, observed)
+    wanted = []
+    if observed.child("KafkaConnector", source.name) or may_start:
+        wanted.append(source)
+    if observed.child("KafkaConnector", sink.name) or (may_start and observed.index_ready()):
+        wanted.append(sink)
+    return [Wanted(kind, c.manifest(pipeline, kind.api_version)) for c in wanted]
+
+
+def _secrets_for_connect(pipeline: ClickPipeline, observed: Observed) -> bool:
+    missing = {name for name, _ in missing_secrets(pipeline, observed)} | set(observed.denied)
+    return not any(use.by_connect and use.name in missing for use in secrets.secret_uses(pipeline))
+
+
+def _may_start_processors(pipeline: ClickPipeline, observed: Observed) -> bool:
+    if observed.child("StatefulSet", names.names_of(pipeline).statefulset):
+        return True
+    mounted = set(statefulset.mounted_secrets(pipeline))
+    missing = {name for name, _ in missing_secrets(pipeline, observed)}
+    return topics_ready(pipeline, observed) and not missing & mounted
+
+
+def _statefulset(
+    pipeline: ClickPipeline, platform: Platform, observed: Observed, pods: Pods | None
+) -> Document:
+    live = observed.child("StatefulSet", names.names_of(pipeline).statefulset)
+    document = statefulset.statefulset(pipeline, platform, secrets_hash(pipeline, observed, live))
+    if pods:
+        document["spec"]["replicas"] = pods.replicas
+        document["spec"]["updateStrategy"]["rollingUpdate"]["partition"] = pods.partition
+    if live:
+        # Claim templates cannot change in place; a larger volume takes a way of its own.
+        size = live["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
+        document["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] = size
+    return document
+
+
+def secrets_hash(pipeline: ClickPipeline, observed: Observed, live: Document | None) -> str:
+    """Return the digest of the mounted Secrets; while one is missing, the pods' own: no roll for nothing."""
+    mounted = statefulset.mounted_secrets(pipeline)
+    if live and not all(name in observed.secrets for name in mounted):
+        annotations: Mapping[str, str] = live["spec"]["template"]["metadata"].get("annotations", {})
+        return annotations.get(names.SECRETS_HASH, "")
+    digests = [f"{name}={observed.secrets[name].digest}" for name in mounted if name in observed.secrets]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
+
+
+def peer_key(pipeline: ClickPipeline, uid: str, key: str) -> Wanted:
+    """Return the peer key's Secret."""
+    return finished(Wanted(SECRET, secrets.peer_key_secret(pipeline, key)), pipeline, uid)
+
+
+def finished(wanted: Wanted, pipeline: ClickPipeline, uid: str) -> Wanted:
+    """Add the owner (not to topics: data outlives the object) and the digest that shows removed fields."""
+    meta = wanted.document["metadata"]
+    if wanted.kind.kind != "KafkaTopic":
+        meta = {**meta, "ownerReferences": [_owner(pipeline, uid)]}
+    document = {**wanted.document, "metadata": meta}
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+    annotations = {**meta.get("annotations", {}), APPLIED_HASH: digest}
+    return Wanted(wanted.kind, {**document, "metadata": {**meta, "annotations": annotations}})
+
+
+def _owner(pipeline: ClickPipeline, uid: str) -> Document:
+    return {
+        "apiVersion": PIPELINE.api_version,
+        "kind": PIPELINE.kind,
+        "name": pipeline.name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }

@@ -1,0 +1,162 @@
+"""Looks at everything one reconcile needs: the watched objects, and what is read by name.
+
+Secrets are read by name, never listed: only what a pipeline refers to is seen, and of it only keys
+and a digest leave this module, besides the function that hides their values.
+"""
+
+import base64
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from clickstream_operator.api import Api, ApiFailure
+from clickstream_operator.desired import needed_names
+from clickstream_operator.kinds import BUILT_IN, NAMESPACE, PIPELINE, SECRET, STRIMZI, Kind, strimzi_kind
+from clickstream_operator.manifests.names import names_of
+from clickstream_operator.manifests.secrets import PEER_KEY, secret_uses
+from clickstream_operator.observed import Document, ObjectId, Observed, SecretState
+from clickstream_operator.pods import Pods
+from clickstream_operator.redaction import redactor
+from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.store import Key, Store, owner_of
+
+_REVIEW = Kind("authorization.k8s.io/v1", "LocalSubjectAccessReview", "localsubjectaccessreviews")
+_REVIEW_HOLDS_S = 600
+
+
+class Observer:
+    """Reads for one operator; `strimzi_version` is asked at each look, since Strimzi may come later."""
+
+    def __init__(self, api: Api, store: Store, pods: Pods, strimzi_version: Callable[[], str | None]) -> None:
+        self._api = api
+        self._store = store
+        self._pods = pods
+        self._strimzi_version = strimzi_version
+        self._allowed: dict[tuple[str, str, str], float] = {}  # (namespace, account, secret) -> until
+
+    async def pipeline(self, key: Key) -> Document | None:
+        """Return the ClickPipeline as it is now."""
+        return await self._api.get(PIPELINE.path(key.namespace, key.name))
+
+    async def is_terminating(self, namespace: str) -> bool:
+        """Tell whether the namespace is being deleted, or already gone."""
+        try:
+            found = await self._api.get(NAMESPACE.path(None, namespace))
+        except ApiFailure as failure:
+            if failure.code == 403:  # Role mode may not read it
+                return False
+            raise
+        return found is None or bool(found["metadata"].get("deletionTimestamp"))
+
+    async def observe(self, pipeline: ClickPipeline) -> Observed:
+        """Return what there is of a pipeline."""
+        key = Key(pipeline.namespace, pipeline.name)
+        version = self._strimzi_version()
+        secrets, values = await self._secrets(pipeline)
+        foreign = await self._foreign(pipeline, key, version)
+        children = self._store.children(key)
+        names = names_of(pipeline)
+        ready = children.get(("StatefulSet", names.statefulset), {}).get("status", {}).get("readyReplicas", 0)
+        peer_key = values.get((names.peer_key, PEER_KEY), "")
+        wanted = pipeline.spec.processors.replicas
+        return Observed(
+            children=children,
+            foreign=foreign,
+            connect=self._store.get("KafkaConnect", pipeline.namespace, pipeline.spec.connect.cluster),
+            strimzi_version=version,
+            secrets=secrets,
+            denied=await self._denied(pipeline, children, secrets),
+            pods=await self._pods.states(pipeline, peer_key, wanted) if ready and peer_key else {},
+            redact=redactor(value for (_, name), value in values.items() if not name.endswith(".crt")),
+        )
+
+    async def _secrets(
+        self, pipeline: ClickPipeline
+    ) -> tuple[dict[str, SecretState], dict[tuple[str, str], str]]:
+        states: dict[str, SecretState] = {}
+        values: dict[tuple[str, str], str] = {}
+        for name in (names_of(pipeline).peer_key, *(use.name for use in secret_uses(pipeline))):
+            found = await self._api.get(SECRET.path(pipeline.namespace, name))
+            if found is None:
+                continue
+            data: dict[str, str] = found.get("data") or {}
+            text = "\n".join(f"{key}={value}" for key, value in sorted(data.items()))
+            states[name] = SecretState(frozenset(data), hashlib.sha256(text.encode()).hexdigest())
+            for key, value in data.items():
+                values[(name, key)] = base64.b64decode(value).decode(errors="replace").strip()
+        return states, values
+
+    async def _foreign(
+        self, pipeline: ClickPipeline, key: Key, version: str | None
+    ) -> dict[ObjectId, Document]:
+        """Return others' objects under needed names; own ones that the watch has not shown yet are kept."""
+        known = self._store.children(key)
+        foreign: dict[ObjectId, Document] = {}
+        for kind_name, name in needed_names(pipeline):
+            kind = _kind(kind_name, version)
+            if kind is None or (kind_name, name) in known:
+                continue
+            found = await self._api.get(kind.path(pipeline.namespace, name))
+            if found is None:
+                continue
+            if owner_of(found) == key:
+                self._store.put(kind, found)
+            else:
+                foreign[(kind_name, name)] = found
+        return foreign
+
+    async def _denied(
+        self, pipeline: ClickPipeline, children: dict[ObjectId, Document], secrets: dict[str, SecretState]
+    ) -> tuple[str, ...]:
+        """Return the Secrets the Connect's account may not read, asked while a connector does not run."""
+        names = names_of(pipeline)
+        connectors = [
+            children.get(("KafkaConnector", n)) for n in (names.profiles_connector, names.search_connector)
+        ]
+        if all(_is_running(connector) for connector in connectors):
+            return ()
+        uses = [use.name for use in secret_uses(pipeline) if use.by_connect and use.name in secrets]
+        return tuple([name for name in uses if not await self._may_read(pipeline, name)])
+
+    async def _may_read(self, pipeline: ClickPipeline, secret: str) -> bool:
+        account = f"{pipeline.spec.connect.cluster}-connect"
+        question = (pipeline.namespace, account, secret)
+        if self._allowed.get(question, 0) > time.monotonic():
+            return True
+        review = {
+            "apiVersion": _REVIEW.api_version,
+            "kind": _REVIEW.kind,
+            "metadata": {"namespace": pipeline.namespace},
+            "spec": {
+                "user": f"system:serviceaccount:{pipeline.namespace}:{account}",
+                "groups": ["system:serviceaccounts", f"system:serviceaccounts:{pipeline.namespace}"],
+                "resourceAttributes": {
+                    "namespace": pipeline.namespace,
+                    "verb": "get",
+                    "resource": "secrets",
+                    "name": secret,
+                },
+            },
+        }
+        try:
+            answer = await self._api.create(_REVIEW, pipeline.namespace, review)
+        except ApiFailure as failure:
+            if failure.code == 403:  # this operator may not ask: not known is not denied
+                return True
+            raise
+        if answer["status"]["allowed"]:
+            self._allowed[question] = time.monotonic() + _REVIEW_HOLDS_S
+            return True
+        return False
+
+
+def _kind(name: str, strimzi_version: str | None) -> Kind | None:
+    if name in STRIMZI:
+        return strimzi_kind(name, strimzi_version) if strimzi_version else None
+    return next(kind for kind in BUILT_IN if kind.kind == name)
+
+
+def _is_running(connector: Document | None) -> bool:
+    state: dict[str, Any] = ((connector or {}).get("status") or {}).get("connectorStatus") or {}
+    return bool(state.get("connector", {}).get("state") == "RUNNING")

@@ -1,0 +1,77 @@
+"""What a reconcile saw of one pipeline, as one value: the input of planning and of the status."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Document = dict[str, Any]
+ObjectId = tuple[str, str]  # kind, name
+
+
+@dataclass(frozen=True, slots=True)
+class SecretState:
+    """A Secret that exists: its keys and a digest of its contents, never the contents."""
+
+    keys: frozenset[str]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """One task as the pod that holds it says."""
+
+    pod: int
+    role: str  # owner, standby
+    phase: str  # restoring, waiting, running, stopped
+    lag_ms: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodState:
+    """One pod's answer to /status."""
+
+    ordinal: int
+    index_ready: bool
+    index_detail: str
+    tasks: Mapping[str, TaskState]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything that planning and status look at. Absent is absent, not unknown, unless said."""
+
+    children: Mapping[ObjectId, Document] = field(default_factory=dict)
+    # Objects that carry a name this pipeline needs and do not belong to it.
+    foreign: Mapping[ObjectId, Document] = field(default_factory=dict)
+    connect: Document | None = None
+    strimzi_version: str | None = None  # None: Strimzi is not installed
+    secrets: Mapping[str, SecretState] = field(default_factory=dict)
+    denied: tuple[str, ...] = ()  # Secrets the Connect may not read
+    pods: Mapping[int, PodState] = field(default_factory=dict)  # only pods that answered
+    twin: str = ""  # another pipeline with the same id on the same Kafka
+    redact: Any = field(default=str, repr=False)  # takes every known secret value out of a text
+
+    def child(self, kind: str, name: str) -> Document | None:
+        """Return an own object."""
+        return self.children.get((kind, name))
+
+    def tasks(self) -> dict[str, list[TaskState]]:
+        """Return every task with the pods that hold it."""
+        held: dict[str, list[TaskState]] = {}
+        for pod in self.pods.values():
+            for name, task in pod.tasks.items():
+                held.setdefault(name, []).append(task)
+        return held
+
+    def index_ready(self) -> bool:
+        """Tell whether a pod has put the index template in place."""
+        return any(pod.index_ready for pod in self.pods.values())
+
+
+def condition(document: Document | None, kind: str) -> Document:
+    """Return a condition of an object's status, {} when it has none that is about its present spec."""
+    status = (document or {}).get("status", {})
+    found: Document = next((c for c in status.get("conditions", []) if c.get("type") == kind), {})
+    generation = (document or {}).get("metadata", {}).get("generation", 0)
+    return found if status.get("observedGeneration", generation) >= generation else {}

@@ -1,0 +1,74 @@
+"""Asks processor pods how they are: their /status on the admin port, with the pipeline's own key."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from clickstream_operator.manifests.names import names_of
+from clickstream_operator.observed import PodState, TaskState
+from clickstream_operator.rules import ADMIN_PORT
+from clickstream_operator.spec import ClickPipeline
+
+TIMEOUT_S = 2
+_AT_ONCE = 32
+
+
+class Pods:
+    """One HTTP session for the pods of all pipelines."""
+
+    def __init__(self, url: str = "") -> None:
+        """`url`: instead of the cluster's names, with {namespace}, {name} and {ordinal}."""
+        self._url = url
+        self._session: aiohttp.ClientSession | None = None
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session:
+            await self._session.close()
+
+    async def states(self, pipeline: ClickPipeline, key: str, count: int) -> dict[int, PodState]:
+        """Return the state of each of the first `count` pods that answers."""
+        answers = await asyncio.gather(*(self._state(pipeline, key, ordinal) for ordinal in range(count)))
+        return {state.ordinal: state for state in answers if state}
+
+    async def _state(self, pipeline: ClickPipeline, key: str, ordinal: int) -> PodState | None:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+            self._session = aiohttp.ClientSession(timeout=timeout)
+        headers = {"Authorization": f"Bearer {key}"}
+        try:
+            async with self._slots, self._session.get(self._of(pipeline, ordinal), headers=headers) as answer:
+                if answer.status != 200:
+                    return None
+                return read_state(ordinal, await answer.json())
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return None
+
+    def _of(self, pipeline: ClickPipeline, ordinal: int) -> str:
+        names = names_of(pipeline)
+        inside = f"http://{names.statefulset}-{ordinal}.{names.headless_service}.{pipeline.namespace}.svc:{ADMIN_PORT}"
+        base = (
+            self._url.format(namespace=pipeline.namespace, name=pipeline.name, ordinal=ordinal)
+            if self._url
+            else inside
+        )
+        return f"{base}/status"
+
+
+def read_state(ordinal: int, answer: Mapping[str, Any]) -> PodState:
+    """Return what a pod's answer says; fields an older or newer pod lacks have their defaults."""
+    search = answer.get("search") or {}
+    tasks = {
+        str(name): TaskState(
+            pod=ordinal,
+            role=str(task.get("role", "")),
+            phase=str(task.get("phase", "")),
+            lag_ms=int(task.get("lag_ms", 0)),
+            detail=str(task.get("detail", "")),
+        )
+        for name, task in (answer.get("tasks") or {}).items()
+    }
+    return PodState(ordinal, bool(search.get("index_ready")), str(search.get("detail", "")), tasks)

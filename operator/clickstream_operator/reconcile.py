@@ -1,0 +1,221 @@
+"""One look at one pipeline: the whole of what the operator does, in one function to read.
+
+It starts from what is, never from what happened, so it can be repeated, interrupted and started
+anew at any point. An error of the user's becomes a condition; an error of the world's goes up to
+the queue, which tries the key again.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from clickstream_operator.apply import Applier, utc_now
+from clickstream_operator.deletion import elapsed_s, next_step
+from clickstream_operator.desired import desired_objects, needed_names, peer_key
+from clickstream_operator.errors import InvalidSpec
+from clickstream_operator.manifests.names import names_of
+from clickstream_operator.manifests.platform import Platform
+from clickstream_operator.metrics import CONDITION
+from clickstream_operator.observe import Observer
+from clickstream_operator.observed import Document, Observed
+from clickstream_operator.plan import Step, plan
+from clickstream_operator.spec import ClickPipeline, parse
+from clickstream_operator.status import (
+    PAUSED,
+    PLAN_ONLY,
+    healthy_status,
+    is_settled,
+    mode_of,
+    refused_status,
+    transitions,
+)
+from clickstream_operator.store import Key
+from clickstream_operator.twins import Twins
+
+# A pipeline on its way is looked at again this soon: what its pods say is seen by no watch.
+SOON_S = 3.0
+DELETING_S = 1.0
+
+# (object, "Normal" or "Warning", reason, message)
+Record = Callable[[Document, str, str, str], None]
+
+
+class Companion(Protocol):
+    """What else runs for each pipeline on the leader: the controller of the assignment."""
+
+    async def pipeline_seen(self, pipeline: ClickPipeline, observed: Observed) -> None:
+        """Take notice of a pipeline whose spec is sound."""
+
+    async def pipeline_gone(self, key: Key) -> None:
+        """Stop what runs for a pipeline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a look: a word for the metrics, and when to look again (None: at the next resync)."""
+
+    result: str
+    again_s: float | None = None
+
+
+class Reconciler:
+    """Used by the workers of the leader; a key is never looked at by two at once."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        applier: Applier,
+        platform: Platform,
+        record: Record,
+        companion: Companion | None = None,
+    ) -> None:
+        self._observer = observer
+        self._applier = applier
+        self._platform = platform
+        self._record = record
+        self._companion = companion
+        self._twins = Twins()
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """Make a pipeline so.
+
+        1. Read it; it is gone: forget it. 2. It is being deleted: take it down. 3. Its spec is wrong,
+        or its id or a name is taken: say so, change nothing. 4. Observe. 5. Render and plan.
+        6. Apply, unless paused. 7. Write the status, and an Event for each transition.
+        """
+        document = await self._observer.pipeline(key)  # 1
+        if document is None:
+            return await self._forget(key)
+        try:
+            pipeline = parse(document)
+        except InvalidSpec as invalid:
+            if document["metadata"].get("deletionTimestamp"):
+                return await self._let_go(document, ())
+            return await self._refuse(document, "InvalidSpec", str(invalid))  # 3
+        if document["metadata"].get("deletionTimestamp"):
+            return await self._take_down(document, pipeline)  # 2
+        if twin := self._twins.older(key, pipeline, document):  # 3
+            message = f"spec.id {pipeline.id} belongs to the older pipeline {twin}: choose another id."
+            return await self._refuse(document, "IdTaken", message)
+        observed = await self._observer.observe(pipeline)  # 4
+        if taken := _taken(pipeline, observed):  # 3
+            message = f"{', '.join(taken)} exist and are not this pipeline's: rename them, or the pipeline."
+            return await self._refuse(document, "NameTaken", message)
+        uid = document["metadata"]["uid"]
+        steps = plan(desired_objects(pipeline, uid, self._platform, observed), observed)  # 5
+        if mode_of(document) in (PAUSED, PLAN_ONLY):
+            return await self._finish(document, pipeline, observed, steps, applied=False)  # 7
+        if await self._applier.set_finalizer(document, pipeline.spec.deletion_policy == "Delete"):  # 6
+            return Outcome("changed", 0)
+        if names_of(pipeline).peer_key not in observed.secrets:
+            await self._applier.create_once(peer_key(pipeline, uid, secrets.token_urlsafe(32)))
+            return Outcome("changed", 0)
+        for step in steps:
+            await self._applier.apply(step.wanted)
+        if steps:
+            return Outcome("changed", 0)
+        if self._companion:
+            await self._companion.pipeline_seen(pipeline, observed)
+        return await self._finish(document, pipeline, observed, steps, applied=True)  # 7
+
+    async def release(self, key: Key) -> None:
+        """Let a pipeline of a namespace that goes away go at once: nobody will be there to do it later."""
+        document = await self._observer.pipeline(key)
+        if document and await self._observer.is_terminating(key.namespace):
+            await self._let_go(document, ())
+
+    async def _finish(
+        self,
+        document: Document,
+        pipeline: ClickPipeline,
+        observed: Observed,
+        steps: list[Step],
+        applied: bool,
+    ) -> Outcome:
+        pending = [] if applied else [str(step) for step in steps]
+        status = healthy_status(pipeline, observed, document, pending)
+        wrote = await self._write(document, status)
+        if mode_of(document) == PLAN_ONLY and pending != (document.get("status", {}).get("plan") or []):
+            shown = "; ".join(pending)[:1000] or "nothing would change"
+            self._record(document, "Normal", "Planned", f"{len(pending)} changes: {shown}")
+        unsettled = not is_settled(status) and (observed.pods or observed.denied or not _has_secrets(status))
+        return Outcome("changed" if wrote else "unchanged", SOON_S if unsettled else None)
+
+    async def _refuse(self, document: Document, reason: str, message: str) -> Outcome:
+        await self._write(document, refused_status(document, reason, message))
+        return Outcome("refused")
+
+    async def _write(self, document: Document, status: Document) -> bool:
+        for condition in status["conditions"]:
+            meta = document["metadata"]
+            value = {"True": 1, "False": 0}.get(condition["status"], -1)
+            CONDITION.labels(meta["namespace"], meta["name"], condition["type"]).set(value)
+        changed = transitions(status, document)
+        wrote = await self._applier.write_status(document, status)
+        for transition in changed if wrote else ():
+            kind = "Warning" if transition.is_warning else "Normal"
+            message = f"{transition.type}: {transition.message}"[:1000]
+            self._record(document, kind, transition.reason, message)
+        return wrote
+
+    async def _take_down(self, document: Document, pipeline: ClickPipeline) -> Outcome:
+        if pipeline.spec.deletion_policy != "Delete" or await self._observer.is_terminating(
+            pipeline.namespace
+        ):
+            return await self._let_go(document, ())
+        if not self._applier.has_finalizer(document):
+            return Outcome("unchanged")
+        if self._companion:
+            await self._companion.pipeline_gone(Key(pipeline.namespace, pipeline.name))
+        observed = await self._observer.observe(pipeline)
+        meta = document["metadata"]
+        take = next_step(pipeline, meta["uid"], observed, elapsed_s(document, utc_now()))
+        if take.apply:
+            await self._applier.apply(take.apply)
+        elif take.annotate:
+            kind, name, annotations = take.annotate
+            await self._applier.annotate(kind, meta["namespace"], name, annotations)
+        elif take.delete:
+            await self._applier.delete(take.delete[0], meta["namespace"], take.delete[1])
+        elif take.is_done:
+            return await self._let_go(document, take.left)
+        return Outcome("changed", DELETING_S)
+
+    async def _let_go(self, document: Document, left: tuple[str, ...]) -> Outcome:
+        if left:
+            message = f"Not removed within the deadline, do it by hand: {', '.join(left)}."
+            self._record(document, "Warning", "LeftBehind", message)
+        await self._applier.set_finalizer(document, present=False)
+        return Outcome("changed")
+
+    async def _forget(self, key: Key) -> Outcome:
+        self._twins.forget(key)
+        if self._companion:
+            await self._companion.pipeline_gone(key)
+        for name in _CONDITIONS:
+            try:
+                CONDITION.remove(key.namespace, key.name, name)
+            except KeyError:
+                continue
+        return Outcome("gone")
+
+
+_CONDITIONS = (
+    *("Ready", "Reconciling", "Stalled", "Paused", "SecretsResolved", "TopicsReady", "ConnectorsReady"),
+    *("ProcessorsReady", "ProfilesLoaded", "StateRestored", "IndexReady"),
+)
+
+
+def _taken(pipeline: ClickPipeline, observed: Observed) -> list[str]:
+    """Return the needed names that others' objects have; shared topics may be others'."""
+    taken = []
+    for kind, name in needed_names(pipeline):
+        internal = name.startswith(f"{pipeline.id}-")
+        if (kind, name) in observed.foreign and (kind != "KafkaTopic" or internal):
+            taken.append(f"{kind} {name}")
+    return taken
+
+
+def _has_secrets(status: Document) -> bool:
+    return any(c["type"] == "SecretsResolved" and c["status"] == "True" for c in status["conditions"])

@@ -1,0 +1,183 @@
+"""The status of a pipeline: conditions, a phase in one word, what autoscalers need. Pure.
+
+The status is compared before it is written, and nothing in it moves while nothing happens, so a
+pipeline at rest is never written to.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clickstream_operator.conditions import Condition, Truth, conditions_of, lag
+from clickstream_operator.manifests.names import names_of, selector
+from clickstream_operator.observed import Document, Observed
+from clickstream_operator.spec import API_GROUP, ClickPipeline
+
+PAUSED = f"{API_GROUP}/paused"
+PLAN_ONLY = f"{API_GROUP}/plan-only"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A condition that changed: it becomes an Event."""
+
+    type: str
+    reason: str
+    message: str
+    is_warning: bool
+
+
+def healthy_status(
+    pipeline: ClickPipeline, observed: Observed, document: Document, pending: Sequence[str]
+) -> Document:
+    """Return the status of a pipeline whose spec is sound. `pending`: steps not taken (paused, plan only)."""
+    parts = conditions_of(pipeline, observed)
+    mode = mode_of(document)
+    conditions = [*_summary(parts), *parts, _paused(mode)]
+    live = (observed.child("StatefulSet", names_of(pipeline).statefulset) or {}).get("status", {})
+    wanted, ready = pipeline.spec.processors.replicas, live.get("readyReplicas", 0)
+    status: Document = {
+        "observedGeneration": document["metadata"]["generation"],
+        "phase": _phase(conditions, document),
+        "readiness": f"{ready}/{wanted}",
+        "replicas": live.get("replicas", 0),
+        "readyReplicas": ready,
+        "selector": ",".join(f"{k}={v}" for k, v in selector(pipeline).items()),
+        "endpoints": {"query": f"http://{names_of(pipeline).query_service}.{pipeline.namespace}.svc"},
+    }
+    if behind := lag(observed):
+        status["lag"] = behind
+    if mode == PLAN_ONLY:
+        status["plan"] = list(pending)[:100]
+    return status | {"conditions": _stamped(conditions, document)}
+
+
+def refused_status(document: Document, reason: str, message: str) -> Document:
+    """Return the status of a pipeline that is not acted on: its spec is wrong, its id or a name is taken."""
+    conditions = [
+        Condition("Ready", Truth.FALSE, reason, message[:8000]),
+        Condition("Reconciling", Truth.FALSE, reason, "Nothing is changed until this is mended."),
+        Condition("Stalled", Truth.TRUE, reason, message[:8000]),
+    ]
+    kept = {
+        k: v for k, v in document.get("status", {}).items() if k in ("replicas", "readyReplicas", "selector")
+    }
+    return kept | {
+        "observedGeneration": document["metadata"]["generation"],
+        "phase": "Stalled",
+        "conditions": _stamped(conditions, document),
+    }
+
+
+def deleting_status(document: Document, doing: str) -> Document:
+    """Return the status while a pipeline is being taken down."""
+    conditions = [
+        Condition("Ready", Truth.FALSE, "Deleting", doing),
+        Condition("Reconciling", Truth.TRUE, "Deleting", doing),
+        Condition("Stalled", Truth.FALSE, "Deleting", ""),
+    ]
+    return {
+        "observedGeneration": document["metadata"]["generation"],
+        "phase": "Deleting",
+        "conditions": _stamped(conditions, document),
+    }
+
+
+def mode_of(document: Document) -> str:
+    """Return PAUSED, PLAN_ONLY or nothing, as the annotations say."""
+    annotations: Mapping[str, str] = document["metadata"].get("annotations") or {}
+    return next((mode for mode in (PAUSED, PLAN_ONLY) if annotations.get(mode) == "true"), "")
+
+
+def transitions(status: Document, document: Document) -> list[Transition]:
+    """Return the conditions whose status or reason differs from what the object has."""
+    before = {c["type"]: c for c in document.get("status", {}).get("conditions", [])}
+    changed = []
+    for now in status["conditions"]:
+        old = before.get(now["type"], {})
+        if (old.get("status"), old.get("reason")) == (now["status"], now["reason"]):
+            continue
+        if not old and now["status"] != "True":  # the start of a pipeline is no news
+            continue
+        bad = (
+            now["status"] == ("True" if now["type"] == "Stalled" else "False") and now["type"] not in _NEUTRAL
+        )
+        changed.append(Transition(now["type"], now["reason"], now["message"], bad))
+    return changed
+
+
+def is_settled(status: Document) -> bool:
+    """Tell whether only a change or the next resync can bring news."""
+    by_type = {c["type"]: c["status"] for c in status["conditions"]}
+    return "True" in (by_type["Ready"], by_type["Stalled"])
+
+
+_NEUTRAL = ("Reconciling", "Paused")
+
+
+def _summary(parts: Sequence[Condition]) -> list[Condition]:
+    wrong = [c for c in parts if c.truth is not Truth.TRUE]
+    fatal = [c for c in wrong if c.is_fatal]
+    if not wrong:
+        return [
+            Condition("Ready", Truth.TRUE, "Running", "Clicks flow from end to end."),
+            Condition("Reconciling", Truth.FALSE, "Done", "Nothing is left to do."),
+            Condition("Stalled", Truth.FALSE, "NotStalled", "Nothing needs a hand."),
+        ]
+    first = (fatal or wrong)[0]
+    message = f"{first.type}: {first.message}"
+    stalled = Condition("Stalled", Truth.FALSE, "NotStalled", "Nothing needs a hand.")
+    reconciling = Condition("Reconciling", Truth.TRUE, first.reason, message)
+    if fatal:
+        stalled = Condition("Stalled", Truth.TRUE, first.reason, message)
+        reconciling = Condition("Reconciling", Truth.FALSE, first.reason, "Waiting for somebody to act.")
+    return [Condition("Ready", Truth.FALSE, first.reason, message), reconciling, stalled]
+
+
+def _paused(mode: str) -> Condition:
+    if mode == PAUSED:
+        how = f"Changes are not acted on until the annotation {PAUSED} is removed."
+        return Condition("Paused", Truth.TRUE, "Annotation", how)
+    if mode == PLAN_ONLY:
+        how = f"Changes are only shown in status.plan until the annotation {PLAN_ONLY} is removed."
+        return Condition("Paused", Truth.TRUE, "PlanOnly", how)
+    return Condition("Paused", Truth.FALSE, "NotPaused", "Changes are acted on.")
+
+
+def _phase(conditions: Sequence[Condition], document: Document) -> str:
+    truths = {c.type: c.truth for c in conditions}
+    if truths["Stalled"] is Truth.TRUE:
+        return "Stalled"
+    if truths["Paused"] is Truth.TRUE:
+        return "Paused"
+    if truths["Ready"] is Truth.TRUE:
+        return "Running"
+    before = document.get("status", {}).get("phase", "")
+    return "Degraded" if before in ("Running", "Degraded") else "Starting"
+
+
+def _stamped(conditions: Sequence[Condition], document: Document) -> list[dict[str, Any]]:
+    """Return the conditions as the API has them, without the time, which apply sets on a transition."""
+    return [
+        {
+            "type": c.type,
+            "status": str(c.truth),
+            "observedGeneration": document["metadata"]["generation"],
+            "reason": c.reason,
+            "message": c.message,
+        }
+        for c in conditions
+    ]
+
+
+def with_times(status: Document, document: Document, now: str) -> Document:
+    """Return the status with each condition's last transition: kept while its status is the same, else now."""
+    before = {c["type"]: c for c in document.get("status", {}).get("conditions", [])}
+    stamped = []
+    for condition in status["conditions"]:
+        old = before.get(condition["type"], {})
+        same = old.get("status") == condition["status"]
+        stamped.append(
+            {**condition, "lastTransitionTime": old.get("lastTransitionTime", now) if same else now}
+        )
+    return {**status, "conditions": stamped}
