@@ -27,7 +27,7 @@ from clickstream_processor.query.search import EngineFailed, SearchIndex
 log = logging.getLogger(__name__)
 
 _UPKEEP_S = 3600.0  # a day's index is dropped at most an hour late
-_RETRY_MIN_S, _RETRY_MAX_S = 1.0, 60.0
+_RETRY_MIN_S, _RETRY_MAX_S = 1.0, 5.0
 
 
 class QueryService:
