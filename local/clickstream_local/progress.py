@@ -19,7 +19,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print one line with the time since the start."""
-        self.console.print(f"[dim]{self.elapsed_s:6.1f} s[/]  {text}")
+        self.console.print(f"[dim]{self.elapsed_s:6.1f} s[/]  {text}", soft_wrap=True)
 
     @property
     def elapsed_s(self) -> float:

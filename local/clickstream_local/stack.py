@@ -12,7 +12,7 @@ The stop is the reverse; it is complete even when the start broke off half-way.
 import secrets
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Protocol
 
@@ -90,8 +90,9 @@ class Stack:
             pods = begin(f"{self.options.pods} processor pods", lambda: self._run(self.pods), topics)
             source = begin("connector of profiles", self._put_source, connect, topics, table)
             sink = begin("connector of the search index", self._put_sink, connect, pods, search)
+            steps = (kafka, topics, postgres, table, search, connect, pods, source, sink)
             try:
-                for future in (kafka, topics, postgres, table, search, connect, pods, source, sink):
+                for future in wait(steps, return_when=FIRST_EXCEPTION).done:
                     future.result()
             except BaseException:
                 self._end_parts()  # the other steps wait for programs that would be in vain
