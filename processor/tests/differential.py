@@ -122,8 +122,6 @@ def compare(
     """Run the line over the events, commits and crashes at random places, and compare."""
     task = Task(plan, cached_users=random_.choice([1, 50, 100_000]))
     commits = run(task, events, random_)
-    differences = _enriched_differences(theirs, task.outputs)
-    differences += _metrics_differences(theirs, task.outputs, commits)
     letters = [output.reason for output in task.outputs if output.topic == "dead-letters"]
     figures = {
         "enriched": sum(output.topic == "enriched" for output in task.outputs),
@@ -132,7 +130,7 @@ def compare(
         "dead_letters": {reason: letters.count(reason) for reason in sorted(set(letters))},
         "chunks_kept": task.committed.chunks(),
     }
-    return Comparison(name(plan), differences, figures)
+    return Comparison(name(plan), differences(theirs, task.outputs, commits), figures)
 
 
 def expected(outputs: Sequence[Output]) -> list[Output]:
@@ -142,6 +140,11 @@ def expected(outputs: Sequence[Output]) -> list[Output]:
     without a key it has no partition of its own, and no profile.
     """
     return [output for output in outputs if output.key is not None]
+
+
+def differences(theirs: Sequence[Output], ours: Sequence[Output], commits: Sequence[int]) -> list[str]:
+    """Return where the two differ; ``commits`` are the numbers of events that our commits covered."""
+    return _enriched_differences(theirs, ours) + _metrics_differences(theirs, ours, commits)
 
 
 def _enriched_differences(theirs: Sequence[Output], ours: Sequence[Output]) -> list[str]:
@@ -165,7 +168,7 @@ def _metrics_differences(
     """Counts: for each commit the same last value of each user and window, each at most once here."""
     there = [o for o in expected(theirs) if o.topic == "metrics"]
     here = [o for o in ours if o.topic == "metrics"]
-    differences = []
+    found = []
     at = begin = 0
     for commit in commits:
         last: dict[Any, tuple[str | None, int]] = {}
@@ -175,17 +178,17 @@ def _metrics_differences(
         mine: dict[Any, tuple[str | None, int]] = {}
         while begin < len(here) and here[begin].after == commit - 1:
             if _window(here[begin]) in mine:
-                differences.append(f"metrics: twice in the commit after {commit - 1}: {here[begin]}")
+                found.append(f"metrics: twice in the commit after {commit - 1}: {here[begin]}")
             mine[_window(here[begin])] = here[begin].value, here[begin].timestamp
             begin += 1
         if last != mine:
             wrong = {key for key in last.keys() | mine.keys() if last.get(key) != mine.get(key)}
             first = min(wrong)
-            differences.append(
+            found.append(
                 f"metrics: {len(wrong)} windows differ in the commit after {commit - 1}; {first}: "
                 f"{last.get(first)} there, {mine.get(first)} here"
             )
-    return differences
+    return found
 
 
 def _enriched(output: Output) -> tuple[str | None, Any, int]:
