@@ -61,5 +61,14 @@ class PositionLost(ProcessorError):
     """A started task has no position, or its position is below the log's start. Stop the task and say so."""
 
 
+class TaskBroken(ProcessorError):
+    """One task's state failed in mid-work. Give up the transaction, then mend or stop that task."""
+
+    def __init__(self, partition: int, cause: ProcessorError) -> None:
+        super().__init__(f"task clicks-{partition}: {cause}")
+        self.partition = partition
+        self.cause = cause
+
+
 class TwinDetected(ProcessorError):
     """Another process runs with the same ordinal. Exit with a clear message."""

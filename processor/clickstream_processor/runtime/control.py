@@ -34,6 +34,7 @@ from clickstream_processor.settings import Settings
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 1.0
+REPEAT_S = 5.0
 _POLL_S = 0.05
 _ASK_S = 2.0  # bound of a question for the end of a topic; heartbeats wait for it
 
@@ -70,7 +71,9 @@ class ControlTopic:
         self._held: set[int] = (
             set()
         )  # acquired and not yet released: no release goes out behind the worker's back
+        self._acquired: dict[int, tuple[int, float]] = {}  # partition -> epoch, when it was last said
         self._released: dict[int, int] = {}  # partition -> epoch of the last release sent
+        self._polled_s = time.monotonic()  # when the worker last asked
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
 
@@ -90,12 +93,13 @@ class ControlTopic:
     def poll(self) -> Assignment | None:
         """Return the newest assignment known; None before this process has claimed its ordinal."""
         with self._changed:
+            self._polled_s = time.monotonic()
             return self._newest()
 
     def refresh(self, timeout_s: float) -> Assignment | None:
         """Read the assignment to its last stable offset of now and return it (R3). Raises TimeoutError."""
         deadline_s = time.monotonic() + timeout_s
-        asked_ms = _now_ms()
+        asked_ms, self._polled_s = _now_ms(), time.monotonic()
         end = 0 if self._skip_refresh else self._end_of(self._assignment, timeout_s)
         if end is None:
             raise TimeoutError(f"no broker told the end of {self._assignment.topic} within {timeout_s:.0f} s")
@@ -125,12 +129,14 @@ class ControlTopic:
         """Say that this pod has fenced, restored and starts the task now."""
         with self._changed:
             self._held.add(partition)
+            self._acquired[partition] = (epoch, time.monotonic())
         self._answer("acquired", partition, epoch)
 
     def released(self, partition: int, epoch: int) -> None:
         """Say that this pod has committed and dropped the task, in the epoch that took it away."""
         with self._changed:
             self._held.discard(partition)
+            self._acquired.pop(partition, None)
             self._released[partition] = epoch
         self._answer("released", partition, epoch)
 
@@ -148,7 +154,18 @@ class ControlTopic:
         newest = self._view.assignment(self._as_of_ms)
         if newest is not None:
             self._release_unheld(newest.tasks)
+            self._repeat_acquired(newest.tasks)
         return newest
+
+    def _repeat_acquired(self, tasks: MappingProxyType[int, TaskAssignment]) -> None:
+        """Say again what the controller has not noted: it may have been away, and the ack compacted."""
+        now_s = time.monotonic()
+        for partition, (epoch, said_s) in self._acquired.items():
+            task = tasks.get(partition)
+            unnoted = task is not None and task.epoch == epoch and (task.fence or not task.started)
+            if unnoted and now_s - said_s > REPEAT_S:
+                self._acquired[partition] = (epoch, now_s)
+                self._answer("acquired", partition, epoch)
 
     def _release_unheld(self, tasks: MappingProxyType[int, TaskAssignment]) -> None:
         """Release what this pod is to be fenced for and does not hold: the new owner need not wait (R8)."""
@@ -287,6 +304,7 @@ class ControlTopic:
             term=self._view.term,
             commits=self._directory.totals.commits,
             ended=ended,
+            worker_silent_ms=int((time.monotonic() - self._polled_s) * 1_000),
             tasks=tasks,
         )
         self._send(f"pod/{self._ordinal}", encode(beat))

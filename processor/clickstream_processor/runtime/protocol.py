@@ -62,6 +62,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     commits: int
     ended: bool
     tasks: dict[str, TaskReport]
+    worker_silent_ms: int = 0
 
 
 class Ack(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from typing import Any
 
 from clickstream_processor import metrics
 from clickstream_processor.directory import Directory, TaskView
+from clickstream_processor.errors import StateCorrupted, StateUnavailable, StoreClosed
 from clickstream_processor.runtime.task import Task
 from clickstream_processor.state.memory import StateMemory
 
@@ -81,7 +82,10 @@ class Reporter:
             metrics.LAG_RECORDS.labels(label).set(task.lag_records)
             metrics.LAG_SECONDS.labels(label).set(task.lag_ms(now_ms) / 1_000)
             metrics.WATERMARK.labels(label).set(max(0, task.state.stream_ms) / 1_000)
-            sizes = task.store.properties()
+            try:
+                sizes = task.store.properties()
+            except (StoreClosed, StateUnavailable, StateCorrupted):
+                continue  # the task's next read or write says so, where it can be dealt with
             metrics.ROCKSDB_SST.labels(label).set(sizes["sst_bytes"])
             metrics.ROCKSDB_MEMTABLE.labels(label).set(sizes["memtable_bytes"])
             metrics.ROCKSDB_PENDING.labels(label).set(sizes["pending_compaction_bytes"])

@@ -83,6 +83,7 @@ class Restoration:
     plan: Plan
     limits: Limits
     wait_for_snapshot: bool
+    skip: str = ""  # a rule switched off, for the fault suite
     step: Step = Step.OPENING
     store: TaskStore | None = None
     logs: TaskLogs = NOT_ASKED
@@ -177,9 +178,10 @@ class Restoration:
                 started=self.goal.started,
                 now_ms=now_ms,
                 limits=self.limits,
+                skip=self.skip,
             )
         return recover_standby(
-            found, self.logs.changelog, self.logs.profiles, now_ms=now_ms, limits=self.limits
+            found, self.logs.changelog, self.logs.profiles, now_ms=now_ms, limits=self.limits, skip=self.skip
         )
 
     def reads_from(self, recovery: Recovery) -> None:

@@ -18,10 +18,19 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from clickstream_processor import metrics
 from clickstream_processor.directory import Phase, Role
-from clickstream_processor.errors import PositionLost, StateCorrupted, StateTooNew
+from clickstream_processor.errors import (
+    LayoutChanged,
+    MalformedRecord,
+    PositionLost,
+    ProcessorError,
+    StateCorrupted,
+    StateTooNew,
+    StateUnavailable,
+)
 from clickstream_processor.runtime import client
 from clickstream_processor.runtime.crash import CrashPoints
 from clickstream_processor.runtime.ends import EndsWatch, LogKey, read_logs, topic_setting
+from clickstream_processor.runtime.leftovers import Leftovers
 from clickstream_processor.runtime.recovery import DAY_MS, Limits
 from clickstream_processor.runtime.restoration import Goal, Restoration, Step, TaskLogs
 from clickstream_processor.runtime.snapshot import says_complete
@@ -40,6 +49,8 @@ POLL_S = 0.05
 IDLE_S = 0.25
 RETRY_S = 0.5  # between requests to brokers that do not answer
 MEASURE_EVERY_S = 1.0
+# What stops a task here and leaves its state alone.
+STOPS = (PositionLost, StateTooNew, StateUnavailable, LayoutChanged, MalformedRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,7 @@ class Refused:
 
     goal: Goal
     detail: str
+    retry: bool = False  # the volume may serve it again later
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +117,7 @@ class RestorerThread:
         self._commands: deque[Callable[[], None]] = deque()
         self._wake = threading.Event()
         self._ended = threading.Event()
+        self.leftovers = Leftovers(settings.pod.data_dir / "tasks")
         self.outcomes: deque[Outcome] = deque()
         self.progress: dict[int, Progress] = {}  # replaced whole
         self.failed: BaseException | None = None  # what ended the thread; the process must exit
@@ -136,7 +149,11 @@ class RestorerThread:
 
     def discard(self, store: TaskStore, *, destroy: bool = False) -> None:
         """Close a store that the worker is done with, here, so that no running task waits for it."""
-        self._command(lambda: _close(store, destroy=destroy))
+        self._command(lambda: _discard(store, destroy=destroy))
+
+    def clean(self, partition: int) -> None:
+        """Delete the state of a task that this pod has not held for long."""
+        self._command(lambda: None if partition in self._tasks else self.leftovers.delete(partition))
 
     def _command(self, command: Callable[[], None]) -> None:
         self._commands.append(command)
@@ -157,7 +174,7 @@ class RestorerThread:
         finally:
             for task in self._tasks.values():
                 if task.store is not None:
-                    task.store.close()
+                    close_store(task.store)
 
     def _turn(self) -> None:
         while self._commands:
@@ -183,15 +200,14 @@ class RestorerThread:
             held.promote(goal)
             return
         settings = self._settings
-        task = Restoration(
-            goal,
-            self._plan,
-            self._read_limits(),
-            wait_for_snapshot=settings.processing.join.wait_for_snapshot,
-        )
+        wait, skip = settings.processing.join.wait_for_snapshot, settings.pod.unsafe_skip_rule
+        task = Restoration(goal, self._plan, self._read_limits(), wait_for_snapshot=wait, skip=skip)
         self._tasks[goal.partition] = task
         if goal.store is not None:
-            task.opened(goal.store)
+            try:
+                task.opened(goal.store)
+            except STOPS as error:
+                self._refuse(task, error)
 
     def _give_back(self, goal: Goal) -> None:
         task = self._tasks.get(goal.partition)
@@ -203,12 +219,12 @@ class RestorerThread:
         del self._tasks[task.partition]
         self._unassign(self._assigned(task.partition))
 
-    def _refuse(self, task: Restoration, detail: str) -> None:
+    def _refuse(self, task: Restoration, error: ProcessorError) -> None:
         self._leave(task)
+        log.error("task clicks-%d stops: %s", task.partition, error)
         if task.store is not None:
-            task.store.close()
-        log.error("task clicks-%d stops: %s", task.partition, detail)
-        self.outcomes.append(Refused(task.goal, detail))
+            close_store(task.store)
+        self.outcomes.append(Refused(task.goal, str(error), isinstance(error, StateUnavailable)))
 
     # --- 1: open ----------------------------------------------------------------------------------------
 
@@ -216,8 +232,8 @@ class RestorerThread:
         path = task_path(self._settings.pod.data_dir, task.partition)
         try:
             task.opened(TaskStore.open(path, self._memory))
-        except StateTooNew as error:
-            self._refuse(task, str(error))
+        except STOPS as error:
+            self._refuse(task, error)
         except StateCorrupted as error:
             log.warning("task clicks-%d: local state is unusable, rebuilding it: %s", task.partition, error)
             TaskStore.destroy(path)
@@ -225,7 +241,7 @@ class RestorerThread:
     def _reopen(self, task: Restoration) -> None:
         """Delete the store and begin again with an empty one."""
         store = task.open_store
-        store.close()
+        close_store(store)
         TaskStore.destroy(store.path)
         task.opened(TaskStore.open(store.path, self._memory))
 
@@ -329,6 +345,9 @@ class RestorerThread:
             log.warning("task clicks-%d: rebuilding the local state: %s", partition, error)
             self._start_over(task)
             return
+        except STOPS as error:
+            self._refuse(task, error)
+            return
         metrics.RESTORED_RECORDS.labels(topic).inc(len(messages))
 
     def _reached(self, topic: str, partition: int, offset: int) -> None:
@@ -351,7 +370,9 @@ class RestorerThread:
 
     def _start_over(self, task: Restoration) -> None:
         self._unassign(self._assigned(task.partition))
-        fresh = Restoration(task.goal, self._plan, task.limits, wait_for_snapshot=task.wait_for_snapshot)
+        fresh = Restoration(
+            task.goal, self._plan, task.limits, wait_for_snapshot=task.wait_for_snapshot, skip=task.skip
+        )
         fresh.store = task.store
         self._tasks[task.partition] = fresh
         self._reopen(fresh)
@@ -369,8 +390,11 @@ class RestorerThread:
                     task.step = Step.WAITING
             if task.step is Step.WAITING:
                 self._wait_for_snapshot(task)
-        except (PositionLost, StateTooNew) as error:
-            self._refuse(task, str(error))
+        except STOPS as error:
+            self._refuse(task, error)
+        except StateCorrupted as error:
+            log.warning("task clicks-%d: rebuilding the local state: %s", task.partition, error)
+            self._start_over(task)
 
     def _look_up(self, task: Restoration) -> None:
         found = task.looked_up()
@@ -487,8 +511,16 @@ def task_path(data_dir: Path, partition: int) -> Path:
     return data_dir / "tasks" / f"clicks-{partition}"
 
 
-def _close(store: TaskStore, *, destroy: bool) -> None:
-    store.close()
+def close_store(store: TaskStore) -> None:
+    """Close; a volume that refuses even that must not keep the process from what comes next."""
+    try:
+        store.close()
+    except (StateUnavailable, StateCorrupted) as error:
+        log.warning("closing %s: %s", store.path.name, error)
+
+
+def _discard(store: TaskStore, *, destroy: bool) -> None:
+    close_store(store)
     if destroy:
         TaskStore.destroy(store.path)
 

@@ -4,12 +4,14 @@ Made by the worker from a restored store, discarded whole at any doubt (R4); the
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import murmur2
 
 from clickstream_processor.directory import Phase, Role, TaskView
+from clickstream_processor.errors import StateCorrupted, StateUnavailable, TaskBroken
 from clickstream_processor.runtime.programs import Programs
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.overlay import TaskState
@@ -83,7 +85,8 @@ class Task:
             messages = [message for message in messages if message.offset() >= self.next_clicks]
             if not messages:
                 return
-        self.pipeline.clicks(messages)
+        with self.own_errors():
+            self.pipeline.clicks(messages)
         last = messages[-1]
         self.next_clicks = self.reached = last.offset() + 1
         self.record_ms = last.timestamp()[1]
@@ -93,13 +96,19 @@ class Task:
 
     def profiles(self, messages: Sequence[Message]) -> None:
         """Apply a chunk of profile changes, in order."""
-        self.pipeline.profiles(messages)
+        with self.own_errors():
+            self.pipeline.profiles(messages)
         self.profiles_touched = True
 
     def tick(self, now_ms: int) -> None:
         """Let wall-clock time close windows; only at the end of the input (R17)."""
-        if self.pipeline.tick(now_ms):
+        if self.pipeline.tick(now_ms):  # reads no state
             self.touched = True
+
+    def flush(self) -> list[tuple[bytes, bytes]]:
+        """Emit the counts; return the changelog's records."""
+        with self.own_errors():
+            return self.pipeline.flush()
 
     def next_position(self, now_ms: int, ordinal: int) -> Position:
         """Return the position that the transaction under way will make true."""
@@ -116,16 +125,26 @@ class Task:
     def committed(self, now_ms: int, changelog_offset: int) -> None:
         """The transaction is committed: write the same to RocksDB."""
         if self._next is not None:
-            self.state.commit(self._next, changelog_offset)
+            with self.own_errors():
+                self.state.commit(self._next, changelog_offset)
             self.position = self._next
         self.touched = self.profiles_touched = False
         self.committed_ms = self.as_of_ms = now_ms
 
     def commit_profiles(self) -> None:
         """Write profile changes where there is nothing to say to Kafka."""
-        self.state.commit_profiles()
+        with self.own_errors():
+            self.state.commit_profiles()
         self.profiles_touched = False
         self.as_of_ms = _now_ms()
+
+    @contextmanager
+    def own_errors(self) -> Iterator[None]:
+        """Say whose state failed. Raises TaskBroken."""
+        try:
+            yield
+        except (StateCorrupted, StateUnavailable) as error:
+            raise TaskBroken(self.partition, error) from error
 
     def measure(self, clicks_high: int, asked_ms: int) -> bool:
         """Compare with the input's end as of `asked_ms`; return whether all of it is processed."""

@@ -167,7 +167,7 @@ class Transactions:
     def _produce_state(self, producer: Producer, task: Task, now_ms: int) -> "_Report":
         """Finish a task's part; return where the offset of its last changelog record will be."""
         report = _Report(task.store.checkpoint.changelog_offset)
-        changes, topic, partition = task.pipeline.flush(), self._settings.changelog_topic, task.partition
+        changes, topic, partition = task.flush(), self._settings.changelog_topic, task.partition
         for key, value in changes[:-1]:
             producer.produce(topic, value, key, partition)
         if changes:

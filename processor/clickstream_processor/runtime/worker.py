@@ -9,12 +9,12 @@ kept (R4).
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from confluent_kafka import KafkaException
 
 from clickstream_processor.directory import Directory, Phase, Role, TaskView
-from clickstream_processor.errors import TransactionFailed
+from clickstream_processor.errors import StateCorrupted, TaskBroken, TransactionFailed
 from clickstream_processor.runtime import client
 from clickstream_processor.runtime.assignment import Assignment, AssignmentSource, TaskAssignment
 from clickstream_processor.runtime.consumer import Batch, Input
@@ -24,7 +24,7 @@ from clickstream_processor.runtime.programs import Programs
 from clickstream_processor.runtime.reconcile import Change, Held, changes, role_of
 from clickstream_processor.runtime.reporting import Reporter
 from clickstream_processor.runtime.restoration import Goal
-from clickstream_processor.runtime.restorer import Refused, Restored, RestorerThread
+from clickstream_processor.runtime.restorer import Refused, Restored, RestorerThread, close_store
 from clickstream_processor.runtime.task import Task
 from clickstream_processor.runtime.transaction import Transactions
 from clickstream_processor.runtime.watchdog import Watchdog
@@ -42,6 +42,7 @@ REPORT_EVERY_S = 5.0
 PROVE_EVERY_MS = 600_000  # an idle task commits its position this often: its state stays proved (R14)
 REFRESH_S = 10.0
 SHUTDOWN_COMMIT_S = 4.0
+VOLUME_RETRY_S = 30.0
 BACK_OFF_S = (0.0, 0.2, 1.0, 2.0, 5.0)  # between recoveries that follow each other
 
 
@@ -53,6 +54,7 @@ class Holding:
     task: Task | None = None  # running
     withdrawing: bool = False  # the restorer was asked for it back; its outcome is awaited
     refused: str = ""
+    retry_s: float | None = None  # refused by the volume: monotonic time to try again
 
 
 class Worker:
@@ -149,6 +151,9 @@ class Worker:
                 self._each_second()
         except TransactionFailed as error:
             self._fall_back(error)
+        except TaskBroken as error:
+            self._fall_back(TransactionFailed(str(error)))
+            self._mend(error)
 
     def _wait_s(self) -> float:
         """Return how long to wait for input: not beyond the time of the next commit."""
@@ -217,6 +222,21 @@ class Worker:
         self._transactions.fail()
         self._publish([])
 
+    def _mend(self, broken: TaskBroken) -> None:
+        """Rebuild a corrupted state; stop a task whose volume refuses it, and try again later."""
+        holding = self._held[broken.partition]
+        store, goal = holding.goal.store, holding.goal
+        if store is None:
+            return
+        corrupted = isinstance(broken.cause, StateCorrupted)
+        self._restorer.discard(store, destroy=corrupted)
+        if corrupted:
+            self._submit(goal.partition, goal.role, goal.epoch, (), started=goal.started)
+        else:
+            holding.goal = replace(goal, store=None)
+            holding.refused, holding.retry_s = str(broken.cause), self._turned_s + VOLUME_RETRY_S
+        self._publish([])
+
     def _recover(self) -> None:
         """Make a producer, then read the assignment to its end (R3); after a slow commit too (R18)."""
         if self._failures:
@@ -260,8 +280,9 @@ class Worker:
             current = holding is not None and holding.goal.token == outcome.goal.token
             if isinstance(outcome, Refused):
                 if holding is not None and current:
-                    holding.refused = outcome.detail
-                    holding.withdrawing = False
+                    holding.refused, holding.withdrawing = outcome.detail, False
+                    holding.retry_s = self._turned_s + VOLUME_RETRY_S if outcome.retry else None
+                    self._settled = False
                 continue
             if outcome.store is not None:
                 self._spare[partition] = outcome.store
@@ -442,6 +463,13 @@ class Worker:
         self._ends.ask([(self._settings.topics.clicks, p) for p in self._running] or self._any_log())
         if self._assignment is not None:
             self._directory.routes = self._assignment.routes(self._plan.partitions)
+        for partition, holding in list(self._held.items()):
+            if holding.retry_s is not None and self._turned_s >= holding.retry_s:
+                del self._held[partition]
+                self._settled = False
+        for partition in self._restorer.leftovers.due(self._held, self._turned_s):
+            if partition not in self._spare:
+                self._restorer.clean(partition)
         if self._turned_s - self._report_s >= REPORT_EVERY_S and self._running:
             self._report_s = self._turned_s
             self._input.report({p: t.next_clicks for p, t in self._running.items() if t.position is not None})
@@ -497,19 +525,16 @@ class Worker:
         try:
             if self._transactions.ready and self._pending():
                 self._commit(SHUTDOWN_COMMIT_S)
-        except TransactionFailed as error:
+        except (TransactionFailed, TaskBroken) as error:
             log.warning("the last transaction failed, its clicks will be processed again: %s", error)
         self._directory.ready = False
         self._directory.tasks = {}
         self._transactions.close()
         self._restorer.stop(3.0)
-        for task in self._running.values():
-            task.store.close()
-        for store in self._spare.values():
-            store.close()
-        for holding in self._held.values():
-            if holding.goal.store is not None:
-                holding.goal.store.close()
+        open_stores = [task.store for task in self._running.values()]
+        open_stores += [h.goal.store for h in self._held.values() if h.goal.store is not None]
+        for store in [*open_stores, *self._spare.values()]:
+            close_store(store)
         self._source.close()
         self._input.close()
         self._reporter.summary()
