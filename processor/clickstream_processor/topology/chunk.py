@@ -32,28 +32,50 @@ _PAIRS = [[bytes((distance, clicks)) for clicks in range(128)] for distance in r
 class Chunk:
     """A decoded chunk in the working set; the hot loop of pipeline.py reads and writes its attributes."""
 
+    # Few and flat: with many users, what a click costs is how many cache lines it touches.
     __slots__ = (
         "clicks",
-        "key",
-        "marks",
-        "metrics_head",
+        "count",
+        "label",
+        "latest_ms",
         "older",
         "second",
         "start_ms",
         "touched",
+        "user_key",
         "windows",
     )
 
-    def __init__(self, start_ms: int, key: bytes, metrics_head: str, windows: list[int]) -> None:
-        self.start_ms = start_ms
-        self.key = key  # of the state
-        self.metrics_head = metrics_head  # of its user, shared
-        self.windows = windows  # count and greatest event time of each window, by its index in the chunk
+    def __init__(self, user_key: bytes, label: str) -> None:
+        self.user_key = user_key
+        self.label = label  # the user id as JSON, without its quotes
+        self.start_ms = -1  # -1: none yet
+        self.count = 0  # of the one window, where each chunk has one (tumbling)
+        self.latest_ms = 0  # greatest event time counted in it
+        self.windows: list[int] | None = None  # else: count and greatest event time by the window's index
         self.second = -1  # newest second that has clicks, absolute; -1: none
         self.clicks = 0  # in that second
         self.older = b""
-        self.touched = False  # changed since the last commit
-        self.marks = 0  # hopping only: bit i is set when window i changed since the last commit
+        self.touched = 0  # not 0: changed since the last commit; hopping: bit i + 1 stands for window i
+
+    def become(self, other: "Chunk") -> None:
+        """Take over what another chunk of the same user holds."""
+        self.start_ms = other.start_ms
+        self.count = other.count
+        self.latest_ms = other.latest_ms
+        self.windows = other.windows
+        self.second = other.second
+        self.clicks = other.clicks
+        self.older = other.older
+        self.touched = other.touched
+
+    def begin(self, start_ms: int, windows: int) -> None:
+        """Become an empty chunk with that many windows."""
+        self.start_ms = start_ms
+        self.count = self.latest_ms = self.clicks = self.touched = 0
+        self.windows = None if windows == 1 else [0] * (2 * windows)
+        self.second = -1
+        self.older = b""
 
     def add(self, second: int) -> None:
         """Add a click to its second."""
@@ -74,34 +96,47 @@ class Chunk:
         seconds = [*sorted(buckets), self.second]
         self.older = b"".join(_pair(following - this, buckets[this]) for this, following in pairwise(seconds))
 
+    def count_in(self, index: int, event_ms: int) -> None:
+        """Count a click in one window, by the window's index."""
+        if self.windows is None:
+            self.count += 1
+            self.latest_ms = max(self.latest_ms, event_ms)
+        else:
+            self.windows[2 * index] += 1
+            self.windows[2 * index + 1] = max(self.windows[2 * index + 1], event_ms)
+
+    def counted(self) -> list[tuple[int, int, int]]:
+        """Return (index, count, greatest event time) of the windows that have clicks."""
+        if self.windows is None:
+            return [(0, self.count, self.latest_ms)] if self.count else []
+        pairs = zip(self.windows[::2], self.windows[1::2], strict=True)
+        return [(index, count, latest_ms) for index, (count, latest_ms) in enumerate(pairs) if count]
+
     def encode(self, first_window_ms: int, advance_ms: int) -> bytes:
         """Return the chunk's stored form."""
-        first_second = self.start_ms // SECOND_MS
-        windows = self.windows
-        if len(windows) == 2 and windows[0] and self.clicks:
-            count, latest_ms = windows
-            return (
-                _ONE.pack(
-                    VERSION, 1, self.second - first_second, self.clicks, 0, count, latest_ms - first_window_ms
-                )
-                + self.older
-            )
-        counted = [index for index in range(len(windows) // 2) if windows[2 * index]]
-        parts = [_HEAD.pack(VERSION, len(counted), max(0, self.second - first_second), self.clicks)]
-        for index in counted:
-            window_ms = first_window_ms + index * advance_ms
-            parts.append(_WINDOW.pack(index, windows[2 * index], windows[2 * index + 1] - window_ms))
+        second = self.second - self.start_ms // SECOND_MS
+        if self.count and self.clicks:
+            latest = self.latest_ms - first_window_ms
+            return _ONE.pack(VERSION, 1, second, self.clicks, 0, self.count, latest) + self.older
+        counted = self.counted()
+        parts = [_HEAD.pack(VERSION, len(counted), max(0, second), self.clicks)]
+        for index, count, latest_ms in counted:
+            parts.append(_WINDOW.pack(index, count, latest_ms - first_window_ms - index * advance_ms))
         parts.append(self.older)
         return b"".join(parts)
 
     def decode(self, value: bytes, first_window_ms: int, advance_ms: int) -> None:
-        """Take over a stored form; raises StateCorrupted or StateTooNew."""
+        """Take over a stored form, having begun; raises StateCorrupted or StateTooNew."""
         number, second, self.clicks, at = _head(value)
+        limit = 1 if self.windows is None else len(self.windows) // 2
         for index, count, latest in _windows(value, number):
-            if 2 * index >= len(self.windows):
-                raise StateCorrupted(f"chunk {self.key!r}: window {index} of {len(self.windows) // 2}")
-            self.windows[2 * index] = count
-            self.windows[2 * index + 1] = first_window_ms + index * advance_ms + latest
+            latest_ms = first_window_ms + index * advance_ms + latest
+            if index >= limit:
+                raise StateCorrupted(f"a chunk of {self.label}: window {index} of {limit}")
+            if self.windows is None:
+                self.count, self.latest_ms = count, latest_ms
+            else:
+                self.windows[2 * index : 2 * index + 2] = (count, latest_ms)
         self.second = self.start_ms // SECOND_MS + second if self.clicks else -1
         self.older = value[at:]
 

@@ -1,4 +1,7 @@
-"""Counting in hopping windows, and texts of user-metrics. Tumbling windows are counted in pipeline.py."""
+"""Counting a click in windows of any kind, and texts of user-metrics.
+
+Tumbling windows of whole seconds, the common case, are counted by the hot loop of pipeline.py itself.
+"""
 
 from clickstream_processor.topology.chunk import SECOND_MS, Chunk
 from clickstream_processor.topology.window import Windows
@@ -20,31 +23,30 @@ class Spans(dict[int, str]):
         return span
 
 
-def count_hopping(state: WorkingSet, windows: Windows, user: User, event_ms: int, closed_ms: int) -> bool:
+def count_click(state: WorkingSet, windows: Windows, user: User, event_ms: int, closed_ms: int) -> bool:
     """Count a click in each open window that holds it; False, and nothing is changed, if all are closed."""
     first_ms = windows.first_open_start_ms(event_ms, closed_ms)
     if first_ms > event_ms:
         return False
     chunk_ms = windows.chunk_start_ms(event_ms)
+    if user.start_ms != chunk_ms:
+        state.turn(user, chunk_ms)
     if first_ms < chunk_ms:
-        _count_in(state, windows, state.chunk(user, chunk_ms - windows.size_ms), first_ms, event_ms)
-    chunk = state.chunk(user, chunk_ms)
-    _count_in(state, windows, chunk, max(first_ms, chunk_ms), event_ms)
-    chunk.add(event_ms // SECOND_MS)
+        _count_in(state, windows, state.earlier(user, chunk_ms - windows.size_ms), first_ms, event_ms)
+    _count_in(state, windows, user, max(first_ms, chunk_ms), event_ms)
+    user.add(event_ms // SECOND_MS)
     return True
 
 
 def _count_in(state: WorkingSet, windows: Windows, chunk: Chunk, first_ms: int, event_ms: int) -> None:
-    """Count a click in the chunk's windows that start from `first_ms` to `event_ms`."""
+    """Count a click in the chunk's windows that start from `first_ms` to `event_ms`, and mark them."""
     starts = windows.in_chunk(chunk.start_ms)
-    counts = chunk.windows
-    index = -(-(first_ms - starts.start) // windows.advance_ms)
+    first = -(-(first_ms - starts.start) // windows.advance_ms)
     last = min(len(starts) - 1, (event_ms - starts.start) // windows.advance_ms)
-    for i in range(index, last + 1):
-        counts[2 * i] += 1
-        if event_ms > counts[2 * i + 1]:
-            counts[2 * i + 1] = event_ms
-        chunk.marks |= 1 << i
+    marks = 1
+    for index in range(first, last + 1):
+        chunk.count_in(index, event_ms)
+        marks |= 2 << index
     if not chunk.touched:
-        chunk.touched = True
         state.touched.append(chunk)
+    chunk.touched |= marks

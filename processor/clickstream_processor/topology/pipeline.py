@@ -17,16 +17,20 @@ from clickstream_processor.topology.codec import (
     malformation,
     quote,
 )
-from clickstream_processor.topology.count import Spans, count_hopping
+from clickstream_processor.topology.count import Spans, count_click
 from clickstream_processor.topology.join import enriched_click
 from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.records import Click, Counters, Profile, Reason
-from clickstream_processor.topology.working import User, WorkingSet, columns_of, metrics_head
+from clickstream_processor.topology.working import User, WorkingSet, columns_of
 
 # Quoted texts kept: pages and actions repeat. Longer texts, and more of them, are not worth the memory.
 CACHED_TEXTS = 20_000
 CACHED_TEXT_LENGTH = 256
+
+THOUSAND = 1000
+PADDED = tuple(f"{number:03d}" for number in range(THOUSAND))
+PLAIN = tuple(str(number) for number in range(THOUSAND))
 
 
 Row = Mapping[str, Any] | None
@@ -120,6 +124,9 @@ class Pipeline:
         self._event_json = f'{{"event_id":{quote(self._event_prefix)[:-1]}'
         self._quoted = Quoted()
         self._spans = Spans(plan.size_ms)
+        # Event times up to here are not too far in the future: the newest record time seen, and `maxFuture`.
+        # A record's time is asked for only beyond that, as asking costs 5 % of the loop.
+        self._allowed_ms = -1
         state.bind(partition, partition_of, keep_profiles=bool(expressions or plan.drop))
 
     def profiles(self, messages: Sequence[Message]) -> None:
@@ -150,13 +157,18 @@ class Pipeline:
         keep = self._keep.evaluate if self._keep else None
         needs_fields, needs_columns = self._reads_fields, self._reads_columns
         plain = not self._transform and not plan.drop
-        tumbling, size_ms = plan.tumbling, plan.size_ms
-        max_bytes, max_future_ms = plan.max_click_bytes, plan.max_future_ms
+        size_ms, max_bytes, allowed_ms = plan.size_ms, plan.max_click_bytes, self._allowed_ms
+        simple = plan.tumbling and size_ms % SECOND_MS == 0
         stream_ms, closed_ms = state.stream_ms, state.closed_ms
         closed_start_ms = closed_ms - size_ms - plan.grace_ms  # windows that start up to here are closed
         written = counted = filtered = 0
         fields: Row = None
         columns: Row = None
+        # What follows from an event's second is kept until another second comes, and the text of an offset's
+        # thousands likewise: arithmetic and formatting of large integers would be a third of the loop.
+        second = second_ms = start_ms = thousand = -THOUSAND
+        stamp = offset_text = ""
+        stamp_digits = offset_digits = PADDED
         for message in messages:
             value: bytes = message.value()  # type: ignore[assignment] # None ends in TypeError
             try:
@@ -167,14 +179,15 @@ class Pipeline:
             except (*DECODE_ERRORS, MalformedRecord) as error:
                 self._refuse_malformed(message, error)
                 continue
-            event_ms = click.timestamp
-            if (
-                user.name != click.user_id
-                or len(value) > max_bytes
-                or event_ms - max_future_ms > message.timestamp()[1]
-            ):
-                self._refuse(message, user, click)
+            if user.name != click.user_id or len(value) > max_bytes:
+                self._refuse_mismatch(message)
                 continue
+            event_ms = click.timestamp
+            if event_ms > allowed_ms:
+                allowed_ms = max(allowed_ms, message.timestamp()[1] + plan.max_future_ms)
+                if event_ms > allowed_ms:
+                    self._refuse_future(message, event_ms)
+                    continue
             head = user.head
             if head is None:
                 self._unmatched(message)
@@ -189,11 +202,24 @@ class Pipeline:
                 except EvaluationFailed as error:
                     self._dead_letter(message, Reason.EXPRESSION_ERROR, str(error))
                     continue
+            ms = event_ms - second_ms
+            if not 0 <= ms < SECOND_MS:
+                second, ms = divmod(event_ms, SECOND_MS)
+                second_ms = event_ms - ms
+                start_ms = second_ms - second_ms % size_ms
+                stamp, stamp_digits = (str(second), PADDED) if second else ("", PLAIN)
             if plain:
+                unit = message.offset() - thousand
+                if not 0 <= unit < THOUSAND:
+                    thousands, unit = divmod(message.offset(), THOUSAND)
+                    thousand = thousands * THOUSAND
+                    offset_text, offset_digits = (
+                        (f"{prefix}{thousands}", PADDED) if thousands else (prefix, PLAIN)
+                    )
                 enriched(
-                    f'{prefix}{message.offset()}{head}{quoted[click.page_url]},"action":{quoted[click.action]}'
-                    f',"timestamp":{event_ms}}}',
-                    user.key,
+                    f"{offset_text}{offset_digits[unit]}{head}{quoted[click.page_url]}"
+                    f',"action":{quoted[click.action]},"timestamp":{stamp}{stamp_digits[ms]}}}',
+                    user.user_key,
                     event_ms,
                 )
             elif not self._write_transformed(message, click, user, fields):
@@ -204,31 +230,27 @@ class Pipeline:
                 if event_ms > closed_ms:
                     closed_ms = event_ms
                     closed_start_ms = closed_ms - size_ms - plan.grace_ms
-            if tumbling:
-                start_ms = event_ms - event_ms % size_ms
+            if simple:
                 if start_ms <= closed_start_ms:
                     self._late(message, closed_ms)
                     continue
-                chunk = user.chunk
-                if chunk.start_ms != start_ms:
-                    chunk = state.chunk(user, start_ms)
-                windows = chunk.windows
-                windows[0] += 1
-                if event_ms > windows[1]:
-                    windows[1] = event_ms
-                second = event_ms // SECOND_MS
-                if second == chunk.second:
-                    chunk.clicks += 1
+                if user.start_ms != start_ms:
+                    state.turn(user, start_ms)
+                user.count += 1
+                if event_ms > user.latest_ms:
+                    user.latest_ms = event_ms
+                if second == user.second:
+                    user.clicks += 1
                 else:
-                    chunk.add(second)
-                if not chunk.touched:
-                    chunk.touched = True
-                    touched.append(chunk)
-            elif not count_hopping(state, self._windows, user, event_ms, closed_ms):
+                    user.add(second)
+                if not user.touched:
+                    user.touched = 1
+                    touched.append(user)
+            elif not count_click(state, self._windows, user, event_ms, closed_ms):
                 self._late(message, closed_ms)
                 continue
             counted += 1
-        state.stream_ms, state.closed_ms = stream_ms, closed_ms
+        state.stream_ms, state.closed_ms, self._allowed_ms = stream_ms, closed_ms, allowed_ms
         counters = self.counters
         counters.clicks += len(messages)
         counters.enriched += written
@@ -261,18 +283,31 @@ class Pipeline:
         window changed since the last commit; with `final`: the results of the windows that have closed
         since. Afterwards call either `TaskState.commit` or `TaskState.rollback`.
         """
-        state, plan = self._state, self._plan
-        updates = plan.emit == "updates"
-        changes = state.changes
+        state, plan, metrics = self._state, self._plan, self._outputs.metrics
+        changes, updates = state.changes, plan.emit == "updates"
         chunk_ms = first_ms = -1
+        span = ""
+        bound = b""
         for chunk in state.touched:
+            if not chunk.touched:
+                continue  # another object took it over, which stands in the list as well
             if chunk.start_ms != chunk_ms:
                 chunk_ms = chunk.start_ms
                 first_ms = self._windows.first_start_ms(chunk_ms)
-            changes.append((chunk.key, chunk.encode(first_ms, plan.step_ms)))
-            if updates:
-                self._emit_updates(chunk, first_ms)
-            chunk.touched = False
+                span = self._spans[first_ms]
+                bound = keys.chunk_bound(chunk_ms)
+            changes.append((bound + chunk.user_key, chunk.encode(first_ms, plan.step_ms)))
+            if updates and plan.tumbling:
+                text = PLAIN[chunk.count] if chunk.count < THOUSAND else chunk.count
+                metrics(
+                    f'{{"user_id":"{chunk.label}","window_start":{span}{text}}}',
+                    chunk.user_key,
+                    chunk.latest_ms,
+                )
+                self.counters.metrics += 1
+            elif updates:
+                self._emit_marked(chunk, first_ms)
+            chunk.touched = 0
         state.touched = []
         if not updates:
             self._emit_closed()
@@ -282,19 +317,14 @@ class Pipeline:
             self._spans.clear()
         return changes
 
-    def _emit_updates(self, chunk: Chunk, first_ms: int) -> None:
-        """Emit the windows of a chunk that have changed since the last commit."""
-        metrics, windows, user_key = self._outputs.metrics, chunk.windows, chunk.key[keys.CHUNK_USER :]
-        if self._plan.tumbling:
-            metrics(f"{chunk.metrics_head}{self._spans[first_ms]}{windows[0]}}}", user_key, windows[1])
-            self.counters.metrics += 1
-            return
-        for index in range(len(windows) // 2):
-            if chunk.marks >> index & 1:
+    def _emit_marked(self, chunk: Chunk, first_ms: int) -> None:
+        """Emit the hopping windows of a chunk that have changed since the last commit."""
+        for index, count, latest_ms in chunk.counted():
+            if chunk.touched >> index & 2:
                 span = self._spans[first_ms + index * self._plan.step_ms]
-                metrics(f"{chunk.metrics_head}{span}{windows[2 * index]}}}", user_key, windows[2 * index + 1])
+                text = f'{{"user_id":"{chunk.label}","window_start":{span}{count}}}'
+                self._outputs.metrics(text, chunk.user_key, latest_ms)
                 self.counters.metrics += 1
-        chunk.marks = 0
 
     def _emit_closed(self) -> None:
         """Emit the results of the windows that have closed since the last commit, oldest chunks first."""
@@ -312,11 +342,11 @@ class Pipeline:
         """Emit the windows of a stored chunk that are among `closed`."""
         user_key = key[keys.CHUNK_USER :]
         first_ms = self._windows.first_start_ms(keys.chunk_start_ms(key))
-        head = metrics_head(user_key.decode())
+        user_id = quote(user_key.decode())
         for index, count, latest_ms in read_windows(value):
             start_ms = first_ms + index * self._plan.step_ms
             if start_ms in closed:
-                text = f"{head}{self._spans[start_ms]}{count}}}"
+                text = f'{{"user_id":{user_id},"window_start":{self._spans[start_ms]}{count}}}'
                 self._outputs.metrics(text, user_key, start_ms + latest_ms)
                 self.counters.metrics += 1
 
@@ -333,7 +363,7 @@ class Pipeline:
             return False
         event_id = f"{self._event_prefix}{message.offset()}"
         value = enriched_click(event_id, click, user.profile, self._plan.drop, values)
-        self._outputs.enriched(value, user.key, click.timestamp)
+        self._outputs.enriched(value, user.user_key, click.timestamp)
         return True
 
     def _refuse_malformed(self, message: Message, error: Exception) -> None:
@@ -348,17 +378,18 @@ class Pipeline:
         else:
             self._dead_letter(message, *malformation(error))
 
-    def _refuse(self, message: Message, user: User, click: Click) -> None:
-        """Dead-letter a click that was decoded: say which of the hot loop's three conditions it broke."""
+    def _refuse_mismatch(self, message: Message) -> None:
+        """Dead-letter a click that is too large, or whose user_id is not its key."""
         value = message.value() or b""
-        record_ms = message.timestamp()[1]
         if len(value) > self._plan.max_click_bytes:
             self._oversized(message, len(value))
-        elif user.name != click.user_id:
-            self._dead_letter(message, Reason.KEY_MISMATCH, "user_id is not the key")
         else:
-            detail = f"{click.timestamp - record_ms} ms beyond the record's time {record_ms}"
-            self._dead_letter(message, Reason.TOO_FAR_IN_FUTURE, detail)
+            self._dead_letter(message, Reason.KEY_MISMATCH, "user_id is not the key")
+
+    def _refuse_future(self, message: Message, event_ms: int) -> None:
+        record_ms = message.timestamp()[1]
+        detail = f"{event_ms - record_ms} ms beyond the record's time {record_ms}"
+        self._dead_letter(message, Reason.TOO_FAR_IN_FUTURE, detail)
 
     def _oversized(self, message: Message, size_bytes: int) -> None:
         self._dead_letter(

@@ -26,8 +26,6 @@ from clickstream_processor.topology.records import Profile, Reason
 
 PartitionOf = Callable[[bytes, int], int]
 
-_NO_CHUNK = Chunk(-1, b"", "", [])
-
 
 class Committed(Protocol):
     """The committed state under a working set: one ordered mapping (a TaskStore; in tests, a dict)."""
@@ -39,23 +37,21 @@ class Committed(Protocol):
         """Yield entries with first <= key < end in the order of their keys."""
 
 
-class User:
-    """A user in the working set."""
+class User(Chunk):
+    """A user in the working set, at the same time the chunk it used last: one object less to visit."""
 
-    __slots__ = ("chunk", "columns", "head", "key", "metrics_head", "name", "other", "profile", "row")
+    __slots__ = ("head", "name", "other", "profile", "row")
 
     def __init__(self, key: bytes, name: str) -> None:
-        self.key = key
+        text = quote(name)[1:-1]
+        super().__init__(key, name if text == name else text)
         self.name = name  # the user id
-        self.head: str | None = (
-            None  # the enriched click's JSON from after the offset to page_url; None: no profile
+        self.head: str | None = None  # enriched_head() of the profile; None: no profile
+        self.other: Chunk | None = None  # the chunk used before
+        self.profile: Profile | None = None  # this and the row only where expressions read profiles
+        self.row: bytes | dict[str, Any] | None = (
+            None  # the profile's JSON as it came; decoded at its first use
         )
-        self.metrics_head = metrics_head(name)
-        self.profile: Profile | None = None  # this and the next two only where expressions read profiles
-        self.row: bytes | None = None  # the profile's JSON as it came
-        self.columns: dict[str, Any] | None = None  # the same decoded, at the first use
-        self.chunk = _NO_CHUNK  # the one last used
-        self.other = _NO_CHUNK  # the one used before
 
 
 class Users(dict[bytes | None, User]):
@@ -97,7 +93,7 @@ class WorkingSet:
         self.changes: list[tuple[bytes, bytes]] = []  # what the last flush encoded, to be committed
         self.pending_profiles: dict[bytes, bytes | None] = {}  # by user key; None: deleted
         self._committed = committed
-        self._displaced: dict[bytes, Chunk] = {}  # touched chunks that no user holds any more
+        self._displaced: dict[tuple[int, bytes], Chunk] = {}  # touched chunks that no user holds any more
         self._generation = max(1, cached_users // 2)
         self._windows = plan.windows
         self._keeps_profiles = False
@@ -121,17 +117,32 @@ class WorkingSet:
         if user is not None:
             self._give(user, profile, value)
 
-    def chunk(self, user: User, start_ms: int) -> Chunk:
-        """Return the user's chunk that starts at `start_ms`, which becomes `user.chunk`."""
-        current, other = user.chunk, user.other
-        if current.start_ms == start_ms:
-            return current
-        if other.start_ms != start_ms:
-            if other.touched:
-                self._displaced[other.key] = other
-            other = self._chunk(user, start_ms)
-        user.chunk, user.other = other, current
-        return other
+    def turn(self, user: User, start_ms: int) -> None:
+        """Let the user be its chunk that starts at `start_ms`; the one it was becomes `user.other`."""
+        arriving = self._beside(user, start_ms)
+        leaving = None
+        if user.start_ms >= 0:
+            leaving = Chunk(user.user_key, user.label)
+            leaving.become(user)
+            if leaving.touched:
+                self.touched.append(leaving)  # the user's own entry from now on stands for the other chunk
+        if arriving is None:
+            self._read(user, start_ms)
+        else:
+            user.become(arriving)
+            arriving.touched = 0
+            if user.touched:
+                self.touched.append(user)
+        user.other = leaving
+
+    def earlier(self, user: User, start_ms: int) -> Chunk:
+        """Return another chunk than the user is, and keep it as `user.other`."""
+        chunk = self._beside(user, start_ms)
+        if chunk is None:
+            chunk = Chunk(user.user_key, user.label)
+            self._read(chunk, start_ms)
+        user.other = chunk
+        return chunk
 
     def committed_or_changed(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield chunks with first <= key < end, as they are when the last flush is committed."""
@@ -181,37 +192,38 @@ class WorkingSet:
     def _give(self, user: User, profile: Profile | None, row: bytes | None) -> None:
         """Let the user have this profile from here on."""
         if self._keeps_profiles:
-            user.profile, user.row, user.columns = profile, row, None
+            user.profile, user.row = profile, row
         if profile is None and self.plan.join == "left":
             profile = Profile(user.name)
         user.head = enriched_head(profile) if profile else None
 
-    def _chunk(self, user: User, start_ms: int) -> Chunk:
-        key = keys.chunk_key(start_ms, user.key)
-        chunk = self._displaced.pop(key, None)
-        if chunk is not None:
-            return chunk
+    def _beside(self, user: User, start_ms: int) -> Chunk | None:
+        """Return a decoded chunk of the user other than the one it is, making room for it at `user.other`."""
+        other = user.other
+        if other is not None:
+            if other.start_ms == start_ms:
+                return other
+            if other.touched:
+                self._displaced[other.start_ms, other.user_key] = other
+        return self._displaced.pop((start_ms, user.user_key), None)
+
+    def _read(self, chunk: Chunk, start_ms: int) -> None:
+        """Let an object be the committed chunk, or an empty one."""
         starts = self._windows.in_chunk(start_ms)
-        chunk = Chunk(start_ms, key, user.metrics_head, [0] * (2 * len(starts)))
-        value = self._committed.get(key)
+        chunk.begin(start_ms, len(starts))
+        value = self._committed.get(keys.chunk_key(start_ms, chunk.user_key))
         if value is not None:
             chunk.decode(value, starts.start, self._windows.advance_ms)
-        return chunk
-
-
-def metrics_head(name: str) -> str:
-    """Return the JSON of user-metrics up to the window's start: per user, not per update."""
-    return f'{{"user_id":{quote(name)},"window_start":'
 
 
 def columns_of(user: User) -> dict[str, Any] | None:
     """Return the whole row of the user's profile, None without one; raises EvaluationFailed."""
-    if user.columns is None and user.row is not None:
+    if isinstance(user.row, bytes):
         try:
-            user.columns = decode_object(user.row)
+            user.row = decode_object(user.row)
         except DECODE_ERRORS as error:
             raise EvaluationFailed(f"the profile's row cannot be read whole: {error}") from error
-    return user.columns
+    return user.row
 
 
 def check_partition(key: bytes, partition: int, partitions: int, partition_of: PartitionOf | None) -> None:

@@ -1,0 +1,193 @@
+"""Prints what a click costs in the processor's own code, by stage: no Kafka, no network, one core.
+
+    python bench/hot_path.py [--clicks N] [--users N] [--rate PER_SECOND] [--commit CLICKS] [--filter CEL]
+
+Drives the real Pipeline and TaskState over a real RocksDB with records made beforehand: heavy-tailed users,
+events nearly in order, timed by the processor time of the thread, every user seen before. Outputs are thrown
+away, so producing is not in the figures. The last line is one JSON object.
+"""
+
+import argparse
+import json
+import random
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from clickstream_processor.state.checkpoint import Position
+from clickstream_processor.state.memory import MemoryShares, StateMemory
+from clickstream_processor.state.overlay import TaskState
+from clickstream_processor.state.restore import Restorer
+from clickstream_processor.state.store import TaskStore
+from clickstream_processor.topology.codec import decode_click
+from clickstream_processor.topology.expression import compile_filter
+from clickstream_processor.topology.pipeline import Pipeline
+from clickstream_processor.topology.plan import Plan
+from confluent_kafka import Message, murmur2
+
+START_MS = 1_700_000_000_000
+CHUNK = 1_000  # records a poll
+PAGES = 2_000
+ACTIONS = ("view", "click", "add_to_cart", "purchase", "heartbeat")
+PLAN = Plan("user-clicks", partitions=1)
+
+
+def record(key: bytes, value: bytes | None, offset: int, timestamp_ms: int) -> Message:
+    """Return a consumed record: the client's own class, whose methods are part of the cost."""
+    return Message(topic="t", partition=0, offset=offset, key=key, value=value, timestamp=(1, timestamp_ms))
+
+
+class Discard:
+    """Outputs that go nowhere."""
+
+    def enriched(self, value: str | bytes, key: bytes, timestamp_ms: int, /) -> None:
+        pass
+
+    def metrics(self, value: str, key: bytes, timestamp_ms: int, /) -> None:
+        pass
+
+    def dead_letter(self, message: Any, reason: str, detail: str, /) -> None:
+        pass
+
+
+def main() -> None:
+    """Run all stages and print them."""
+    options = _options()
+    source = random.Random(options.seed)  # noqa: S311 - not for secrets
+    weights = [1 / (rank + 10) for rank in range(options.users)]
+    names = [b"user-%07d" % n for n in range(options.users)]
+    source.shuffle(names)
+    folder = Path(tempfile.mkdtemp(prefix="hot-path-"))
+    figures: dict[str, float] = {}
+    try:
+        store = TaskStore.open(folder / "store", StateMemory(MemoryShares.of_limit(options.memory << 20)))
+        state = TaskState(store, PLAN, options.cached_users)
+        keep = compile_filter(options.filter)
+        line = Pipeline(PLAN, state, 0, Discard(), keep=keep, partition_of=murmur2)
+        figures["profile_ns"] = _profiles(line, state, names)
+        warm = [[_click(name, b"/", b"view", START_MS, n)] for n, name in enumerate(names)]
+        figures["first_click_ns"] = _run(line, state, iter(warm), len(names) // 10)["total_ns"]
+        clicks = _clicks(source, names, weights, options)
+        figures |= _run(line, state, clicks, options.commit)
+        figures["restore_records_s"] = _restore(store, folder)
+        figures["sst_bytes"] = store.properties()["sst_bytes"]
+        store.close()
+    finally:
+        shutil.rmtree(folder)
+    figures["peak_rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    for name, value in figures.items():
+        print(f"{name:24} {value:12,.0f}")
+    print(json.dumps({name: round(value, 1) for name, value in figures.items()}))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=sys.modules[__name__].__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--clicks", type=int, default=500_000)
+    parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--rate", type=int, default=5_000, help="clicks per second of event time")
+    parser.add_argument("--commit", type=int, default=25_000, help="clicks per commit")
+    parser.add_argument("--cached-users", type=int, default=100_000)
+    parser.add_argument("--memory", type=int, default=1024, help="MiB")
+    parser.add_argument("--filter", default='click.action != "heartbeat"')
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+def _profiles(line: Pipeline, state: TaskState, names: list[bytes]) -> float:
+    row = b'{"user_id":"%s","name":"Some Name","email":"some@example.com","country":"USA","plan_tier":"free"}'
+    started = time.thread_time_ns()
+    for at in range(0, len(names), CHUNK):
+        line.profiles(
+            [record(name, row % name, at + i, START_MS) for i, name in enumerate(names[at : at + CHUNK])]
+        )
+        if at % 20_000 == 0:
+            state.commit_profiles()
+    state.commit_profiles()
+    return (time.thread_time_ns() - started) / len(names)
+
+
+def _clicks(
+    source: random.Random, names: list[bytes], weights: list[float], options: argparse.Namespace
+) -> Iterator[list[Message]]:
+    """Yield polls of clicks, nearly in order."""
+    actions = [action.encode() for action in ACTIONS]
+    for at in range(0, options.clicks, CHUNK):
+        users = source.choices(names, weights, k=CHUNK)
+        poll = []
+        for i, user in enumerate(users):
+            now_ms = START_MS + (at + i) * 1000 // options.rate
+            event_ms = now_ms - int(source.expovariate(1 / 50))
+            page = b"/products/%d" % source.randrange(PAGES)
+            poll.append(_click(user, page, source.choice(actions), event_ms, at + i))
+        yield poll
+
+
+def _click(user: bytes, page: bytes, action: bytes, event_ms: int, offset: int) -> Message:
+    text = b'{"user_id":"%s","page_url":"%s","action":"%s","timestamp":%d}'
+    return record(user, text % (user, page, action, event_ms), offset, event_ms)
+
+
+def _run(
+    line: Pipeline, state: TaskState, clicks: Iterator[list[Message]], per_commit: int
+) -> dict[str, float]:
+    clock = time.thread_time_ns
+    stages: dict[str, list[int]] = {"decode_alone": [], "clicks": [], "flush": [], "commit": [], "total": []}
+    spent = dict.fromkeys(stages, 0)
+    records = value_bytes = offset = 0
+    for poll in clicks:
+        started = clock()
+        for message in poll:
+            decode_click(message.value())
+        spent["decode_alone"] += clock() - started
+        started = clock()
+        line.clicks(poll)
+        spent["clicks"] += clock() - started
+        offset += len(poll)
+        if offset % per_commit == 0:
+            started = clock()
+            changes = line.flush()
+            spent["flush"] = clock() - started
+            records += len(changes)
+            value_bytes += sum(len(key) + len(value) for key, value in changes)
+            started = clock()
+            state.commit(Position(offset, state.stream_ms, state.closed_ms, START_MS, 0, 1), records)
+            spent["commit"] = clock() - started
+            spent["total"] = spent["clicks"] + spent["flush"] + spent["commit"]
+            for stage, ns in spent.items():
+                stages[stage].append(ns)
+            spent = dict.fromkeys(stages, 0)
+    # The lower quartile of the commits: other programs on the machine only ever add to a stage.
+    figures = {f"{stage}_ns": sorted(ns)[len(ns) // 4] / per_commit for stage, ns in stages.items()}
+    figures["changelog_per_click"] = records / max(1, offset) * 1000  # per thousand
+    figures["bytes_per_change"] = value_bytes / max(1, records)
+    figures["enriched"] = line.counters.enriched
+    figures["counted"] = line.counters.counted
+    return figures
+
+
+def _restore(store: TaskStore, folder: Path) -> float:
+    """Replay every chunk of the store into a new one, padded to a million records with other users."""
+    rows = list(store.scan(b"c", b"d"))
+    messages = []
+    copy = 0
+    while len(messages) < 1_000_000:
+        messages += [record(key + b"%d" % copy, value, len(messages), START_MS) for key, value in rows]
+        copy += 1
+    restored = TaskStore.open(folder / "restored", StateMemory(MemoryShares.of_limit(1 << 30)))
+    restorer = Restorer(restored, PLAN, 0, murmur2)
+    started = time.perf_counter()
+    for at in range(0, len(messages), 5_000):
+        restorer.changelog(messages[at : at + 5_000])
+    restored.flush()
+    spent = time.perf_counter() - started
+    restored.close()
+    return len(messages) / spent
+
+
+if __name__ == "__main__":
+    main()
