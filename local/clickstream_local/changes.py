@@ -99,8 +99,8 @@ def _wait_until_told(pods: Pods, wanted: dict[str, Profile | None]) -> float:
 
 def _tells(url: str, user: str, profile: Profile | None) -> bool:
     answer = request("GET", f"{url}/dashboard/users/{user}/metrics")
-    if profile is None:
-        return answer.status == 404
+    if profile is None:  # without a profile a user is unknown, or has no name while clicks are still counted
+        return answer.status == 404 or (answer.ok and answer.json()["user_name"] is None)
     return (
         answer.ok
         and answer.json().items() >= {"country": profile.country, "plan_tier": profile.plan_tier}.items()
