@@ -30,7 +30,7 @@ _LEFT = replace(_INNER, join="left")
 PLANS = (
     _INNER,
     replace(_INNER, advance_ms=5_000, emit="final"),
-    replace(_INNER, grace_ms=7_000, emit="final"),
+    replace(_INNER, size_ms=9_999, grace_ms=7_000, emit="final"),
     replace(_LEFT, advance_ms=5_000, grace_ms=7_000, emit="final"),
     replace(_INNER, advance_ms=3_000, grace_ms=7_000),
     replace(_LEFT, emit="final"),
@@ -41,7 +41,7 @@ PLANS = (
 
 def name(plan: Plan) -> str:
     window = "tumbling" if plan.tumbling else f"hopping-{plan.advance_ms}"
-    return f"{plan.join}-{window}-{plan.emit}-grace-{plan.grace_ms}"
+    return f"{plan.join}-{window}-{plan.size_ms}-{plan.emit}-grace-{plan.grace_ms}"
 
 
 def random_events(number: int, random_: random.Random, start_ms: int = START_MS) -> list[Event]:

@@ -75,6 +75,11 @@ class SummaryHub:
         """How many streams are open."""
         return len(self._subscribers)
 
+    @property
+    def asks_each_second(self) -> bool:
+        """Tell whether the pods are asked each second: only while streams are open."""
+        return self._ticker is not None
+
     async def summary(self) -> bytes:
         """Return a summary that is at most a second old, as JSON."""
         if time.monotonic() - self._latest_at < _PERIOD_S:
@@ -88,13 +93,16 @@ class SummaryHub:
         subscriber = Subscriber()
         subscriber.offer(_encode(self._merge(await self._ask(history=True))))
         self._subscribers.add(subscriber)
-        if self._ticker is None or self._ticker.done():
+        if self._ticker is None:
             self._ticker = asyncio.create_task(self._tick(), name="summaries")
         return subscriber
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Forget a subscriber; with the last one the fan-out ends."""
         self._subscribers.discard(subscriber)
+        if not self._subscribers and self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
 
     def close(self) -> None:
         """End all streams; called when the server shuts down."""
@@ -103,14 +111,13 @@ class SummaryHub:
         self._subscribers.clear()
         if self._ticker is not None:
             self._ticker.cancel()
+            self._ticker = None
 
     async def _tick(self) -> None:
         due = time.monotonic()
         while True:
             due += _PERIOD_S
             await asyncio.sleep(max(due - time.monotonic(), _PERIOD_S / 10))
-            if not self._subscribers:
-                return
             summary = await self._make()
             for subscriber in self._subscribers:
                 subscriber.offer(summary)

@@ -1,0 +1,206 @@
+"""Summaries: the pods' reports merged, one fan-out a second while somebody watches, streams of events."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from clickstream_processor.directory import Directory, Phase, Role, Routes, Totals
+from clickstream_processor.query.report import Reporter
+from query_pods import PARTITIONS, Cluster, now_ms, totals
+
+
+async def summary_of(cluster: Cluster, pod: int = 0) -> dict[str, Any]:
+    """Return GET /api/summary of one pod."""
+    async with cluster.client.get(cluster.pods[pod].url + "/api/summary") as response:
+        assert response.status == 200
+        document: dict[str, Any] = await response.json()
+        return document
+
+
+@contextlib.asynccontextmanager
+async def stream_of(cluster: Cluster, pod: int = 0) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    """Open GET /api/stream of one pod, as an iterator of its summaries."""
+    async with cluster.client.get(cluster.pods[pod].url + "/api/stream") as response:
+        assert response.headers["Content-Type"] == "text/event-stream"
+        yield summaries(response)
+
+
+async def summaries(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+    """Yield the data of each event."""
+    async for line in response.content:
+        if line.startswith(b"data: "):
+            yield json.loads(line[6:])
+
+
+def three_owners(cluster: Cluster) -> None:
+    """Give pods 0, 1, 2 a partition each (the fourth has no owner) and totals of 100, 200, 300 clicks."""
+    for pod in cluster.pods:
+        pod.hold(pod.ordinal, Role.OWNER, lag_records=10, lag_ms=pod.ordinal * 100)
+        pod.directory.totals = totals(100 * (pod.ordinal + 1))
+    cluster.pods[1].hold(0, Role.STANDBY)
+    cluster.assign({0: 0, 1: 1, 2: 2}, {0: (1,)}, generation=5)
+
+
+async def test_summary_adds_up_the_pods(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=3)
+    async with cluster:
+        three_owners(cluster)
+        summary = await summary_of(cluster, pod=1)
+    assert summary["pipeline"] == {"name": "storefront", "namespace": "shop"}
+    assert (summary["answered_by"], summary["partial"], summary["generation"]) == (1, False, 5)
+    assert summary["totals"]["clicks"] == summary["totals"]["enriched"] == 600
+    assert summary["totals"]["dead_letters"] == {"late": 60}
+    assert summary["totals"]["dead_lettered"] == 60
+    assert summary["lag"] == {"records": 30, "ms": 200}
+    assert summary["tasks_without_owner"] == ["clicks-3"]
+    assert [task["owner"] for task in summary["tasks"]] == [0, 1, 2, None]
+    assert [task["phase"] for task in summary["tasks"]] == ["running", "running", "running", "unknown"]
+    assert [(pod["ordinal"], pod["owned"], pod["standby"]) for pod in summary["pods"]] == [
+        (0, 1, 0),
+        (1, 1, 1),
+        (2, 1, 0),
+    ]
+
+
+async def test_summary_says_partial_when_a_pod_is_silent(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=3)
+    async with cluster:
+        three_owners(cluster)
+        await cluster.pods[2].stop()
+        started = time.monotonic()
+        summary = await summary_of(cluster)
+        took_s = time.monotonic() - started
+    assert summary["partial"] is True
+    assert summary["totals"]["clicks"] == 300
+    assert summary["pods"][2] == {"ordinal": 2, "answered": False}
+    assert summary["tasks"][2]["phase"] == "unknown"
+    assert took_s < 1.5
+
+
+async def test_summary_asks_pods_that_scaling_has_not_reached_yet(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=3, replicas=1)  # as settings from before a scale-out say
+    async with cluster:
+        three_owners(cluster)
+        summary = await summary_of(cluster)
+    assert [pod["ordinal"] for pod in summary["pods"]] == [0, 1, 2]
+    assert summary["partial"] is False
+
+
+async def test_newest_assignment_that_any_pod_knows_is_shown(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=2)
+    async with cluster:
+        cluster.assign({0: 0}, generation=5)
+        cluster.assign({0: 1}, generation=6, only=[1])
+        summary = await summary_of(cluster)
+    assert (summary["generation"], summary["tasks"][0]["owner"]) == (6, 1)
+
+
+async def test_stopped_task_shows_why(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=1)
+    async with cluster:
+        cluster.pods[0].hold(0, Role.OWNER, Phase.STOPPED, detail="the position is below the log's start")
+        cluster.assign({0: 0})
+        task = (await summary_of(cluster))["tasks"][0]
+    assert (task["phase"], task["detail"]) == ("stopped", "the position is below the log's start")
+
+
+async def test_requests_within_a_second_share_one_fan_out(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=2)
+    async with cluster:
+        cluster.assign({0: 0})
+        hub = cluster.pods[0].service.hub
+        await asyncio.gather(*(summary_of(cluster) for _ in range(20)))
+        assert hub.fan_outs == 1
+
+
+async def test_streams_share_one_fan_out_a_second_which_ends_with_the_last(
+    tmp_path: Path,
+) -> None:
+    cluster = Cluster(tmp_path, pods=2)
+    async with cluster:
+        cluster.assign({0: 0})
+        hub = cluster.pods[0].service.hub
+        assert hub.fan_outs == 0
+        async with contextlib.AsyncExitStack() as open_streams:
+            streams = [await open_streams.enter_async_context(stream_of(cluster)) for _ in range(5)]
+            for stream in streams:
+                await anext(stream)
+            opened = hub.fan_outs
+            started = time.monotonic()
+            for _ in range(2):
+                for stream in streams:
+                    await anext(stream)
+            rounds, took_s = hub.fan_outs - opened, time.monotonic() - started
+            assert opened <= 5 + 1 + took_s
+            assert 1 <= rounds <= took_s + 2
+            assert hub.asks_each_second
+        async with asyncio.timeout(10):
+            while hub.asks_each_second:
+                await asyncio.sleep(0.02)
+
+
+async def test_stream_shows_what_changes(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=2)
+    async with cluster, stream_of(cluster) as stream:
+        cluster.assign({0: 0})
+        await anext(stream)
+        cluster.pods[1].directory.totals = totals(77)
+        async with asyncio.timeout(10):
+            async for summary in stream:
+                if summary["totals"]["clicks"] == 77:
+                    break
+
+
+async def test_streams_beyond_the_limit_are_refused_and_free_again_when_one_ends(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=1, max_subscribers=1)
+    async with cluster:
+        cluster.assign({0: 0})
+        async with stream_of(cluster) as stream:
+            await anext(stream)
+            async with cluster.client.get(cluster.pods[0].url + "/api/stream") as response:
+                assert response.status == 503
+        async with asyncio.timeout(10):
+            while True:
+                async with cluster.client.get(cluster.pods[0].url + "/api/stream") as response:
+                    if response.status == 200:
+                        break
+                await asyncio.sleep(0.05)
+
+
+async def test_pod_stops_promptly_while_streams_are_open(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=1)
+    async with cluster:
+        cluster.assign({0: 0})
+        async with stream_of(cluster) as stream:
+            await anext(stream)
+            started = time.monotonic()
+            await cluster.pods[0].stop()
+            assert time.monotonic() - started < 2.5
+
+
+def test_rates_are_means_of_the_last_five_seconds_and_never_negative() -> None:
+    directory = Directory(0, Routes(1, (None,) * PARTITIONS, ((),) * PARTITIONS, now_ms()))
+    reporter = Reporter(directory, lambda: 0)
+    for second, clicks in enumerate((0, 100, 200, 300, 400, 500, 1500)):
+        directory.totals = Totals(clicks=clicks, cpu_s=second / 2)
+        reporter.sample(float(second), second * 1000)
+    assert reporter.rates().clicks == 280.0  # (1500 - 100) / 5 s
+    assert reporter.rates().cpu == 0.5
+    directory.totals = Totals()
+    reporter.sample(7.0, 7000)
+    assert reporter.rates().clicks == 0.0
+    history = reporter.report(history=True).history
+    assert [(sample.at_ms, sample.clicks) for sample in history][-2:] == [(6000, 1000.0), (7000, 0.0)]
+
+
+def test_second_is_sampled_once_even_when_the_timer_is_early() -> None:
+    directory = Directory(0, Routes(1, (None,) * PARTITIONS, ((),) * PARTITIONS, now_ms()))
+    reporter = Reporter(directory, lambda: 0)
+    for monotonic_s, at_ms in ((0.0, 0), (0.999, 999), (1.0, 1000), (2.0, 2000)):
+        reporter.sample(monotonic_s, at_ms)
+    assert [sample.at_ms for sample in reporter.report(history=True).history] == [1000, 2000]
