@@ -1,6 +1,7 @@
 """The running operator: kopf's events and our watches feed the queue, workers empty it on the leader."""
 
 import asyncio
+import contextvars
 import logging
 import random
 import time
@@ -10,6 +11,7 @@ import kopf
 
 from clickstream_operator.api import Api, ApiFailure
 from clickstream_operator.apply import Applier
+from clickstream_operator.errors import InvalidSpec
 from clickstream_operator.health import Health
 from clickstream_operator.leader import Leader
 from clickstream_operator.manifests.names import names_of
@@ -46,6 +48,7 @@ class Service:
         self._known: set[Key] = set()
         self._workers: list[asyncio.Task[None]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._context = contextvars.copy_context()
 
     async def start(self) -> None:
         """Connect, listen, watch and compete for leadership. Called inside kopf, so that Events work."""
@@ -58,7 +61,9 @@ class Service:
         self._pods = Pods(settings.pod_url)
         self._observer = Observer(self._api, store, self._pods, lambda: self._watches.strimzi_version)
         applier = Applier(self._api, store)
-        self._reconciler = Reconciler(self._observer, applier, settings.platform, _record, self._companion)
+        self._reconciler = Reconciler(
+            self._observer, applier, settings.platform, self._record, self._companion
+        )
         self._leader = Leader(
             self._api,
             settings.operator_namespace,
@@ -108,15 +113,20 @@ class Service:
 
     def pipeline_event(self, event: str | None, document: Document) -> None:
         """Take kopf's word that a pipeline is there, changed or is gone."""
+        self._context = contextvars.copy_context()
         meta = document["metadata"]
         key = Key(meta["namespace"], meta["name"])
         if event == "DELETED":
             self._known.discard(key)
-            if self._leader.is_leader:
-                _tell_what_remains(document)
+            if self._leader.is_leader and (message := _what_remains(document)):
+                self._record(document, "Warning", "Retained", message)
         else:
             self._known.add(key)
         self._queue.add(key)
+
+    def _record(self, document: Document, kind: str, reason: str, message: str) -> None:
+        """Post an Event. kopf posts only from the context of one of its handlers, so that is kept."""
+        self._context.run(kopf.event, document, type=kind, reason=reason, message=message)
 
     def _changed(self, keys: set[Key]) -> None:
         for key in keys:
@@ -209,23 +219,20 @@ def registry_of(service: Service) -> kopf.OperatorRegistry:
     return registry
 
 
-def _record(document: Document, kind: str, reason: str, message: str) -> None:
-    kopf.event(document, type=kind, reason=reason, message=message)
-
-
-def _tell_what_remains(document: Document) -> None:
+def _what_remains(document: Document) -> str:
+    """Return what deletion leaves behind, as the policy asks, and how to remove it."""
     try:
         pipeline = parse(document)
-    except Exception:  # noqa: BLE001  # a wrong spec made nothing
-        return
-    if pipeline.spec.deletion_policy == "Retain":
-        postgres, names = pipeline.spec.source.postgres, names_of(pipeline)
-        message = (
-            f"deletionPolicy is Retain. Replication slot {postgres.slot} of database {postgres.database} "
-            f"fills its disk until you run: SELECT pg_drop_replication_slot('{postgres.slot}'). "
-            f"The topics and the volumes data-{names.statefulset}-* are kept."
-        )
-        _record(document, "Warning", "Retained", message)
+    except InvalidSpec:
+        return ""  # it made nothing
+    if pipeline.spec.deletion_policy == "Delete":
+        return ""
+    postgres, names = pipeline.spec.source.postgres, names_of(pipeline)
+    return (
+        f"deletionPolicy is Retain. Replication slot {postgres.slot} of database {postgres.database} "
+        f"fills its disk until you run: SELECT pg_drop_replication_slot('{postgres.slot}'). "
+        f"The topics and the volumes data-{names.statefulset}-* are kept."
+    )
 
 
 def _end_with(task: "asyncio.Task[None]") -> None:

@@ -89,20 +89,38 @@ def mode_of(document: Document) -> str:
     return next((mode for mode in (PAUSED, PLAN_ONLY) if annotations.get(mode) == "true"), "")
 
 
+# Reasons that somebody should hear of even if the condition was not true before.
+_FAILURES = (
+    "Failed",
+    "NotReady",
+    "TopicFailed",
+    "PluginMissing",
+    "ConnectMissing",
+    "ConnectNotManaged",
+    "Missing",
+)
+_FAILURES += ("ConnectMayNotRead", "StrimziMissing", "PartitionsDiffer", "TaskStopped", "NoTemplate")
+
+
 def transitions(status: Document, document: Document) -> list[Transition]:
-    """Return the conditions whose status or reason differs from what the object has."""
+    """Return what became true, what ceased to be, and what fails in a new way: news for the Events.
+
+    What is only being waited for is no news, nor are the summaries' changing reasons.
+    """
     before = {c["type"]: c for c in document.get("status", {}).get("conditions", [])}
     changed = []
     for now in status["conditions"]:
-        old = before.get(now["type"], {})
-        if (old.get("status"), old.get("reason")) == (now["status"], now["reason"]):
+        old, kind, truth = before.get(now["type"], {}), now["type"], now["status"]
+        is_good = truth == ("False" if kind in ("Stalled", "Paused") else "True")
+        same = old.get("status") == truth
+        if kind == "Reconciling" or truth == "Unknown" or (is_good and (same or not old)):
             continue
-        if not old and now["status"] != "True":  # the start of a pipeline is no news
+        was_good = bool(old) and not same and old.get("status") != "Unknown"
+        fails_anew = now["reason"] in _FAILURES and old.get("reason") != now["reason"] and kind != "Ready"
+        if not (is_good or was_good or fails_anew or (kind in ("Stalled", "Paused") and not same)):
             continue
-        bad = (
-            now["status"] == ("True" if now["type"] == "Stalled" else "False") and now["type"] not in _NEUTRAL
-        )
-        changed.append(Transition(now["type"], now["reason"], now["message"], bad))
+        is_warning = not is_good and kind != "Paused"
+        changed.append(Transition(kind, now["reason"], now["message"], is_warning))
     return changed
 
 
@@ -110,9 +128,6 @@ def is_settled(status: Document) -> bool:
     """Tell whether only a change or the next resync can bring news."""
     by_type = {c["type"]: c["status"] for c in status["conditions"]}
     return "True" in (by_type["Ready"], by_type["Stalled"])
-
-
-_NEUTRAL = ("Reconciling", "Paused")
 
 
 def _summary(parts: Sequence[Condition]) -> list[Condition]:

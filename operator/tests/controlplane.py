@@ -116,13 +116,18 @@ class ControlPlane:
         """Write a kubeconfig for a user, at another address where one is given, and return its path."""
         path = self.folder / f"{user}-{secrets.token_hex(4)}.kubeconfig"
         trust = {"certificate-authority-data": base64.b64encode(self._certificate.read_bytes()).decode()}
-        cluster = {"server": server or self.url, **(trust if not server or server.startswith("https") else {})}
+        cluster = {
+            "server": server or self.url,
+            **(trust if not server or server.startswith("https") else {}),
+        }
         document = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "test", "cluster": cluster}],
             "users": [{"name": user, "user": {"token": self.tokens[user]}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": user, "namespace": namespace}}],
+            "contexts": [
+                {"name": "test", "context": {"cluster": "test", "user": user, "namespace": namespace}}
+            ],
             "current-context": "test",
         }
         path.write_text(json.dumps(document))
@@ -224,7 +229,10 @@ class ControlPlane:
             *(f"--service-account-key-file={accounts}", f"--service-account-signing-key-file={accounts}"),
             # No controller fills in the namespaces' default accounts, and no pod runs.
             "--disable-admission-plugins=ServiceAccount",
-            *(f"--audit-policy-file={self.folder / 'audit-policy.yaml'}", f"--audit-log-path={self.audit_log}"),
+            *(
+                f"--audit-policy-file={self.folder / 'audit-policy.yaml'}",
+                f"--audit-log-path={self.audit_log}",
+            ),
             "--watch-cache=true",
         )
         eventually(lambda: self.request("GET", "/readyz") == "ok", 60, "the API server is ready")
@@ -234,8 +242,7 @@ class ControlPlane:
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig()}",
             *("--bind-address=127.0.0.1", f"--secure-port={free_port()}", "--leader-elect=false"),
-            "--controllers=garbage-collector-controller,namespace-controller,statefulset-controller,"
-            "disruption-controller,persistentvolumeclaim-protection-controller",
+            "--controllers=garbage-collector-controller,namespace-controller",
         )
 
     def _spawn(self, program: str, *arguments: str) -> None:
@@ -265,6 +272,6 @@ def running(folder: Path, controllers: bool = False) -> Iterator[ControlPlane]:
 
 def _die_with_parent() -> None:
     """Let the kernel stop the child when the test process is killed. PR_SET_PDEATHSIG is 1."""
-    import ctypes  # noqa: PLC0415
+    import ctypes
 
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)

@@ -1,0 +1,128 @@
+"""Stands in for what no test cluster runs: Strimzi's operators, the StatefulSet controller, the pods.
+
+It only writes statuses, as those would, and takes away the annotations and finalizers they would.
+Tests switch single parts off to see what the operator says of it.
+"""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+from controlplane import ControlPlane, Refused
+
+STRIMZI = "/apis/kafka.strimzi.io/v1"
+PLUGINS = (
+    "io.debezium.connector.postgresql.PostgresConnector",
+    "dev.clickstream.connect.SearchSinkConnector",
+)
+_MERGE = "application/merge-patch+json"
+
+
+class StandIns:
+    """Polls the cluster in a thread of its own."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.plane = plane
+        self.topics = self.connectors = self.pods = True
+        self.failing: dict[str, str] = {}  # connector name -> trace
+        self.reset: list[str] = []  # connectors whose offsets were reset
+        self.status = {"index_ready": True, "phase": "running", "detail": ""}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.pod_url = f"http://127.0.0.1:{self._server.server_port}/{{namespace}}/{{name}}/{{ordinal}}"
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+        self._thread.join()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.1):
+            try:
+                self._round()
+            except (Refused, OSError):
+                continue  # somebody else changed or deleted it: the next round sees
+
+    def _round(self) -> None:
+        if self.topics:
+            for topic in self.plane.items(f"{STRIMZI}/kafkatopics"):
+                self._write(topic, f"{STRIMZI}/namespaces/{{}}/kafkatopics/{{}}", _ready(topic))
+        if self.connectors:
+            for connector in self.plane.items(f"{STRIMZI}/kafkaconnectors"):
+                self._connector(connector)
+        if self.pods:
+            for pods in self.plane.items("/apis/apps/v1/statefulsets"):
+                replicas = pods["spec"]["replicas"]
+                status = {
+                    "observedGeneration": pods["metadata"]["generation"],
+                    **dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), replicas),
+                }
+                self._write(pods, "/apis/apps/v1/namespaces/{}/statefulsets/{}", status)
+
+    def _connector(self, connector: dict[str, Any]) -> None:
+        meta, path = connector["metadata"], f"{STRIMZI}/namespaces/{{}}/kafkaconnectors/{{}}"
+        if "strimzi.io/connector-offsets" in meta.get("annotations", {}):
+            self.reset.append(meta["name"])
+            patch = {"metadata": {"annotations": {"strimzi.io/connector-offsets": None}}}
+            self.plane.merge(path.format(meta["namespace"], meta["name"]), patch)
+        state = {"running": "RUNNING", "stopped": "STOPPED", "paused": "PAUSED"}[connector["spec"]["state"]]
+        tasks: list[dict[str, Any]] = [{"id": 0, "state": state}] if state != "STOPPED" else []
+        if trace := self.failing.get(meta["name"]):
+            tasks = [{"id": 0, "state": "FAILED", "trace": trace}]
+        status = {**_ready(connector), "connectorStatus": {"connector": {"state": state}, "tasks": tasks}}
+        self._write(connector, path, status)
+
+    def _write(self, document: dict[str, Any], path: str, status: dict[str, Any]) -> None:
+        meta = document["metadata"]
+        old = document.get("status", {})
+        if meta.get("deletionTimestamp") or all(old.get(name) == value for name, value in status.items()):
+            return
+        target = f"{path.format(meta['namespace'], meta['name'])}/status"
+        self.plane.request("PATCH", target, {"status": status}, _MERGE)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        standins = self
+
+        class Handler(BaseHTTPRequestHandler):
+            keys: ClassVar[set[str]] = set()
+
+            def do_GET(self) -> None:
+                _, namespace, name, ordinal, _ = self.path.split("/")
+                pipeline = standins.plane.get(
+                    f"/apis/clickstream.dev/v1alpha1/namespaces/{namespace}/clickpipelines/{name}"
+                )
+                body = json.dumps(standins.answer(pipeline, int(ordinal))).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        return Handler
+
+    def answer(self, pipeline: dict[str, Any], ordinal: int) -> dict[str, Any]:
+        """Return a pod's /status: it owns every task of its share."""
+        spec = pipeline["spec"]
+        own = range(ordinal, spec["topics"]["partitions"], spec["processors"]["replicas"])
+        task = {"role": "owner", "phase": self.status["phase"], "lag_ms": 12, "detail": self.status["detail"]}
+        search = {"index_ready": self.status["index_ready"], "detail": self.status["detail"]}
+        return {"tasks": {f"clicks-{p}": task for p in own}, "search": search}
+
+
+def _ready(document: dict[str, Any]) -> dict[str, Any]:
+    stamp = "2026-01-01T00:00:00Z"
+    return {
+        "observedGeneration": document["metadata"]["generation"],
+        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": stamp}],
+    }

@@ -1,0 +1,252 @@
+"""A cluster with everything a pipeline needs, and the operator as a process of its own."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import yaml
+from controlplane import OPERATOR, REPOSITORY, ControlPlane, Refused, eventually, free_port
+from standins import PLUGINS, STRIMZI, StandIns
+
+PIPELINES = "/apis/clickstream.dev/v1alpha1"
+CRD = REPOSITORY / "crds/clickpipelines.clickstream.dev.yaml"
+HERE = Path(__file__).parent
+PASSWORD = "hunter2hunter2"  # noqa: S105  # must show up nowhere
+
+
+class World:
+    """The cluster, the stand-ins and the operators of one test module."""
+
+    def __init__(self, plane: ControlPlane, with_strimzi: bool = True) -> None:
+        self.plane = plane
+        self.with_strimzi = with_strimzi
+        self.standins = StandIns(plane)
+        self.operators: list[OperatorProcess] = []
+
+    def prepare(self) -> None:
+        """Install CRDs, rights and the operator's namespace, and let the stand-ins begin."""
+        self.plane.kubectl("create", "namespace", "clickstream")
+        self.plane.kubectl("apply", "--server-side", "-f", str(CRD), "-f", str(HERE / "rbac.yaml"))
+        if self.with_strimzi:
+            self.plane.kubectl("apply", "--server-side", "-f", str(HERE / "crds"))
+            eventually(
+                lambda: self.plane.items(f"{STRIMZI}/kafkaconnects") == [], what="Strimzi's kinds are served"
+            )
+        eventually(lambda: self.plane.items(f"{PIPELINES}/clickpipelines") == [], what="our kind is served")
+        self.standins.start()
+
+    def close(self) -> None:
+        """Stop every operator and the stand-ins."""
+        for operator in self.operators:
+            operator.kill()
+        self.standins.stop()
+
+    def namespace(self, name: str) -> str:
+        """Make a namespace with a Connect, the Secrets of the examples, and Connect's right to read them."""
+        self.plane.kubectl("create", "namespace", name)
+        connect = {
+            "apiVersion": "kafka.strimzi.io/v1",
+            "kind": "KafkaConnect",
+            "metadata": {
+                "name": "events-connect",
+                "namespace": name,
+                "annotations": {"strimzi.io/use-connector-resources": "true"},
+            },
+            "spec": {
+                "bootstrapServers": "events-kafka-bootstrap:9092",
+                "groupId": "connect",
+                "configStorageTopic": "connect-configs",
+                "offsetStorageTopic": "connect-offsets",
+                "statusStorageTopic": "connect-status",
+                "replicas": 1,
+            },
+        }
+        documents = [
+            secret(name, "postgres-credentials", username="debezium", password=PASSWORD),
+            *rights(name),
+        ]
+        if self.with_strimzi:
+            documents.append(connect)
+        self.plane.kubectl(
+            "apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
+        )
+        if self.with_strimzi:
+            status = {"status": {"connectorPlugins": [{"class": p, "type": "source"} for p in PLUGINS]}}
+            path = f"{STRIMZI}/namespaces/{name}/kafkaconnects/events-connect/status"
+            self.plane.request("PATCH", path, status, "application/merge-patch+json")
+        return name
+
+    def operator(self, server: str | None = None, **environment: str) -> "OperatorProcess":
+        """Start an operator."""
+        operator = OperatorProcess(self.plane, self.standins.pod_url, server, environment)
+        self.operators.append(operator)
+        operator.start()
+        return operator
+
+    def create(self, namespace: str, name: str = "storefront", **spec: Any) -> dict[str, Any]:
+        """Create a pipeline."""
+        document = pipeline_document(namespace, name, **spec)
+        return self.plane.request("POST", f"{PIPELINES}/namespaces/{namespace}/clickpipelines", document)
+
+    def pipeline(self, namespace: str, name: str = "storefront") -> Any:
+        """Return a pipeline, None when it is gone."""
+        return self.plane.get(path_of(namespace, name))
+
+    def condition(self, namespace: str, kind: str, name: str = "storefront") -> dict[str, Any]:
+        """Return a condition, {} when there is none."""
+        status = (self.pipeline(namespace, name) or {}).get("status", {})
+        return next((c for c in status.get("conditions", []) if c["type"] == kind), {})
+
+    def is_ready(self, namespace: str, name: str = "storefront") -> bool:
+        """Tell whether the pipeline is Ready for its present spec."""
+        ready = self.condition(namespace, "Ready", name)
+        found = self.pipeline(namespace, name)
+        return (
+            ready.get("status") == "True" and ready["observedGeneration"] == found["metadata"]["generation"]
+        )
+
+    def wait_ready(self, namespace: str, name: str = "storefront", timeout_s: float = 60) -> None:
+        """Wait until it is; fail with its conditions."""
+        try:
+            eventually(lambda: self.is_ready(namespace, name), timeout_s)
+        except AssertionError:
+            raise AssertionError(
+                json.dumps((self.pipeline(namespace, name) or {}).get("status"), indent=1)
+            ) from None
+
+    def events(self, namespace: str) -> list[dict[str, Any]]:
+        """Return the Events of a namespace."""
+        return self.plane.items(f"/api/v1/namespaces/{namespace}/events")
+
+
+class OperatorProcess:
+    """`python -m clickstream_operator` against a cluster."""
+
+    def __init__(
+        self, plane: ControlPlane, pod_url: str, server: str | None, environment: dict[str, str]
+    ) -> None:
+        self.port = free_port()
+        self.log = plane.folder / f"operator-{self.port}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(plane.folder),
+            "KUBECONFIG": str(plane.kubeconfig(OPERATOR, server)),
+            "CLICKSTREAM_PROCESSOR_IMAGE": "registry.test/processor:1",
+            "CLICKSTREAM_HTTP_HOST": "127.0.0.1",
+            "CLICKSTREAM_HTTP_PORT": str(self.port),
+            "CLICKSTREAM_POD_URL": pod_url,
+            "CLICKSTREAM_IDENTITY": f"operator-{self.port}",
+            "CLICKSTREAM_LOG_LEVEL": "INFO",
+            **environment,
+        }
+
+    def start(self) -> None:
+        """Start it, without waiting for anything."""
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "clickstream_operator"]
+            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+
+    @property
+    def pid(self) -> int:
+        """Return its process id."""
+        assert self._process
+        return self._process.pid
+
+    def is_running(self) -> bool:
+        """Tell whether it lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def terminate(self, timeout_s: float = 20) -> int:
+        """Stop it in order and return its exit status."""
+        assert self._process
+        self._process.terminate()
+        return self._process.wait(timeout_s)
+
+    def kill(self) -> None:
+        """Kill it, as a crash would."""
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return status and body of an HTTP answer of the operator's own."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metric(self, name: str, labels: str = "") -> float:
+        """Return a metric's value, 0 when it is not there."""
+        for line in self.get("/metrics")[1].splitlines():
+            if line.startswith(f"{name}{labels} "):
+                return float(line.rpartition(" ")[2])
+        return 0.0
+
+    def rss_mib(self) -> float:
+        """Return its resident memory."""
+        text = Path(f"/proc/{self.pid}/status").read_text()
+        return next(int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("VmRSS"))
+
+    def is_leader(self) -> bool:
+        """Tell whether it works."""
+        try:
+            return self.is_running() and self.metric("clickstream_operator_leader") == 1
+        except OSError:
+            return False
+
+
+def path_of(namespace: str, name: str = "storefront") -> str:
+    """Return a pipeline's path."""
+    return f"{PIPELINES}/namespaces/{namespace}/clickpipelines/{name}"
+
+
+def pipeline_document(namespace: str, name: str = "storefront", **spec: Any) -> dict[str, Any]:
+    """Return the reference example under another name, sections of its spec replaced or added."""
+    document = copy.deepcopy(yaml.safe_load((REPOSITORY / "examples/storefront.yaml").read_text()))
+    document["metadata"] = {"name": name, "namespace": namespace}
+    document["spec"] |= spec
+    return dict(document)
+
+
+def secret(namespace: str, name: str, **values: str) -> dict[str, Any]:
+    """Return a Secret."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "stringData": values,
+    }
+
+
+def rights(namespace: str) -> list[dict[str, Any]]:
+    """Return the Role and RoleBinding by which the Connect may read the Secrets of a namespace."""
+    meta = {"name": "connect-secrets", "namespace": namespace}
+    group = "rbac.authorization.k8s.io"
+    return [
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "Role",
+            "metadata": meta,
+            "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}],
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": "connect-secrets"},
+            "subjects": [
+                {"kind": "ServiceAccount", "name": "events-connect-connect", "namespace": namespace}
+            ],
+        },
+    ]
+
+
+__all__ = ["OperatorProcess", "Refused", "World", "path_of", "pipeline_document", "rights", "secret"]
