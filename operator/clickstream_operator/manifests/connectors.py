@@ -163,7 +163,8 @@ def _shape(pipeline: ClickPipeline) -> dict[str, str]:
         "transforms.quiet.type": f"{_TRANSFORMS}.Filter",
         "transforms.quiet.predicate": "heartbeat",
         "transforms.unwrap.type": "io.debezium.transforms.ExtractNewRecordState",
-        "transforms.unwrap.delete.tombstone.handling.mode": "tombstone",
+        # Mode `tombstone` keeps the row's schema beside the null, and JsonConverter writes the text "null" then.
+        "transforms.unwrap.delete.tombstone.handling.mode": "delete-to-tombstone",
         "transforms.key.type": f"{_TRANSFORMS}.ExtractField$Key",
         "transforms.key.field": postgres.key,
         "transforms.route.type": f"{_TRANSFORMS}.RegexRouter",
