@@ -1,0 +1,83 @@
+"""What the tests of topology and state share: records, captured outputs, committed state in a dict."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from clickstream_processor.topology.pipeline import Message
+from clickstream_processor.topology.plan import Plan
+from clickstream_processor.topology.working import WorkingSet
+from confluent_kafka import Message as Record
+
+T0 = 1_700_000_100_000  # the start of a 5-minute window
+
+
+def record(key: bytes | None, value: bytes | None, offset: int = 0, record_ms: int = T0) -> Record:
+    """Return a consumed record, of the client's own class."""
+    return Record(topic="t", partition=0, offset=offset, key=key, value=value, timestamp=(1, record_ms))
+
+
+def click(user: str, event_ms: int, offset: int = 0, record_ms: int | None = None, **fields: Any) -> Record:
+    """Return a well-formed click; `fields` replace or add."""
+    body = {"user_id": user, "page_url": "/p", "action": "view", "timestamp": event_ms} | fields
+    return record(
+        user.encode(), json.dumps(body).encode(), offset, event_ms if record_ms is None else record_ms
+    )
+
+
+def profile(user: str, offset: int = 0, **columns: Any) -> Record:
+    """Return a profile record."""
+    row = {
+        "user_id": user,
+        "name": user.title(),
+        "email": None,
+        "country": "USA",
+        "plan_tier": "free",
+    } | columns
+    return record(user.encode(), json.dumps(row).encode(), offset)
+
+
+@dataclass
+class Captured:
+    """Outputs kept in lists; values parsed."""
+
+    clicks: list[tuple[dict[str, Any], bytes, int]] = field(default_factory=list)
+    counts: list[tuple[dict[str, Any], bytes, int]] = field(default_factory=list)
+    dead: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def enriched(self, value: str | bytes, key: bytes, timestamp_ms: int, /) -> None:
+        self.clicks.append((json.loads(value), key, timestamp_ms))
+
+    def metrics(self, value: str, key: bytes, timestamp_ms: int, /) -> None:
+        self.counts.append((json.loads(value), key, timestamp_ms))
+
+    def dead_letter(self, message: Message, reason: str, detail: str, /) -> None:
+        self.dead.append((message.offset(), reason, detail))
+
+    def windows(self) -> list[tuple[str, int, int, int]]:
+        """Return (user, start, clicks, record time) of the user-metrics records, in order."""
+        return [(v["user_id"], v["window_start"], v["clicks"], ms) for v, _, ms in self.counts]
+
+
+class DictState(WorkingSet):
+    """A working set over a dict, committed by hand."""
+
+    def __init__(self, plan: Plan, rows: dict[bytes, bytes] | None = None) -> None:
+        self.rows: dict[bytes, bytes] = {} if rows is None else rows
+        super().__init__(self, plan)
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.rows.get(key)
+
+    def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        yield from sorted((key, value) for key, value in self.rows.items() if first <= key < end)
+
+    def commit(self) -> None:
+        self.rows.update(self.changes)
+        for key, value in self.pending_profiles.items():
+            if value is None:
+                self.rows.pop(b"p" + key, None)
+            else:
+                self.rows[b"p" + key] = value
+        self.settle()
