@@ -1,6 +1,7 @@
-"""What the chart has in copies: values.schema.yaml -> values.yaml, values.schema.json and README.md's table; crds/.
+"""What the chart has as copies: values.schema.yaml -> values.yaml, values.schema.json, README.md's table.
 
-Every property of the schema has a description; one with a default is a value, one without is a group of values.
+And crds/. Every property of the schema has a description; one with a default is a value, one without is a
+group of values.
 """
 
 import json
@@ -28,7 +29,10 @@ class Value:
 
 
 def made_files() -> dict[Path, str]:
-    """Return the content of every file that is made. Helm reads nothing outside a chart: the CRDs are copied."""
+    """Return the content of every file that is made.
+
+    Helm reads nothing outside a chart, so the CRDs are among them.
+    """
     schema: Schema = yaml.safe_load(SOURCE.read_text())
     readme = CHART / "README.md"
     copies = {CHART / "files" / "crds" / crd.name: crd.read_text() for crd in sorted(CRDS.glob("*.yaml"))}
@@ -54,7 +58,10 @@ def schema_json(schema: Schema) -> str:
 
 def table(schema: Schema) -> str:
     """Return the table of all values in Markdown."""
-    rows = [f"| `{value.path}` | `{_compact(value.schema['default'])}` | {_cell(value.schema)} |" for value in values(schema)]
+    rows = [
+        f"| `{value.path}` | `{_compact(value.schema['default'])}` | {_cell(value.schema)} |"
+        for value in values(schema)
+    ]
     return "\n".join(["", "| value | default | meaning |", "|---|---|---|", *rows, "", ""])
 
 
@@ -107,4 +114,4 @@ def _cell(schema: Schema) -> str:
     allowed = f" One of {', '.join(f'`{choice}`' for choice in schema['enum'])}." if "enum" in schema else ""
     if "minimum" in schema:
         allowed = f" {schema['minimum']} to {schema['maximum']}."
-    return (schema["description"] + allowed).replace("|", "\\|")
+    return (str(schema["description"]) + allowed).replace("|", "\\|")

@@ -53,6 +53,9 @@ app.kubernetes.io/part-of: clickstream
 {{- define "clickstream.image" -}}
 {{- $root := index . 0 }}
 {{- $image := index . 1 }}
+{{- if eq $image.tag "latest" }}
+{{- fail (printf "image %s: the tag `latest` is refused, as it names another image each time: set a version or a digest" $image.repository) }}
+{{- end }}
 {{- $registry := default $root.Values.image.registry $image.registry }}
 {{- $name := ternary (printf "%s/%s" (trimSuffix "/" $registry) $image.repository) $image.repository (ne $registry "") }}
 {{- if $image.digest }}
