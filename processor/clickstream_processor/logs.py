@@ -34,6 +34,30 @@ def _without_secrets(text: str) -> str:
     return text
 
 
+class OnceInAWhile(logging.Filter):
+    """Lets one line of a kind through per period, and says how many were left out: outages repeat themselves.
+
+    The kind is the text's first word and the logging level.
+    """
+
+    def __init__(self, period_s: float = 30.0) -> None:
+        super().__init__()
+        self._period_s = period_s
+        self._last: dict[tuple[int, str], tuple[float, int]] = {}  # kind -> when shown, left out since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Decide; the line that goes through counts those before it."""
+        kind = (record.levelno, str(record.msg).partition(" ")[0])
+        shown_s, left_out = self._last.get(kind, (float("-inf"), 0))
+        if record.created - shown_s < self._period_s:
+            self._last[kind] = (shown_s, left_out + 1)
+            return False
+        self._last[kind] = (record.created, 0)
+        if left_out:
+            record.msg = f"{record.msg} (and {left_out} like it before)"
+        return True
+
+
 class _Text(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(threadName)s %(name)s: %(message)s")

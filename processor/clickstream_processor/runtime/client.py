@@ -13,6 +13,7 @@ from clickstream_processor import logs
 from clickstream_processor.settings import Settings
 
 log = logging.getLogger("clickstream_processor.kafka")
+log.addFilter(logs.OnceInAWhile())
 
 # R7: 10 s collides with the broker's session time-out of 9 s.
 TRANSACTION_TIMEOUT_S = 30.0
@@ -32,12 +33,11 @@ def connection(settings: Settings, client: str) -> dict[str, Any]:
         "client.id": f"{settings.id}-{settings.pod.ordinal}-{client}",
         "logger": log,
         "error_cb": _log_error,
-        # A pod must find its brokers again soon after an outage, whatever its length.
-        "reconnect.backoff.ms": 100,
+        # A pod must find its brokers again soon after an outage, whatever its length. A client that goes back
+        # to the bootstrap addresses retries at half the first value for ever.
+        "reconnect.backoff.ms": 500,
         "reconnect.backoff.max.ms": 2_000,
         "socket.keepalive.enable": True,
-        # A cluster may be rebuilt under new addresses behind the same bootstrap name.
-        "metadata.recovery.strategy": "rebootstrap",
     }
     protocol = "SSL" if kafka.tls is not None else "PLAINTEXT"
     if kafka.tls is not None:
@@ -107,4 +107,4 @@ def make_admin(settings: Settings, client: str) -> AdminClient:
 
 def _log_error(error: KafkaError) -> None:
     """Note what librdkafka says of its connections; it recovers by itself, so a warning is enough."""
-    log.warning("kafka client: %s", error)
+    log.warning("client: %s", error.str())

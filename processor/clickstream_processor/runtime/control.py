@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 1.0
 REPEAT_S = 5.0
-_POLL_S = 0.05
+_POLL_S = 0.02
 _ASK_S = 2.0  # bound of a question for the end of a topic; heartbeats wait for it
 
 
@@ -74,6 +74,8 @@ class ControlTopic:
         self._acquired: dict[int, tuple[int, float]] = {}  # partition -> epoch, when it was last said
         self._released: dict[int, int] = {}  # partition -> epoch of the last release sent
         self._polled_s = time.monotonic()  # when the worker last asked
+        self._tickets = 0  # refreshes asked for
+        self._refreshed = 0  # the last of them that is done
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
 
@@ -99,20 +101,16 @@ class ControlTopic:
     def refresh(self, timeout_s: float) -> Assignment | None:
         """Read the assignment to its last stable offset of now and return it (R3). Raises TimeoutError."""
         deadline_s = time.monotonic() + timeout_s
-        asked_ms, self._polled_s = _now_ms(), time.monotonic()
-        end = 0 if self._skip_refresh else self._end_of(self._assignment, timeout_s)
-        if end is None:
-            raise TimeoutError(f"no broker told the end of {self._assignment.topic} within {timeout_s:.0f} s")
         with self._changed:
-            while not (self._claim.done and self._read[self._assignment.topic] >= end):
+            self._polled_s = time.monotonic()
+            self._tickets += 1
+            ticket = self._tickets
+            while not (self._claim.done and (self._skip_refresh or self._refreshed >= ticket)):
                 self._raise_failure()
                 left_s = deadline_s - time.monotonic()
                 if left_s <= 0:
-                    raise TimeoutError(
-                        f"{self._assignment.topic} not read to offset {end} within {timeout_s:.0f} s"
-                    )
+                    raise TimeoutError(f"{self._assignment.topic} not read to its end in {timeout_s:.0f} s")
                 self._changed.wait(left_s)
-            self._as_of_ms = max(self._as_of_ms, asked_ms)
             return self._newest()
 
     def to_fence(self, partition: int, task: TaskAssignment, waited_s: float) -> tuple[int, ...] | None:
@@ -205,7 +203,7 @@ class ControlTopic:
                 self._take_in(message)
             self._producer.poll(0)
             now_s = time.monotonic()
-            if now_s >= next_probe_s:
+            if now_s >= next_probe_s or self._refreshed < self._tickets:
                 self._probe()
                 next_probe_s = time.monotonic() + HEARTBEAT_S
             if not self._claim.done:
@@ -252,14 +250,19 @@ class ControlTopic:
         return time.monotonic() - age_s
 
     def _probe(self) -> None:
-        """Learn once a second whether the assignment known is the newest; its age is the routes' age."""
-        asked_ms = _now_ms()
+        """Learn whether the assignment known is the newest: once a second, and for each refresh (R3).
+
+        The question must be put after the refresh was asked for. Only this thread may put it: the client
+        lets one thread at a time into a consumer, and a polling thread starves any other.
+        """
+        asked_ms, tickets = _now_ms(), self._tickets
         end = self._end_of(self._assignment, _ASK_S)
         if end is None:
             return
         with self._changed:
             if self._read[self._assignment.topic] >= end:
-                self._as_of_ms = asked_ms
+                self._as_of_ms, self._refreshed = asked_ms, tickets
+                self._changed.notify_all()
 
     def _end_of(self, partition: TopicPartition, timeout_s: float) -> int | None:
         """Return the last stable offset as of now, None when no broker tells it in time."""
