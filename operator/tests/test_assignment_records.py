@@ -31,7 +31,7 @@ def examples(topic: str) -> list[tuple[bytes, bytes]]:
 
 def test_the_documented_assignment_records_decode_to_what_the_text_says() -> None:
     claim, taken_over, unowned = (decode_assignment(*example) for example in examples("assignment"))
-    assert claim == Claim(7, "5f0c8a52-6a3e-4f6e-9d0e-0b5b8f7a1c11", 1690000000000)
+    assert claim == Claim(7, "5f0c8a52-6a3e-4f6e-9d0e-0b5b8f7a1c11", 1690000000000, "shop/storefront")
     assert taken_over == Assignment("clicks-3", 7, 42, 41, owner=1, fence=(0,), standbys=(2,), started=True)
     assert unowned == Assignment("clicks-4", 7, 43, 43, owner=None)
 

@@ -151,7 +151,9 @@ class _Table:
                 row.fence, row.started = (), True
 
     def _acquired(self, task: str, row: _Row) -> bool:
-        return row.owner is not None and self._seen.acquired.get(task) == row.epoch
+        """Tell whether the owner has acknowledged this epoch, to this controller or to an earlier one."""
+        known = row.started and not row.fence  # each change of owner adds to the fence list
+        return row.owner is not None and (known or self._seen.acquired.get(task) == row.epoch)
 
     # 2 ------------------------------------------------------------------------------------------
 

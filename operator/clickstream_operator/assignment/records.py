@@ -31,6 +31,7 @@ class Claim:
     term: int
     controller: str
     at_ms: int
+    pipeline: str = ""  # namespace/name of the ClickPipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Heartbeat:
     commits: int
     ended: bool
     tasks: Mapping[str, TaskReport] = field(default_factory=dict)
+    worker_silent_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,12 @@ def encode(record: Claim | Assignment) -> tuple[bytes, bytes]:
     body: dict[str, Any]
     if isinstance(record, Claim):
         key = CLAIM_KEY
-        body = {"term": record.term, "controller": record.controller, "at_ms": record.at_ms}
+        body = {
+            "term": record.term,
+            "controller": record.controller,
+            "pipeline": record.pipeline,
+            "at_ms": record.at_ms,
+        }
     else:
         key = f"task/{record.task}".encode()
         body = {
@@ -115,7 +122,12 @@ def decode_assignment(key: bytes | None, value: bytes | None) -> Claim | Assignm
     body = _body(key, value)
     with _Reading(key):
         if key == CLAIM_KEY:
-            return Claim(_int(body, "term"), _str(body, "controller"), _int(body, "at_ms"))
+            return Claim(
+                term=_int(body, "term"),
+                controller=_str(body, "controller"),
+                at_ms=_int(body, "at_ms"),
+                pipeline=_str(body, "pipeline") if "pipeline" in body else "",
+            )
         owner = body["owner"]
         return Assignment(
             task=_task(key),
@@ -146,6 +158,7 @@ def decode_ack(key: bytes | None, value: bytes | None) -> Heartbeat | Ack | None
                 commits=_int(body, "commits"),
                 ended=bool(body["ended"]),
                 tasks={task: _report(report) for task, report in body["tasks"].items()},
+                worker_silent_ms=_int(body, "worker_silent_ms") if "worker_silent_ms" in body else 0,
             )
         kind = _str(body, "kind")
         if kind not in ("acquired", "released"):
