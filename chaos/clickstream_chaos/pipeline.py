@@ -1,0 +1,255 @@
+"""A pipeline of real processes for the fault suite: pods and controllers on a Kafka that is given.
+
+Knows the product only from outside: its commands, settings file, topics and HTTP ports.
+"""
+
+import json
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clickstream_local.ports import HOST, free_row
+from clickstream_local.process import Process, stop_all
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+WINDOW_MS = 60_000
+GRACE_MS = 10_000
+
+
+class NotInTime(Exception):
+    """A condition did not come true before its deadline."""
+
+
+def eventually(what: str, condition: Callable[[], object], timeout_s: float = 60.0) -> Any:
+    """Return the first true value of `condition`; raises NotInTime."""
+    deadline_s = time.monotonic() + timeout_s
+    while not (value := condition()):
+        if time.monotonic() > deadline_s:
+            raise NotInTime(f"not within {timeout_s:.0f} s: {what}")
+        time.sleep(0.05)
+    return value
+
+
+@dataclass(slots=True)
+class Shape:
+    """What the pipeline is like."""
+
+    partitions: int = 6
+    pods: int = 3
+    standbys: int = 1
+    failover_after: str = "3s"
+    replication: int = 1
+    commit_interval: str = "100ms"
+
+
+@dataclass
+class Pipeline:
+    """One pipeline in `folder`. Pods are started one by one: `pod(0).start()`."""
+
+    folder: Path
+    bootstrap: str
+    name: str
+    shape: Shape = field(default_factory=Shape)
+    room: int = 5  # ordinals that have ports
+    pod_bootstraps: dict[int, str] = field(default_factory=dict)  # pods behind a proxy
+
+    def __post_init__(self) -> None:
+        """Choose ports and write the settings."""
+        self.id = f"chaos.{self.name}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.query_port, self.admin_port = free_row(self.room), 0
+        self.admin_port = free_row(self.room)
+        secret = self.folder / "secrets" / f"{self.name}-peer-key"
+        secret.mkdir(parents=True, exist_ok=True)
+        (secret / "key").write_text("a key of the fault suite alone")
+        self._pods: dict[int, Process] = {}
+        self._controllers: dict[int, Process] = {}
+        self.write_settings()
+
+    # --- topics -----------------------------------------------------------------------------------------
+
+    def topic(self, purpose: str) -> str:
+        """Return a topic of this pipeline; none is shared, so several may run on one Kafka."""
+        return f"{self.id}-{purpose}"
+
+    def create_topics(self) -> None:
+        """Create all topics of the pipeline."""
+        compact = {"cleanup.policy": "compact"}
+        small = {**compact, "min.cleanable.dirty.ratio": "0.1", "segment.bytes": str(16 << 20)}
+        old = {"message.timestamp.after.max.ms": str(2**63 - 1), "retention.ms": "-1"}
+        many: dict[str, dict[str, str]] = {
+            "clicks": old,
+            "profiles": compact,
+            "enriched": old,
+            "metrics": old,
+            "dead": old,
+            "positions": small,
+            "changelog": {"cleanup.policy": "compact,delete", "retention.ms": "604800000"},
+        }
+        single = {"assignment": small, "acks": small, "notifications": {"retention.ms": "-1"}}
+        new = [
+            NewTopic(self.topic(name), partitions, replication_factor=self.shape.replication, config=config)
+            for partitions, topics in ((self.shape.partitions, many), (1, single))
+            for name, config in topics.items()
+        ]
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        for future in admin.create_topics(new).values():
+            future.result(60)
+
+    # --- settings ---------------------------------------------------------------------------------------
+
+    def write_settings(self) -> None:
+        """Write the settings for the controller, and for each pod with its own way to the brokers."""
+        self._write(self.folder / "settings.json", self.bootstrap)
+        for ordinal in range(self.room):
+            self._write(
+                self.folder / f"settings-{ordinal}.json", self.pod_bootstraps.get(ordinal, self.bootstrap)
+            )
+
+    def scale(self, pods: int) -> None:
+        """Ask the controller for another number of pods; it reads the file again."""
+        self.shape.pods = pods
+        self.write_settings()
+
+    def _write(self, file: Path, bootstrap: str) -> None:
+        shape = self.shape
+        document = {
+            "settingsVersion": 1,
+            "name": self.name,
+            "namespace": "chaos",
+            "id": self.id,
+            "kafka": {"bootstrapServers": bootstrap},
+            "topics": {
+                "partitions": shape.partitions,
+                "clicks": self.topic("clicks"),
+                "profiles": self.topic("profiles"),
+                "enriched": self.topic("enriched"),
+                "metrics": self.topic("metrics"),
+                "deadLetters": self.topic("dead"),
+            },
+            "processing": {
+                "filter": 'click.action != "heartbeat"',
+                "join": {"type": "inner", "waitForSnapshot": False},
+                "window": {"size": f"{WINDOW_MS}ms", "grace": f"{GRACE_MS}ms", "retention": "1d"},
+                "commitInterval": shape.commit_interval,
+            },
+            "sink": {},
+            "processors": {
+                "replicas": shape.pods,
+                "standbys": shape.standbys,
+                "failoverAfter": shape.failover_after,
+                "resources": {"limits": {"memory": "512Mi"}},
+            },
+            "query": {"port": self.query_port},
+            "peers": {"host": HOST, "port": self.admin_port, "portStep": 1},
+        }
+        scratch = file.with_suffix(".new")
+        scratch.write_text(json.dumps(document, indent=2))
+        scratch.replace(file)
+
+    # --- processes --------------------------------------------------------------------------------------
+
+    def pod(self, ordinal: int) -> Process:
+        """Return a pod's process, started or not."""
+        if ordinal not in self._pods:
+            self._pods[ordinal] = self.make_pod(ordinal)
+        return self._pods[ordinal]
+
+    def make_pod(
+        self, ordinal: int, label: str = "", environment: Mapping[str, str] | None = None
+    ) -> Process:
+        """Return another process of an ordinal: `label` gives it a data directory and ports of its own."""
+        query, admin = self.query_port + ordinal, self.admin_port + ordinal
+        if label:
+            query, admin = free_row(1), free_row(1)
+        return Process(
+            f"pod {ordinal}{label}",
+            [sys.executable, "-m", "clickstream_processor"],
+            log=self.folder / f"pod-{ordinal}{label}.log",
+            environment={
+                "CLICKSTREAM_SETTINGS": str(self.folder / f"settings-{ordinal}.json"),
+                "CLICKSTREAM_SECRETS_DIR": str(self.folder / "secrets"),
+                "CLICKSTREAM_DATA_DIR": str(self.data(ordinal, label)),
+                "CLICKSTREAM_ORDINAL": str(ordinal),
+                "CLICKSTREAM_HOST": HOST,
+                "CLICKSTREAM_QUERY_PORT": str(query),
+                "CLICKSTREAM_ADMIN_PORT": str(admin),
+                "CLICKSTREAM_ASSIGNMENT": "control",
+                **(environment or {}),
+            },
+            stop_timeout_s=15,
+        )
+
+    def restart_pod(self, ordinal: int, environment: Mapping[str, str] | None = None) -> Process:
+        """Start a pod again, perhaps with other environment variables."""
+        self.pod(ordinal).kill()
+        self._pods[ordinal] = self.make_pod(ordinal, environment=environment)
+        self._pods[ordinal].start()
+        return self._pods[ordinal]
+
+    def data(self, ordinal: int, label: str = "") -> Path:
+        """Return the data directory of a pod."""
+        return self.folder / f"pod-{ordinal}{label}"
+
+    def controller(self, number: int = 0) -> Process:
+        """Return a controller's process, started or not; a second one takes over from the first."""
+        if number not in self._controllers:
+            self._controllers[number] = Process(
+                f"controller {number}",
+                [
+                    *(sys.executable, "-m", "clickstream_operator.assignment"),
+                    *("--settings", str(self.folder / "settings.json")),
+                    *("--secrets", str(self.folder / "secrets")),
+                ],
+                log=self.folder / f"controller-{number}.log",
+                stop_timeout_s=15,
+            )
+        return self._controllers[number]
+
+    def start(self) -> None:
+        """Create the topics, start a controller and all pods, and wait until every task runs."""
+        self.create_topics()
+        self.controller().start()
+        for ordinal in range(self.shape.pods):
+            self.pod(ordinal).start()
+        self.wait_until_running()
+
+    def stop(self) -> None:
+        """Stop everything."""
+        stop_all([*self._pods.values(), *self._controllers.values()])
+
+    # --- what it says of itself -------------------------------------------------------------------------
+
+    def status(self, ordinal: int) -> dict[str, Any]:
+        """Return a pod's /status; empty while it does not answer."""
+        key = (self.folder / "secrets" / f"{self.name}-peer-key" / "key").read_text()
+        url = f"http://{HOST}:{self.admin_port + ordinal}/status"
+        asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})  # noqa: S310
+        try:
+            with urllib.request.urlopen(asked, timeout=1) as answer:  # noqa: S310
+                return dict(json.load(answer))
+        except (OSError, ValueError):
+            return {}
+
+    def owners(self) -> dict[int, int]:
+        """Return partition -> pod of the tasks that run as owners now, asked of every pod that lives."""
+        return {
+            int(name.rpartition("-")[2]): ordinal
+            for ordinal, process in self._pods.items()
+            if process.is_running()
+            for name, task in self.status(ordinal).get("tasks", {}).items()
+            if task["role"] == "owner" and task["phase"] == "running"
+        }
+
+    def wait_until_running(self, timeout_s: float = 60.0) -> None:
+        """Wait until every task has a running owner."""
+        eventually(
+            "every task has a running owner",
+            lambda: len(self.owners()) == self.shape.partitions,
+            timeout_s,
+        )
