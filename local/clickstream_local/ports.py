@@ -1,6 +1,7 @@
 """Ports on this machine: free ones for tests, and a clear line when a wanted one is taken."""
 
 import contextlib
+import random
 import socket
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ import psutil
 from clickstream_local.errors import CannotStart
 
 HOST = "127.0.0.1"
+FREE_FROM, FREE_TO = 20_000, 32_000  # Linux: ephemeral ports begin at 32768
+_RANDOM = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,26 +25,27 @@ class Port:
 
 def free_port() -> int:
     """Return a port nobody listens on. Another program may still take it before it is used."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    return free_row(1)
 
 
 def free_ports(count: int) -> list[int]:
     """Return different free ports."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
 
 
 def free_row(length: int) -> int:
-    """Return the first of `length` free ports that follow each other."""
-    first = free_port()
-    while not all(_can_bind(port) for port in range(first, first + length)):
-        first = free_port()
-    return first
+    """Return the first of `length` free ports that follow each other.
+
+    From below the kernel's ephemeral range: there any outgoing connection takes a port between the
+    look and the use, and a row a program was promised is gone when it starts.
+    """
+    while True:
+        first = _RANDOM.randrange(FREE_FROM, FREE_TO - length)
+        if all(_can_bind(port) for port in range(first, first + length)):
+            return first
 
 
 def is_listening(port: int) -> bool:
