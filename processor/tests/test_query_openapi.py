@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 from clickstream_processor.directory import Role
 from clickstream_processor.query.problems import CONTENT_TYPE
 from openapi_spec_validator import OpenAPIV31SpecValidator

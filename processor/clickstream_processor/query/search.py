@@ -132,7 +132,7 @@ class SearchIndex:
         """Return the engine's JSON object; raises EngineFailed with a reason that holds no secret."""
         if self._session is None:
             raise EngineFailed("the client is closed")
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **self._auth()}
         data = msgspec.json.encode(json) if json is not None else None
         url = self._options.url.rstrip("/") + path
         try:
@@ -142,7 +142,6 @@ class SearchIndex:
                 params=params,
                 data=data,
                 headers=headers,
-                auth=self._auth(),
                 allow_redirects=False,
             ) as response:
                 body = (
@@ -157,16 +156,20 @@ class SearchIndex:
         try:
             document = msgspec.json.decode(body)
         except msgspec.DecodeError as error:
-            raise EngineFailed("the answer is not JSON", 502) from error
+            raise EngineFailed("the answer is not JSON", response.status) from error
         if not isinstance(document, dict):
-            raise EngineFailed("the answer is not a JSON object", 502)
+            raise EngineFailed("the answer is not a JSON object", response.status)
         return document
 
-    def _auth(self) -> aiohttp.BasicAuth | None:
-        """Return the user from the mounted Secret, read anew: a rotation takes effect."""
+    def _auth(self) -> dict[str, str]:
+        """Return the header of the user in the mounted Secret, read anew: a rotation takes effect."""
         if self._options.credentials is None:
-            return None
-        return aiohttp.BasicAuth(*basic_user(self._options.credentials), encoding="utf-8")
+            return {}
+        try:
+            user, password = basic_user(self._options.credentials)
+            return {"Authorization": aiohttp.encode_basic_auth(user, password, encoding="utf-8")}
+        except (OSError, UnicodeDecodeError) as error:
+            raise EngineFailed("the mounted credentials cannot be read") from error
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:

@@ -166,9 +166,7 @@ def parts(marked: str) -> list[dict[str, Any]]:
     """Return a highlighted text as pieces, each with whether it is a hit."""
     pieces: list[dict[str, Any]] = []
     for index, piece in enumerate(marked.split(_HIT)):
-        hit, end, rest = piece.partition(_END) if index else ("", "", piece)
-        if index and not end:
-            hit, rest = piece, ""
+        hit, _, rest = piece.partition(_END) if index else ("", "", piece)
         pieces += [{"text": text, "hit": is_hit} for text, is_hit in ((hit, True), (rest, False)) if text]
     return pieces
 

@@ -1,0 +1,207 @@
+"""Template, retention and searches against the real engines: OpenSearch 3.8 and Elasticsearch 7.10.2."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+from clickstream_processor.query import openapi
+from clickstream_processor.query.options import SearchOptions
+from clickstream_processor.query.search import SearchIndex
+from clickstream_processor.query.search_query import parse_search
+from query_pods import Cluster
+
+DAY_MS = 86_400_000
+NOON_MS = int(datetime(2026, 3, 10, 12, tzinfo=UTC).timestamp() * 1000)
+_names = count()
+
+
+class Engine:
+    """A running engine, and an index name that no other test has."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.index = f"clicks{next(_names)}"
+        self.client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
+
+    async def call(self, method: str, path: str, body: str | None = None) -> dict[str, Any]:
+        """Send one request to the engine."""
+        headers = {
+            "Content-Type": "application/x-ndjson" if path.startswith("/_bulk") else "application/json"
+        }
+        async with self.client.request(method, self.url + path, data=body, headers=headers) as response:
+            answer: dict[str, Any] = json.loads(await response.text())
+            assert response.status < 300, answer
+            return answer
+
+    async def put(self, *clicks: dict[str, Any]) -> None:
+        """Index documents as the sink does: id from event_id, daily index by the event time."""
+        lines: list[str] = []
+        for click in clicks:
+            day = datetime.fromtimestamp(int(click["timestamp"]) / 1000, UTC).strftime("%Y.%m.%d")
+            action = {"index": {"_index": f"{self.index}-{day}", "_id": click["event_id"]}}
+            lines += [json.dumps(action), json.dumps(click)]
+        answer = await self.call("POST", "/_bulk?refresh=true", "\n".join(lines) + "\n")
+        assert not answer["errors"], answer
+
+    def options(self, **more: Any) -> SearchOptions:
+        """Return options for this engine and index."""
+        return SearchOptions(url=self.url, index=self.index, total_timeout_s=30, **more)
+
+
+@pytest.fixture(params=["opensearch", "elasticsearch"])
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
+    """Give each engine in turn; each is started once for the session."""
+    node = Engine(request.getfixturevalue(request.param).url)
+    yield node
+    await node.client.close()
+
+
+def click(number: int, event_ms: int = NOON_MS, **fields: Any) -> dict[str, Any]:
+    """Return an enriched click."""
+    return {
+        "event_id": f"user-clicks-0-{number}",
+        "user_id": "alice123",
+        "user_name": "Alice Smith",
+        "country": "USA",
+        "plan_tier": "premium",
+        "page_url": f"/products/{number}",
+        "action": "view",
+        "timestamp": event_ms,
+        **fields,
+    }
+
+
+async def found(engine: Engine, **parameters: str) -> list[str]:
+    """Return the event ids of a search's hits."""
+    async with SearchIndex(engine.options()) as index:
+        result = await index.search(parse_search(parameters))
+    return [hit["click"]["event_id"] for hit in result["hits"]]
+
+
+async def test_template_stands_and_can_be_put_again(engine: Engine) -> None:
+    async with SearchIndex(engine.options(fields={"section": "", "price": "double"})) as index:
+        assert index.detail  # what is missing
+        for _ in range(2):
+            await index.ensure_template()
+        assert index.ready
+    await engine.put(click(1, section="shoes", price=9.5, unheard_of={"x": 1}))
+    mapping = await engine.call("GET", f"/{engine.index}-2026.03.10/_mapping")
+    properties = mapping[f"{engine.index}-2026.03.10"]["mappings"]["properties"]
+    assert properties["timestamp"]["type"] == "date"
+    assert properties["section"]["type"] == "keyword"
+    assert properties["price"]["type"] == "double"
+    assert "unheard_of" not in properties
+
+
+async def test_odd_values_do_not_refuse_a_document(engine: Engine) -> None:
+    async with SearchIndex(engine.options(fields={"price": "double"})) as index:
+        await index.ensure_template()
+    await engine.put(
+        click(1, page_url="/" + "x" * 9_000),
+        click(2, price="not a number"),
+        click(3, country=None, user_name=None),
+        click(4, action="a" * 300),
+    )
+    assert len(await found(engine)) == 4
+
+
+async def test_whole_days_older_than_the_retention_are_dropped_and_nothing_else(engine: Engine) -> None:
+    days = ["2026.02.07", "2026.02.08", "2026.02.09", "2026.03.10"]
+    others = [
+        f"{engine.index}-eu-2026.01.01",
+        f"{engine.index}-2026.02.07-copy",
+        f"{engine.index}-2026.13.01",
+    ]
+    for name in [*(f"{engine.index}-{day}" for day in days), *others]:
+        await engine.call("PUT", f"/{name}")
+    async with SearchIndex(engine.options(retention_ms=30 * DAY_MS)) as index:
+        now_ms = NOON_MS + 12 * 3_600_000  # the first ms of 2026-03-11: 2026-02-08 ended 30 days ago
+        assert await index.drop_expired(now_ms - 1) == [f"{engine.index}-2026.02.07"]
+        assert await index.drop_expired(now_ms) == [f"{engine.index}-2026.02.08"]
+        assert await index.drop_expired(now_ms) == []
+    left = await engine.call("GET", f"/{engine.index}*/_alias")
+    assert sorted(left) == sorted([f"{engine.index}-2026.02.09", f"{engine.index}-2026.03.10", *others])
+
+
+async def test_words_match_page_and_user_name_and_filters_narrow(engine: Engine) -> None:
+    async with SearchIndex(engine.options()) as index:
+        await index.ensure_template()
+    await engine.put(
+        click(1),
+        click(2, NOON_MS + 1, page_url="/products/2/reviews", action="buy"),
+        click(3, NOON_MS + 2, user_id="bob", user_name="Bob Jones", page_url="/cart"),
+        click(4, NOON_MS + DAY_MS, user_id="bob", user_name="Bob Jones", page_url="/products/4"),
+    )
+    n = "user-clicks-0-"
+    assert await found(engine) == [f"{n}4", f"{n}3", f"{n}2", f"{n}1"]
+    assert await found(engine, q="products") == [f"{n}4", f"{n}2", f"{n}1"]
+    assert await found(engine, q="/products/2") == [f"{n}2"]
+    assert await found(engine, q="alice products") == [f"{n}2", f"{n}1"]  # each word in either field
+    assert await found(engine, q='"Bob Jones"') == [f"{n}4", f"{n}3"]
+    assert await found(engine, q="prod* -reviews") == [f"{n}4", f"{n}1"]
+    assert await found(engine, q="cart | reviews") == [f"{n}3", f"{n}2"]
+    assert await found(engine, user="bob") == [f"{n}4", f"{n}3"]
+    assert await found(engine, action="buy") == [f"{n}2"]
+    assert await found(engine, **{"from": str(NOON_MS + 1), "to": str(NOON_MS + 2)}) == [f"{n}2"]
+    for odd in ('"', "(((", "\\", "* *", "a:b", "~5", "{}", "\ue000"):
+        await found(engine, q=odd)  # never an error
+
+
+async def test_result_has_highlights_histogram_actions_and_pages_as_described(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async with SearchIndex(engine.options()) as index:
+        await index.ensure_template()
+    every = [click(i, NOON_MS + i * 60_000, action="buy" if i % 5 == 0 else "view") for i in range(45)]
+    await engine.put(*every)
+    cluster = Cluster(tmp_path, pods=1, search=engine.options())
+    async with cluster:
+        url = cluster.pods[0].url + "/api/search?q=products&action=view"
+        async with cluster.client.get(url + "&page=2") as response:
+            assert response.status == 200
+            result = await response.json()
+        document = openapi.document(cluster.options)
+    schema = {"$ref": "#/components/schemas/SearchResult", "components": document["components"]}
+    jsonschema.Draft202012Validator(schema).validate(result)
+    assert (result["total"], result["page"], result["pages"], len(result["hits"])) == (36, 2, 2, 16)
+    assert result["partial"] is False
+    assert {"text": "products", "hit": True} in result["hits"][0]["highlights"]["page_url"]
+    assert {a["action"]: a["clicks"] for a in result["actions"]} == {"view": 36, "buy": 9}
+    buckets = result["histogram"]["buckets"]
+    assert sum(bucket["clicks"] for bucket in buckets) == 36
+    assert 10 <= len(buckets) <= 60
+    assert NOON_MS - 3_600_000 < buckets[0]["at_ms"] <= NOON_MS + 60_000
+
+
+async def test_search_before_the_first_click_is_empty_and_no_error(engine: Engine) -> None:
+    async with SearchIndex(engine.options()) as index:
+        result = await index.search(parse_search({"q": "anything"}))
+    assert (result["total"], result["hits"], result["histogram"]["buckets"]) == (0, [], [])
+
+
+async def test_deepest_page_is_still_answered(engine: Engine) -> None:
+    async with SearchIndex(engine.options()) as index:
+        await index.ensure_template()
+        await engine.put(click(1))
+        result = await index.search(parse_search({"page": "500"}))
+    assert (result["total"], result["hits"]) == (1, [])
+
+
+async def test_pod_puts_the_template_by_itself_and_says_so(engine: Engine, tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=1, search=engine.options())
+    async with cluster, asyncio.timeout(30):
+        while True:
+            url = cluster.pods[0].admin_url + "/status"
+            async with cluster.client.get(url, headers=cluster.peer_headers()) as response:
+                search = (await response.json())["search"]
+            if search["index_ready"]:
+                break
+            await asyncio.sleep(0.05)
+    await engine.call("GET", f"/_index_template/{engine.index}")
