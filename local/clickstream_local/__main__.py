@@ -19,7 +19,7 @@ from clickstream_local.options import Options, Ports, add_flags, options_from
 from clickstream_local.ports import free_ports, free_row
 from clickstream_local.progress import Progress
 from clickstream_local.smoke import run_smoke
-from clickstream_local.status import show_status
+from clickstream_local.status import kill_pod, scale_demo, show_status
 
 DESCRIPTION = (
     "The reference pipeline on real parts, as processes of this machine: no Kubernetes, no containers."
@@ -63,7 +63,14 @@ def _run(flags: argparse.Namespace, console: Console) -> bool:
         options = options_from(flags, "smoke", _free_ports(flags.pods or int(os.environ.get("PODS") or 2)))
         with _alone(options):
             return not run_smoke(options, Progress(console))
-    return not show_status(options_from(flags, "demo").data, console)
+    data = options_from(flags, "demo").data
+    if flags.command == "scale":
+        console.print(scale_demo(data, flags.number))
+        return False
+    if flags.command == "kill":
+        console.print(kill_pod(data, flags.number))
+        return False
+    return not show_status(data, console)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
         ("status", "Tell how the running demo is.", "tell how the running demo is"),
     ):
         add_flags(commands.add_parser(name, help=line, description=text, formatter_class=FORMATTER))
+    for name, argument, line in (
+        ("scale", "pods", "change the number of pods of the running demo"),
+        ("kill", "pod", "kill a pod of the running demo, as a crash would; it is started again"),
+    ):
+        command = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
+        command.add_argument("number", type=int, metavar=argument.upper())
+        add_flags(command)
     return parser
 
 

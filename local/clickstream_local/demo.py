@@ -12,6 +12,7 @@ from clickstream_local.options import Options
 from clickstream_local.producer import ClickProducer, Stream
 from clickstream_local.profiles import ALICE, make_profiles
 from clickstream_local.progress import Progress
+from clickstream_local.replicas import Replicas
 from clickstream_local.stack import Stack
 from clickstream_local.traffic import Traffic
 from clickstream_local.web import request
@@ -89,7 +90,10 @@ def _print_addresses(options: Options, stack: Stack, progress: Progress) -> None
     progress.console.print()
     for name, value in rows.items():
         progress.console.print(f"  {name:<14} {value}", soft_wrap=True)
-    progress.console.print("\n  Ctrl-C stops everything; the data stays until `make clean`.\n")
+    progress.console.print(
+        "\n  From another terminal: `python -m clickstream_local status`, `... scale 4`, `... kill 1`."
+        "\n  Ctrl-C stops everything; the data stays until `make clean`.\n"
+    )
 
 
 def _figures_for_ever(stack: Stack, producer: ClickProducer, probe: Probe, progress: Progress) -> None:
@@ -97,8 +101,15 @@ def _figures_for_ever(stack: Stack, producer: ClickProducer, probe: Probe, progr
     before = indexed(stack.search, index)
     sent_before, enriched_before = producer.sent, _enriched(stack)
     terminal = progress.console.is_terminal
+    replicas = Replicas(stack.pods, stack.settings, progress)
+    next_line_s = 0.0
     with progress.console.status("") as status:
-        while not stack.ended():
+        while not (ended := [name for name in stack.ended() if name != "a pod"]):
+            replicas.keep()
+            _note(stack.options, stack)
+            if time.monotonic() < next_line_s:
+                time.sleep(1)
+                continue
             figures = Figures(
                 clicks=producer.sent - sent_before,
                 enriched=_enriched(stack) - enriched_before,
@@ -110,9 +121,9 @@ def _figures_for_ever(stack: Stack, producer: ClickProducer, probe: Probe, progr
                 status.update(figures.line())
             else:
                 progress.say(figures.line())
-            time.sleep(1 if terminal else PLAIN_LINE_EVERY_S)
-    ended = ", ".join(stack.ended())
-    raise CannotStart(f"{ended} ended by itself; see the logs in {stack.options.data}")
+            next_line_s = time.monotonic() + (0 if terminal else PLAIN_LINE_EVERY_S)
+            time.sleep(1)
+    raise CannotStart(f"{', '.join(ended)} ended by itself; see the logs in {stack.options.data}")
 
 
 def _enriched(stack: Stack) -> int:
@@ -124,8 +135,10 @@ def _note(options: Options, stack: Stack) -> None:
     run = {
         "pid": os.getpid(),
         "engine": stack.search.engine,
-        "pods": options.pods,
+        "pods": [pod.process.pid for pod in stack.pods.pods],
         "ports": asdict(options.ports),
         "connectors": [connector.name for connector in stack.connectors],
     }
-    (options.data / RUN_FILE).write_text(json.dumps(run) + "\n")
+    scratch = (options.data / RUN_FILE).with_suffix(".new")
+    scratch.write_text(json.dumps(run) + "\n")
+    scratch.replace(options.data / RUN_FILE)

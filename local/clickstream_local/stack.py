@@ -4,7 +4,7 @@ Order of the start, each step as soon as what it needs is there:
 1. tools and jars (installed and fetched when absent);
 2. settings and secrets;
 3. PostgreSQL with its table, Kafka with its topics, the search engine;
-4. Kafka Connect and the pods, once Kafka runs and the topics exist;
+4. Kafka Connect, the controller and the pods, once Kafka runs and the topics exist;
 5. the connectors: the source once Connect runs, the sink once the pods made the index template.
 The stop is the reverse; it is complete even when the start broke off half-way.
 """
@@ -30,6 +30,7 @@ from clickstream_local.database import ProfileTable
 from clickstream_local.errors import DeadlinePassed
 from clickstream_local.options import Options
 from clickstream_local.parts.connect import Connect, build_sink, debezium
+from clickstream_local.parts.controller import Controller
 from clickstream_local.parts.elasticsearch import Elasticsearch
 from clickstream_local.parts.kafka import Kafka, kafka_jars
 from clickstream_local.parts.opensearch import OpenSearch
@@ -69,6 +70,8 @@ class Stack:
         self.search: SearchEngine
         self.connect: Connect
         self.pods: Pods
+        self.controller: Controller
+        self.settings = options.data / "settings.json"
         self.pipeline: ClickPipeline
         self.table: ProfileTable
 
@@ -87,10 +90,11 @@ class Stack:
             table = begin("table, rows, role, publication", self._prepare_table, postgres)
             search = begin(self.search.engine, lambda: self._run(self.search))
             connect = begin("Kafka Connect", lambda: self._run(self.connect), kafka)
+            controller = begin("controller", lambda: self._run(self.controller), topics)
             pods = begin(f"{self.options.pods} processor pods", lambda: self._run(self.pods), topics)
             source = begin("connector of profiles", self._put_source, connect, topics, table)
             sink = begin("connector of the search index", self._put_sink, connect, pods, search)
-            steps = (kafka, topics, postgres, table, search, connect, pods, source, sink)
+            steps = (kafka, topics, postgres, table, search, connect, controller, pods, source, sink)
             try:
                 for future in wait(steps, return_when=FIRST_EXCEPTION).done:
                     future.result()
@@ -120,6 +124,7 @@ class Stack:
             "Kafka": self.kafka,
             self.search.engine: self.search,
             "Kafka Connect": self.connect,
+            "the controller": self.controller,
             "a pod": self.pods,
         }
 
@@ -158,20 +163,21 @@ class Stack:
         self.pipeline = load(options.pipeline, place)
         self.table = ProfileTable(self.postgres, self.pipeline.spec.source.postgres.database)
         self.pods = self._make_pods(place)
+        self.controller = Controller(options.data, settings=self.settings, secrets=options.data / "secrets")
         self.connectors = self._make_connectors()
 
     def _make_pods(self, place: Place) -> Pods:
-        options, settings = self.options, self.options.data / "settings.json"
-        write_settings(self.pipeline, place, settings)
+        options = self.options
+        write_settings(self.pipeline, place, self.settings)
         self._secret(names_of(self.pipeline).peer_key, "key", {})
         return Pods(
             options.data,
-            settings=settings,
+            settings=self.settings,
             secrets=options.data / "secrets",
             count=options.pods,
             query_port=place.query_port,
             admin_port=place.admin_port,
-            assignment=f"static:{options.pods}",
+            assignment="control",
         )
 
     def _make_connectors(self) -> list[Connector]:

@@ -10,23 +10,84 @@ from rich.table import Table
 
 from clickstream_local.demo import RUN_FILE
 from clickstream_local.errors import CannotStart
+from clickstream_local.parts.pods import status_of
 from clickstream_local.ports import HOST, is_listening
+from clickstream_local.replicas import scale, wanted
 from clickstream_local.web import request
 
 
 def show_status(data: Path, console: Console) -> bool:
-    """Print each part's state and return whether all is well. Raises CannotStart when no demo runs."""
-    file = data / RUN_FILE
-    run = json.loads(file.read_text()) if file.exists() else None
-    if run is None or not psutil.pid_exists(run["pid"]):
-        raise CannotStart("no demo runs: start one with `make demo`")
+    """Print the state of parts and tasks; return whether all is well. Raises CannotStart: no demo runs."""
+    run = _running(data)
     table = Table("part", "address", "state")
     well = True
     for part, address, state, good in _rows(run):
         table.add_row(part, address, f"[{'green' if good else 'red'}]{state}[/]")
         well &= good
     console.print(table)
-    return well
+    tasks, owned = _tasks(data, run)
+    console.print(tasks)
+    return well and owned
+
+
+def scale_demo(data: Path, pods: int) -> str:
+    """Ask the running demo for another number of pods; return a line for its user."""
+    _running(data)
+    before = wanted(data / "settings.json")
+    scale(data / "settings.json", pods)
+    return f"{before} -> {pods} pods; `python -m clickstream_local status` shows who owns what"
+
+
+def kill_pod(data: Path, ordinal: int) -> str:
+    """Kill a pod of the running demo with SIGKILL; return a line for its user. Raises CannotStart."""
+    pids = _running(data)["pods"]
+    if not 0 <= ordinal < len(pids):
+        raise CannotStart(f"there is no pod {ordinal}: the demo runs pods 0 to {len(pids) - 1}")
+    try:
+        psutil.Process(pids[ordinal]).kill()
+    except psutil.NoSuchProcess:
+        raise CannotStart(f"pod {ordinal} does not run at the moment") from None
+    return f"pod {ordinal} (process {pids[ordinal]}) is killed; the demo starts it again"
+
+
+def _running(data: Path) -> dict[str, Any]:
+    file = data / RUN_FILE
+    run: dict[str, Any] | None = json.loads(file.read_text()) if file.exists() else None
+    if run is None or not psutil.pid_exists(run["pid"]):
+        raise CannotStart("no demo runs: start one with `make demo`")
+    return run
+
+
+def _tasks(data: Path, run: dict[str, Any]) -> tuple[Table, bool]:
+    """Return who holds which task, and whether each has a running owner."""
+    table = Table("task", "owner", "phase", "lag", "standbys")
+    holders: dict[str, dict[int, dict[str, Any]]] = {}
+    for ordinal in range(len(run["pods"])):
+        url = f"http://{HOST}:{run['ports']['admin'] + ordinal}"
+        for name, task in status_of(url, data / "secrets").get("tasks", {}).items():
+            holders.setdefault(name, {})[ordinal] = task
+    partitions = json.loads((data / "settings.json").read_text())["topics"]["partitions"]
+    all_owned = True
+    for name in (f"clicks-{p}" for p in range(partitions)):
+        pods = holders.get(name, {})
+        owner = next((o for o, task in pods.items() if task["role"] == "owner"), None)
+        standbys = (
+            f"pod {o}"
+            + (f" ({task['phase']}, {task['lag_records']:,} behind)" if task["lag_records"] else "")
+            for o, task in pods.items()
+            if task["role"] == "standby"
+        )
+        phase = pods[owner]["phase"] if owner is not None else "nobody has it"
+        good = phase == "running"
+        all_owned &= good
+        table.add_row(
+            name,
+            f"pod {owner}" if owner is not None else "-",
+            f"[{'green' if good else 'red'}]{phase}[/]",
+            f"{pods[owner]['lag_records']:,}" if owner is not None else "-",
+            ", ".join(standbys) or "-",
+        )
+    return table, all_owned
 
 
 def _rows(run: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
@@ -38,7 +99,7 @@ def _rows(run: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     connect = f"http://{HOST}:{ports['connect']}/connectors"
     rows += [_connector(f"{connect}/{name}", name) for name in run["connectors"]]
     return rows + [
-        _pod(f"http://{HOST}:{ports['admin'] + ordinal}", ordinal) for ordinal in range(run["pods"])
+        _pod(f"http://{HOST}:{ports['admin'] + ordinal}", ordinal) for ordinal in range(len(run["pods"]))
     ]
 
 

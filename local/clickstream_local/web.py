@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,16 +25,21 @@ class Answer:
         return json.loads(self.body)
 
 
-def request(method: str, url: str, body: Any = None, timeout_s: float = 5.0) -> Answer:
+def request(
+    method: str,
+    url: str,
+    body: Any = None,
+    timeout_s: float = 5.0,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """Send `body` as JSON (bytes go as they are) and return the answer; a failed connection is status 0."""
     parts = urlsplit(url)
     content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=timeout_s)
     try:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
-        connection.request(
-            method, target or "/", content, {"Content-Type": "application/json"} if content else {}
-        )
+        kind = {"Content-Type": "application/json"} if content else {}
+        connection.request(method, target or "/", content, {**kind, **(headers or {})})
         response = connection.getresponse()
         return Answer(response.status, response.read())
     except (OSError, http.client.HTTPException):

@@ -4,6 +4,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -54,6 +55,14 @@ def sum_of(exposition: str, name: str, labels: dict[str, str]) -> float:
     )
 
 
+def status_of(admin_url: str, secrets: Path) -> dict[str, Any]:
+    """Return a pod's /status, asked with the pods' own key; empty when it does not answer."""
+    keys = [file.read_text() for file in secrets.glob("*-peer-key/key")]
+    headers = {"Authorization": f"Bearer {keys[0]}"} if keys else {}
+    answer = request("GET", f"{admin_url}/status", timeout_s=2, headers=headers)
+    return dict(answer.json()) if answer.ok else {}
+
+
 class Pods:
     """All pods of one pipeline. Pod i answers queries on query_port + i, its admin side on admin_port + i."""
 
@@ -98,6 +107,26 @@ class Pods:
         pod = self.pods[ordinal]
         pod.process.start()
         self.wait_until_ready(pod)
+
+    def add(self) -> Pod:
+        """Return one pod more, not started."""
+        self.pods = [*self.pods, self._pod(len(self.pods))]
+        return self.pods[-1]
+
+    def remove_last(self) -> None:
+        """Stop the last pod in order and forget it."""
+        *self.pods, last = self.pods
+        last.process.stop()
+
+    def status(self, ordinal: int) -> dict[str, Any]:
+        """Return what a pod says of itself; empty when it does not answer."""
+        pod = self.pods[ordinal]
+        return status_of(pod.admin_url, self._secrets)
+
+    def tasks(self, ordinal: int) -> dict[str, Any] | None:
+        """Return a pod's tasks by name, None when it does not answer."""
+        tasks: dict[str, Any] | None = self.status(ordinal).get("tasks")
+        return tasks
 
     def stop(self) -> None:
         """Stop all pods in order, at the same time."""
