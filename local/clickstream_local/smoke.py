@@ -96,7 +96,9 @@ class Smoke:
         self._findings.end_to_end_p50_ms = quantile(self._timing.times_ms, 0.5) or 0.0
         self._findings.query_p99_ms = quantile(asking.times_ms, 0.99) or 0.0
         fine = asking.failed == 0 and len(asking.times_ms) > 100
-        text = f"{len(asking.times_ms):,} answered, {asking.failed} not"
+        text = f"{len(asking.times_ms):,} answered" + (
+            f", {asking.failed} not: {asking.first_failure}" if asking.failed else ""
+        )
         self._findings.checks.append(Check("queries while clicks flow, both pods", text, fine))
 
     def _send(self, rate: float, seconds: float) -> None:

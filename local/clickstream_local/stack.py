@@ -5,7 +5,8 @@ Order of the start, each step as soon as what it needs is there:
 2. settings and secrets;
 3. PostgreSQL with its table, Kafka with its topics, the search engine;
 4. Kafka Connect, the controller and the pods, once Kafka runs and the topics exist;
-5. the connectors: the source once Connect runs, the sink once the pods made the index template.
+5. the connectors: the source once Connect runs, the sink once the pods made the index template;
+6. the first profiles: until the source's snapshot is complete, no click is processed.
 The stop is the reverse; it is complete even when the start broke off half-way.
 """
 
@@ -94,7 +95,9 @@ class Stack:
             pods = begin(f"{self.options.pods} processor pods", lambda: self._run(self.pods), topics)
             source = begin("connector of profiles", self._put_source, connect, topics, table)
             sink = begin("connector of the search index", self._put_sink, connect, pods, search)
-            steps = (kafka, topics, postgres, table, search, connect, controller, pods, source, sink)
+            loaded = begin("first profiles", self._wait_for_tasks, source, controller, pods)
+            connectors = (source, sink, loaded)
+            steps = (kafka, topics, postgres, table, search, connect, controller, pods, *connectors)
             try:
                 for future in wait(steps, return_when=FIRST_EXCEPTION).done:
                     future.result()
@@ -210,6 +213,15 @@ class Stack:
     def _put(self, connector: Connector) -> None:
         self.connect.put(connector.name, connector.rest())
         self.connect.wait_until_running(connector.name)
+
+    def _wait_for_tasks(self, timeout_s: float = 120) -> None:
+        """Step 6: every task runs, so the source's snapshot is complete and in the state."""
+        wanted = self.pipeline.spec.topics.partitions
+        deadline = time.monotonic() + timeout_s
+        while self.pods.metric("clickstream_task_state", role="owner", phase="running") < wanted:
+            if time.monotonic() > deadline:
+                raise DeadlinePassed(f"not all {wanted} tasks run after {timeout_s:.0f} s; see pod-*.log")
+            time.sleep(0.1)
 
     def _wait_for_template(self, timeout_s: float = 60) -> None:
         """Wait until a pod has put the index template: without it the engine guesses the fields' types."""

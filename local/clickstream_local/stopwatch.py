@@ -66,6 +66,7 @@ class Asking:
         self._thread = threading.Thread(target=self._run, name="asking", daemon=True)
         self.times_ms: list[float] = []
         self.failed = 0
+        self.first_failure = ""
 
     def start(self) -> None:
         """Begin to ask."""
@@ -96,10 +97,12 @@ class Asking:
             connection.request("GET", f"/dashboard/users/{user}/metrics")
             answer = connection.getresponse()
             answer.read()
-        except (OSError, http.client.HTTPException):
+            status = f"status {answer.status}"
+        except (OSError, http.client.HTTPException) as error:
             connection.close()
-            return False
-        return answer.status == 200
+            status = type(error).__name__
+        self.first_failure = self.first_failure or (f"{user}: {status}" if status != "status 200" else "")
+        return status == "status 200"
 
 
 def _connect(pod: Pod) -> http.client.HTTPConnection:
