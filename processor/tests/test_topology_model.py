@@ -159,7 +159,7 @@ def chunks(store: TaskStore, from_ms: int) -> list[tuple[bytes, bytes]]:
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=["tumbling", "final", "hopping", "hopping-final", "uneven"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(events=EVENTS)
 def test_any_history_ends_as_the_naive_model_says(plan: Plan, events: list[tuple[str, str, int]]) -> None:
     with stores() as (folder, memory):

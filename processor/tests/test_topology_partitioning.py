@@ -3,7 +3,7 @@
 import confluent_kafka
 import pytest
 from clickstream_processor.topology.partitioning import murmur2, murmur2_partition
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -15,6 +15,7 @@ def test_murmur2_gives_the_values_of_kafkas_own_test(key: bytes, signed: int) ->
     assert murmur2(key) == signed & 0xFFFFFFFF  # org.apache.kafka.common.utils.UtilsTest
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64), st.integers(1, 512))
 def test_a_key_goes_where_the_client_puts_it(key: bytes, partitions: int) -> None:
     assert murmur2_partition(key, partitions) == confluent_kafka.murmur2(key, partitions)

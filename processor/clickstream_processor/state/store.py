@@ -120,7 +120,12 @@ class TaskStore:
         options = ReadOptions()
         options.set_iterate_upper_bound(end)
         try:
-            yield from self._open().items(from_key=first, read_opt=options)
+            cursor = self._open().iter(options)
+            cursor.seek(first)
+            while cursor.valid():
+                yield cursor.key(), cursor.value()
+                cursor.next()
+            cursor.status()  # it ends at a damaged block as it ends at the last entry; this tells them apart
         except Exception as error:
             raise _translated(error, self.path) from error
 
