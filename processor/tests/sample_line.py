@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from clickstream_processor.topology.pipeline import Message
 from clickstream_processor.topology.plan import Plan
@@ -13,12 +13,13 @@ from confluent_kafka import Message as Record
 T0 = 1_700_000_100_000  # the start of a 5-minute window
 
 
-def record(key: bytes | None, value: bytes | None, offset: int = 0, record_ms: int = T0) -> Record:
+def record(key: bytes | None, value: bytes | None, offset: int = 0, record_ms: int = T0) -> Message:
     """Return a consumed record, of the client's own class."""
-    return Record(topic="t", partition=0, offset=offset, key=key, value=value, timestamp=(1, record_ms))
+    made = Record(topic="t", partition=0, offset=offset, key=key, value=value, timestamp=(1, record_ms))  # type: ignore[call-overload,unused-ignore]
+    return cast(Message, made)
 
 
-def click(user: str, event_ms: int, offset: int = 0, record_ms: int | None = None, **fields: Any) -> Record:
+def click(user: str, event_ms: int, offset: int = 0, record_ms: int | None = None, **fields: Any) -> Message:
     """Return a well-formed click; `fields` replace or add."""
     body = {"user_id": user, "page_url": "/p", "action": "view", "timestamp": event_ms} | fields
     return record(
@@ -26,7 +27,7 @@ def click(user: str, event_ms: int, offset: int = 0, record_ms: int | None = Non
     )
 
 
-def profile(user: str, offset: int = 0, **columns: Any) -> Record:
+def profile(user: str, offset: int = 0, **columns: Any) -> Message:
     """Return a profile record."""
     row = {
         "user_id": user,

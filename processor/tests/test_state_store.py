@@ -267,7 +267,7 @@ def test_readers_on_other_threads_see_values_or_store_closed_while_the_worker_wr
         try:
             while True:
                 with store.reader() as database:
-                    seen.append(int(database.get(b"pa")))
+                    seen.append(int(bytes(database.get(b"pa") or b"")))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the test wants to see it
             refused.append(error)
 

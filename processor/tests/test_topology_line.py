@@ -14,7 +14,8 @@ M5 = 300_000
 
 
 def plan(**changes: Any) -> Plan:
-    return Plan(**({"clicks_topic": "user-clicks", "partitions": 1} | changes))
+    settings: dict[str, Any] = {"clicks_topic": "user-clicks", "partitions": 1} | changes
+    return Plan(**settings)
 
 
 def line(wanted: Plan | None = None, *, users: tuple[str, ...] = ("alice", "bob"), **parts: Any) -> Any:

@@ -177,7 +177,7 @@ def test_any_history_ends_as_the_naive_model_says(plan: Plan, events: list[tuple
                     if what == "profile"
                     else record(user.encode(), None, len(task.table))
                 )
-                task.table.append((message.key(), message.value()))
+                task.table.append((user.encode(), message.value()))
                 task.line.profiles([message])
                 (model.profiles.add if what == "profile" else model.profiles.discard)(user)
             elif what == "commit":
@@ -209,7 +209,7 @@ def check(task: Task, model: Model, now_ms: int) -> None:
     assert task.state.stream_ms == model.stream_ms
     kept_ms = plan.expired_before_ms(model.stream_ms)
     windows = model.windows()
-    found = {}
+    found: dict[tuple[str, int], int] = {}
     for key, value in chunks(store, kept_ms):
         start_ms = keys.chunk_start_ms(key)
         user = key[keys.CHUNK_USER :].decode()
