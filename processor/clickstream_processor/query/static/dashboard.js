@@ -54,7 +54,7 @@ function deadLetters({ dead_letters: reasons, dead_lettered: total, clicks }) {
   const holder = document.getElementById("dead");
   setText("dead-share", total ? `${percent(total, clicks)} of all clicks` : "");
   if (!total) {
-    holder.replaceChildren(element("p", { class: "empty" }, "None: every click could be processed."));
+    holder.replaceChildren(element("p", { class: "empty" }, clicks ? "None: every click could be processed." : "None so far."));
     return;
   }
   const ordered = Object.entries(reasons).filter(([, n]) => n).sort((a, b) => b[1] - a[1]);
