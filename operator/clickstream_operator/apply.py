@@ -30,9 +30,25 @@ class Applier:
         self._now = now
 
     async def apply(self, wanted: Wanted) -> None:
-        """Make an object's fields so."""
+        """Make an object's fields so.
+
+        A list that others changed under another key, such as a Service's port, cannot be merged into
+        a valid one: then the object's content is set first, lists whole.
+        """
         WRITES.labels(wanted.kind.kind, "apply").inc()
-        self._store.put(wanted.kind, await self._api.apply(wanted.kind, wanted.document))
+        try:
+            answer = await self._api.apply(wanted.kind, wanted.document)
+        except ApiFailure as failure:
+            if failure.code != 422:
+                raise
+            meta = wanted.document["metadata"]
+            content = {
+                k: v for k, v in wanted.document.items() if k not in ("apiVersion", "kind", "metadata")
+            }
+            WRITES.labels(wanted.kind.kind, "merge").inc()
+            await self._api.merge(wanted.kind, meta["namespace"], meta["name"], content)
+            answer = await self._api.apply(wanted.kind, wanted.document)
+        self._store.put(wanted.kind, answer)
 
     async def create_once(self, wanted: Wanted) -> None:
         """Create an object unless it exists: what is in it is not compared, ever."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from clickstream_operator.api import ApiFailure
 from clickstream_operator.apply import Applier, utc_now
 from clickstream_operator.deletion import elapsed_s, next_step
 from clickstream_operator.desired import desired_objects, needed_names, peer_key
@@ -111,9 +112,8 @@ class Reconciler:
         if names_of(pipeline).peer_key not in observed.secrets:
             await self._applier.create_once(peer_key(pipeline, uid, secrets.token_urlsafe(32)))
             return Outcome("changed", 0)
-        for step in steps:
-            await self._applier.apply(step.wanted)
         if steps:
+            await self._apply(document, steps)
             return Outcome("changed", 0)
         if self._companion:
             await self._companion.pipeline_seen(pipeline, observed)
@@ -141,6 +141,18 @@ class Reconciler:
             self._record(document, "Normal", "Planned", f"{len(pending)} changes: {shown}")
         unsettled = not is_settled(status) and (observed.pods or observed.denied or not _has_secrets(status))
         return Outcome("changed" if wrote else "unchanged", SOON_S if unsettled else None)
+
+    async def _apply(self, document: Document, steps: list[Step]) -> None:
+        for step in steps:
+            try:
+                await self._applier.apply(step.wanted)
+            except ApiFailure as failure:
+                if failure.code in _REFUSALS and not await self._observer.is_terminating(
+                    document["metadata"]["namespace"]
+                ):
+                    message = f"The API server refuses to {step}: {failure.message}"
+                    await self._write(document, refused_status(document, "ApplyRefused", message[:2000]))
+                raise
 
     async def _refuse(self, document: Document, reason: str, message: str) -> Outcome:
         await self._write(document, refused_status(document, reason, message))
@@ -200,6 +212,9 @@ class Reconciler:
                 continue
         return Outcome("gone")
 
+
+# Answers that waiting alone may not mend: they are said in the status, and tried again all the same.
+_REFUSALS = (400, 403, 422)
 
 _CONDITIONS = (
     *("Ready", "Reconciling", "Stalled", "Paused", "SecretsResolved", "TopicsReady", "ConnectorsReady"),

@@ -90,7 +90,7 @@ def mode_of(document: Document) -> str:
 
 
 # Reasons that somebody should hear of even if the condition was not true before.
-_FAILURES = (
+_FAILURES: tuple[str, ...] = (
     "Failed",
     "NotReady",
     "TopicFailed",
@@ -186,7 +186,7 @@ def _stamped(conditions: Sequence[Condition], document: Document) -> list[dict[s
 
 
 def with_times(status: Document, document: Document, now: str) -> Document:
-    """Return the status with each condition's last transition: kept while its status is the same, else now."""
+    """Return the status with each condition's last transition, kept while its status is the same."""
     before = {c["type"]: c for c in document.get("status", {}).get("conditions", [])}
     stamped = []
     for condition in status["conditions"]:

@@ -92,7 +92,8 @@ class World:
     def create(self, namespace: str, name: str = "storefront", **spec: Any) -> dict[str, Any]:
         """Create a pipeline."""
         document = pipeline_document(namespace, name, **spec)
-        return self.plane.request("POST", f"{PIPELINES}/namespaces/{namespace}/clickpipelines", document)
+        path = f"{PIPELINES}/namespaces/{namespace}/clickpipelines"
+        return dict(self.plane.request("POST", path, document))
 
     def pipeline(self, namespace: str, name: str = "storefront") -> Any:
         """Return a pipeline, None when it is gone."""
