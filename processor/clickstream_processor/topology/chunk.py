@@ -90,7 +90,30 @@ class Chunk:
             self._add_earlier(second)
 
     def _add_earlier(self, second: int) -> None:
-        """Add a click out of order: the older seconds are written anew."""
+        """Add a click out of order: walk back from the newest second, as most are late by little.
+
+        Whether the two bytes before `at` are a whole bucket shows from the byte before them: the last byte of
+        a number is below 128, all others are not.
+        """
+        older = self.older
+        at, newer = len(older), self.second
+        while at and older[at - 1] < 127 and older[at - 2] < 128 and (at == 2 or older[at - 3] < 128):
+            this = newer - older[at - 2]
+            if second == this:
+                self.older = older[: at - 1] + bytes((older[at - 1] + 1,)) + older[at:]
+                return
+            if second > this:
+                split = _PAIRS[second - this][older[at - 1]] + _PAIRS[newer - second][1]
+                self.older = older[: at - 2] + split + older[at:]
+                return
+            at, newer = at - 2, this
+        if at:
+            self._write_anew(second)
+        else:
+            self.older = _pair(newer - second, 1) + older
+
+    def _write_anew(self, second: int) -> None:
+        """Add a click out of order where a bucket has large numbers: all older seconds are written anew."""
         buckets = dict(older_buckets(self.older, self.second))
         buckets[second] = buckets.get(second, 0) + 1
         seconds = [*sorted(buckets), self.second]
