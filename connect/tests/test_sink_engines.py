@@ -1,6 +1,7 @@
 """What the sink promises, shown with real Kafka, Kafka Connect, OpenSearch and Elasticsearch."""
 
 import json
+import os
 import time
 
 import psutil
@@ -8,7 +9,7 @@ import pytest
 from clickstream_local.parts.search import SearchEngine
 from indexing import DAY_MS, NOON_MS, Indexing, click, eventually
 
-OUTAGE_S = 15
+OUTAGE_S = int(os.environ.get("CLICKSTREAM_OUTAGE_S", "15"))  # 300 with --timeout=600: as long as promised
 
 
 def test_every_document_lands_once_on_the_day_of_its_event(indexing: Indexing) -> None:

@@ -1,0 +1,77 @@
+"""Dockerfile and skaffold.yaml agree with the rest of the repository."""
+
+import re
+from pathlib import Path
+
+import yaml
+from clickstream_local.parts.connect import IN_THE_WORKER
+from clickstream_operator.manifests.statefulset import USER_ID
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+TARGETS = ("processor", "operator", "connect")
+
+
+def stage(name: str) -> str:
+    """Return the instructions of a stage."""
+    found = re.search(rf"^FROM \S+ AS {name}$(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL)
+    assert found, name
+    return found[1]
+
+
+def test_every_target_runs_as_a_numeric_user_and_says_what_it_is() -> None:
+    for target in TARGETS:
+        text = stage(target)
+        assert re.search(r"^USER \d+", text, re.MULTILINE), target
+        for label in ("title", "description", "licenses", "version", "revision"):
+            assert f"org.opencontainers.image.{label}=" in text, target
+
+
+def test_the_programs_are_started_directly() -> None:
+    for target in ("processor", "operator"):
+        assert f'ENTRYPOINT ["python", "-m", "clickstream_{target}"]' in stage(target)
+
+
+def test_the_user_is_the_one_that_the_pods_run_as() -> None:
+    assert f"USER {USER_ID}:{USER_ID}\n" in stage("processor")
+    helpers = (ROOT / "charts/clickstream/templates/_helpers.tpl").read_text()
+    assert f"runAsUser: {USER_ID}\n" in helpers
+
+
+def test_dependencies_come_from_hashed_lock_files() -> None:
+    script = (ROOT / "scripts/install-locked").read_text()
+    assert "--require-hashes --requirement" in script
+    for target in ("processor", "operator"):
+        assert f"RUN install-locked {target}/requirements.lock" in stage(f"{target}-build")
+
+
+def test_what_is_copied_is_in_the_build_context() -> None:
+    kept = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    for path in kept:
+        assert (ROOT / path).exists(), path
+    for source in re.findall(r"^COPY (?!--from)(\S+) ", DOCKERFILE, re.MULTILINE):
+        assert any(path == source or path.startswith(f"{source}/") for path in kept), source
+
+
+def test_debezium_leaves_out_what_the_worker_has() -> None:
+    (left_out,) = re.findall(r"-DexcludeGroupIds=(\S+)", DOCKERFILE)
+    assert set(left_out.split(",")) == set(IN_THE_WORKER)
+
+
+def test_skaffold_builds_the_targets_and_sets_only_values_the_chart_has() -> None:
+    config = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
+    values = yaml.safe_load((ROOT / "charts/clickstream/values.yaml").read_text())
+    assert {each["docker"]["target"] for each in config["build"]["artifacts"]} <= set(TARGETS)
+    (release,) = config["deploy"]["helm"]["releases"]
+    assert (ROOT / release["chartPath"] / "Chart.yaml").exists()
+    paths = set(release["setValueTemplates"])
+    for profile in config["profiles"]:
+        for patch in profile["patches"]:
+            before, _, value = patch["path"].rpartition("/")
+            paths |= set(patch["value"]) if value == "setValues" else set()
+            paths |= {value} if before.endswith("setValueTemplates") else set()
+    for path in paths:
+        at = values
+        for name in path.split("."):
+            assert name in at, path
+            at = at[name]
