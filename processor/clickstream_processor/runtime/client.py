@@ -102,7 +102,9 @@ def make_transactional_producer(settings: Settings, ordinal: int, client: str = 
 
 def make_admin(settings: Settings, client: str) -> AdminClient:
     """Return an admin client: ends of logs, topic configurations, signs of life."""
-    return AdminClient(connection(settings, client))
+    # A leader's epoch grows when its broker restarts, and list_offsets takes it from the cached metadata: for
+    # minutes it would be refused with FENCED_LEADER_EPOCH, and nothing could be restored.
+    return AdminClient(connection(settings, client) | {"metadata.max.age.ms": 3_000})
 
 
 def _log_error(error: KafkaError) -> None:
