@@ -13,7 +13,7 @@ UV := uv==0.13.9
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-$(READY): $(LOCKS) operator/pyproject.toml processor/pyproject.toml local/pyproject.toml
+$(READY): $(LOCKS) operator/pyproject.toml processor/pyproject.toml local/pyproject.toml chaos/pyproject.toml
 	@scripts/bootstrap $(PYTHON) $(VENV) '$(UV)' && touch $@
 
 setup: $(READY)  ## Make the virtual environment from the lock file
@@ -27,9 +27,12 @@ smoke: $(READY)  ## The same, bounded: prove the whole path and print one JSON l
 test: $(READY)  ## Unit and integration tests (real Kafka, started by the tests)
 	@scripts/test
 
+chaos: $(READY)  ## Faults against running pods, with an independent checker (CHAOS_MINUTES=10 CHAOS_SEED= CHAOS_BROKERS=1|3)
+	@scripts/chaos
+
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/mypy operator && $(BIN)/mypy processor && $(BIN)/mypy local && $(BIN)/mypy charts
+	$(BIN)/mypy operator && $(BIN)/mypy processor && $(BIN)/mypy local && $(BIN)/mypy chaos && $(BIN)/mypy charts
 	$(BIN)/lint-imports
 
 format: $(READY)  ## Format the code

@@ -57,6 +57,7 @@ class Pipeline:
     shape: Shape = field(default_factory=Shape)
     room: int = 5  # ordinals that have ports
     pod_bootstraps: dict[int, str] = field(default_factory=dict)  # pods behind a proxy
+    environment: dict[str, str] = field(default_factory=dict)  # of every pod
 
     def __post_init__(self) -> None:
         """Choose ports and write the settings."""
@@ -180,6 +181,7 @@ class Pipeline:
                 "CLICKSTREAM_QUERY_PORT": str(query),
                 "CLICKSTREAM_ADMIN_PORT": str(admin),
                 "CLICKSTREAM_ASSIGNMENT": "control",
+                **self.environment,
                 **(environment or {}),
             },
             stop_timeout_s=15,
@@ -211,6 +213,10 @@ class Pipeline:
             )
         return self._controllers[number]
 
+    def controllers(self) -> list[int]:
+        """Return the numbers of the controllers that were ever started."""
+        return list(self._controllers)
+
     def start(self) -> None:
         """Create the topics, start a controller and all pods, and wait until every task runs."""
         self.create_topics()
@@ -229,7 +235,7 @@ class Pipeline:
         """Return a pod's /status; empty while it does not answer."""
         key = (self.folder / "secrets" / f"{self.name}-peer-key" / "key").read_text()
         url = f"http://{HOST}:{self.admin_port + ordinal}/status"
-        asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})  # noqa: S310
+        asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
         try:
             with urllib.request.urlopen(asked, timeout=1) as answer:  # noqa: S310
                 return dict(json.load(answer))

@@ -1,0 +1,185 @@
+"""Reads inputs and outputs as any consumer of committed data would, and compares with the model."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from clickstream_chaos.model import Expected, Input, Model
+
+MAX_EXAMPLES = 8
+
+
+class Topic:
+    """Reads one topic's committed records from the start, as far as they have come."""
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "log_level": 0,  # brokers go away on purpose
+                "group.id": "checker",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
+            }
+        )
+        self._partitions = [TopicPartition(topic, p, 0) for p in range(partitions)]
+        self._consumer.assign(self._partitions)
+        self._positions = dict.fromkeys(range(partitions), 0)
+
+    def read(self) -> Iterator[Message]:
+        """Return the records up to the last stable offsets as of now."""
+        ends = {
+            tp.partition: self._consumer.get_watermark_offsets(tp, 30, cached=False)[1]
+            for tp in self._partitions
+        }
+        while any(self._positions[p] < end for p, end in ends.items()):
+            for message in self._consumer.consume(5_000, 0.2):
+                error, partition, offset = message.error(), message.partition(), message.offset()
+                if partition is None or offset is None:
+                    continue
+                if error is None:
+                    self._positions[partition] = offset + 1
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    self._positions[partition] = offset
+
+    def close(self) -> None:
+        """Close the consumer."""
+        self._consumer.close()
+
+
+def _headers(message: Message) -> dict[str, str]:
+    pairs: Any = message.headers() or []  # the client's stubs allow more shapes than it returns
+    return {name: (value or b"").decode() for name, value in pairs}
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What does not agree. `missing` may still come; the rest is final."""
+
+    clicks: int = 0
+    missing: int = 0
+    doubled: int = 0
+    contradictions: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def note(self, kind: str, text: str, count: int = 1) -> None:
+        """Count a disagreement."""
+        setattr(self, kind, getattr(self, kind) + count)
+        if len(self.examples) < MAX_EXAMPLES:
+            self.examples.append(f"{kind}: {text}")
+
+    def wrong(self) -> bool:
+        """Tell whether something is wrong that time cannot mend."""
+        return bool(self.doubled or self.contradictions)
+
+    def complete(self) -> bool:
+        """Tell whether all is there, and right."""
+        return not (self.missing or self.wrong())
+
+
+class Checker:
+    """Compares again and again; each `check` reads what has come since the last."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topics: dict[str, str],
+        partitions: int,
+        profiles: dict[str, dict[str, Any]],
+        window_ms: int,
+        grace_ms: int,
+    ) -> None:
+        """`topics`: the names of clicks, enriched, metrics and dead."""
+        self._topics = {name: Topic(bootstrap, topic, partitions) for name, topic in topics.items()}
+        self._model = Model(topics["clicks"], profiles, window_ms, grace_ms)
+        self._window_ms = window_ms
+        self._clicks = 0
+        self._enriched: Counter[str] = Counter()
+        self._values: dict[str, dict[str, Any]] = {}
+        self._dead: Counter[tuple[int, int]] = Counter()
+        self._reasons: dict[tuple[int, int], str] = {}
+        self._counts: dict[tuple[str, int], int] = {}
+        self._backwards: list[str] = []
+
+    def check(self) -> Verdict:
+        """Read on and return the verdict on everything so far.
+
+        Outputs are read first, so that no click is missed that an output already speaks of.
+        """
+        self._read_outputs()
+        inputs = [
+            Input(m.partition() or 0, m.offset() or 0, m.key(), m.value())
+            for m in self._topics["clicks"].read()
+        ]
+        self._clicks += len(inputs)
+        self._model.feed(inputs)
+        verdict = Verdict(clicks=self._clicks)
+        self._check_enriched(verdict, self._model.expected)
+        self._check_dead(verdict, self._model.expected)
+        self._check_counts(verdict, self._model.expected)
+        return verdict
+
+    def close(self) -> None:
+        """Close all readers."""
+        for topic in self._topics.values():
+            topic.close()
+
+    def _read_outputs(self) -> None:
+        for message in self._topics["enriched"].read():
+            value = json.loads(message.value() or b"{}")
+            self._enriched[value["event_id"]] += 1
+            self._values[value["event_id"]] = value
+        for message in self._topics["dead"].read():
+            headers = _headers(message)
+            place = int(headers["source-partition"]), int(headers["source-offset"])
+            self._dead[place] += 1
+            self._reasons[place] = headers["reason"]
+        for message in self._topics["metrics"].read():
+            value = json.loads(message.value() or b"{}")
+            key, count = (value["user_id"], value["window_start"]), value["clicks"]
+            if count <= self._counts.get(key, 0):
+                self._backwards.append(f"{key} goes from {self._counts[key]} to {count}")
+            self._counts[key] = count
+
+    def _check_enriched(self, verdict: Verdict, expected: Expected) -> None:
+        for event_id, value in expected.enriched.items():
+            times = self._enriched.get(event_id, 0)
+            if times == 0:
+                verdict.note("missing", f"enriched {event_id}")
+            elif times > 1:
+                verdict.note("doubled", f"enriched {event_id} is there {times} times", times - 1)
+            elif self._values[event_id] != value:
+                verdict.note("contradictions", f"enriched {self._values[event_id]} should be {value}")
+        for event_id in self._enriched.keys() - expected.enriched.keys():
+            verdict.note("contradictions", f"enriched {event_id} should not be there")
+
+    def _check_dead(self, verdict: Verdict, expected: Expected) -> None:
+        for place, reason in expected.dead.items():
+            times = self._dead.get(place, 0)
+            if times == 0:
+                verdict.note("missing", f"dead letter {place} ({reason})")
+            elif times > 1:
+                verdict.note("doubled", f"dead letter {place} is there {times} times", times - 1)
+            elif self._reasons[place] != reason:
+                verdict.note("contradictions", f"dead letter {place}: {self._reasons[place]}, not {reason}")
+        for place in self._dead.keys() - expected.dead.keys():
+            verdict.note("contradictions", f"dead letter {place} should not be there")
+
+    def _check_counts(self, verdict: Verdict, expected: Expected) -> None:
+        for text in self._backwards:
+            verdict.note("contradictions", f"count of {text}")
+        for key, count in expected.counts.items():
+            seen = self._counts.get(key, 0)
+            if seen < count:
+                verdict.note("missing", f"count of {key} is {seen}, not {count}")
+            elif seen > count:
+                verdict.note("contradictions", f"count of {key} is {seen}, not {count}")
+        for key in self._counts.keys() - expected.counts.keys():
+            verdict.note("contradictions", f"count of {key} should not be there")

@@ -1,0 +1,112 @@
+"""Clicks at an even rate, good and bad, in an event time that runs faster than the clock.
+
+The load keeps no account: what counts is what the brokers took, and the checker reads that.
+"""
+
+import json
+import random
+import threading
+import time
+from typing import Any
+
+from confluent_kafka import Producer
+
+USERS = 240
+STRANGERS = 12  # users without a profile
+SPEED = 30  # event time per clock time: a 60 s window closes every two seconds
+
+
+def user(number: int) -> str:
+    """Return a user's id."""
+    return f"user-{number:04d}"
+
+
+class Load:
+    """A thread that sends clicks until `stop`."""
+
+    def __init__(self, bootstrap: str, clicks: str, profiles: str, rate: float, seed: int) -> None:
+        self._clicks, self._profiles, self._rate = clicks, profiles, rate
+        self._chance = random.Random(seed)  # noqa: S311 (test data)
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "log_level": 0,  # brokers go away on purpose
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "message.timeout.ms": 0,  # for ever: Kafka is taken away on purpose
+                "reconnect.backoff.max.ms": 1_000,
+            }
+        )
+        self._began_ms = int(time.time() * 1_000) - 3_600_000
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="load", daemon=True)
+        self.sent = 0
+
+    def send_profiles(self) -> None:
+        """Send every profile, and wait until the brokers have them."""
+        for number in range(USERS):
+            name = user(number)
+            profile = {
+                "user_id": name,
+                "name": f"Name {number}",
+                "email": f"{name}@example.com",
+                "country": ("US", "FR", "JP")[number % 3],
+                "plan_tier": ("free", "premium")[number % 2],
+            }
+            self._producer.produce(self._profiles, json.dumps(profile), name)
+        self._producer.flush()
+
+    def start(self) -> None:
+        """Begin to send clicks."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait until the brokers have everything."""
+        self._stop.set()
+        self._thread.join()
+        self._producer.flush(60)
+
+    def _run(self) -> None:
+        began_s, sent = time.monotonic(), 0
+        while not self._stop.wait(0.02):
+            due = int((time.monotonic() - began_s) * self._rate)
+            for _ in range(min(due - sent, 2_000)):
+                self._send(self._began_ms + int((time.monotonic() - began_s) * 1_000) * SPEED)
+                sent += 1
+            self._producer.poll(0)
+            self.sent = sent
+
+    def _send(self, event_ms: int) -> None:
+        key, value = self._click(event_ms - self._chance.randrange(5_000))
+        while True:
+            try:
+                self._producer.produce(self._clicks, value, key, timestamp=event_ms)
+                return
+            except BufferError:
+                self._producer.poll(0.1)
+
+    def _click(self, event_ms: int) -> tuple[str | None, bytes]:
+        chance = self._chance.random()
+        name = user(int(self._chance.random() ** 2 * USERS))
+        click: dict[str, Any] = {
+            "user_id": name,
+            "page_url": f"/p/{self._chance.randrange(50)}",
+            "action": "view",
+            "timestamp": event_ms,
+        }
+        if chance < 0.03:
+            click["action"] = "heartbeat"
+        elif chance < 0.05:
+            click["timestamp"] = max(0, event_ms - 200_000)
+        elif chance < 0.07:
+            name = click["user_id"] = user(USERS + self._chance.randrange(STRANGERS))
+        elif chance < 0.08:
+            return name, b"{not json"
+        elif chance < 0.09:
+            del click["action"]
+        elif chance < 0.095:
+            click["timestamp"] = "yesterday"
+        elif chance < 0.10:
+            return None, json.dumps(click).encode()
+        return name, json.dumps(click).encode()

@@ -1,0 +1,90 @@
+"""What must come out, by a small model of its own that shares no code with the product.
+
+One partition at a time, in the order of offsets. Rules, from the product's documentation: a click that
+cannot be read, or whose user has no profile, is a dead letter; heartbeats are left out; the rest is enriched
+and counted in tumbling windows of event time, unless its window closed (end + grace reached by the greatest
+event time counted in the partition so far): then it is a dead letter as well.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One record of the clicks topic."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(slots=True)
+class Expected:
+    """All that the outputs must hold."""
+
+    enriched: dict[str, dict[str, Any]] = field(default_factory=dict)  # event_id -> value
+    counts: dict[tuple[str, int], int] = field(default_factory=dict)  # (user, window start) -> last count
+    dead: dict[tuple[int, int], str] = field(default_factory=dict)  # (partition, offset) -> reason
+
+
+class Model:
+    """Feed it the clicks of each partition in order; `expected` grows."""
+
+    def __init__(
+        self, clicks_topic: str, profiles: Mapping[str, Mapping[str, Any]], window_ms: int, grace_ms: int
+    ) -> None:
+        self.expected = Expected()
+        self._topic, self._profiles = clicks_topic, profiles
+        self._window_ms, self._grace_ms = window_ms, grace_ms
+        self._stream_ms: dict[int, int] = {}
+
+    def feed(self, records: Iterable[Input]) -> None:
+        """Take in records; those of one partition must come in order."""
+        for record in records:
+            reason = self._one(record)
+            if reason:
+                self.expected.dead[record.partition, record.offset] = reason
+
+    def _one(self, record: Input) -> str:
+        """Take in one record; return why it is a dead letter, or nothing."""
+        if record.key is None:
+            return "null-key"
+        try:
+            click = json.loads(record.value or b"")
+        except ValueError:
+            return "not-json"
+        if any(name not in click for name in ("user_id", "page_url", "action", "timestamp")):
+            return "missing-field"
+        if not isinstance(click["timestamp"], int):
+            return "mistyped-field"
+        profile = self._profiles.get(click["user_id"])
+        if profile is None:
+            return "unmatched"
+        if click["action"] == "heartbeat":
+            return ""
+        event_id = f"{self._topic}-{record.partition}-{record.offset}"
+        self.expected.enriched[event_id] = {
+            "event_id": event_id,
+            "user_id": click["user_id"],
+            "user_name": profile["name"],
+            "country": profile["country"],
+            "plan_tier": profile["plan_tier"],
+            "page_url": click["page_url"],
+            "action": click["action"],
+            "timestamp": click["timestamp"],
+        }
+        return self._count(record.partition, click["user_id"], click["timestamp"])
+
+    def _count(self, partition: int, user: str, event_ms: int) -> str:
+        stream_ms = max(self._stream_ms.get(partition, -1), event_ms)
+        self._stream_ms[partition] = stream_ms
+        start_ms = event_ms // self._window_ms * self._window_ms
+        if start_ms + self._window_ms + self._grace_ms <= stream_ms:
+            return "late"
+        key = user, start_ms
+        self.expected.counts[key] = self.expected.counts.get(key, 0) + 1
+        return ""

@@ -1,0 +1,217 @@
+"""A way to the broker that can be cut, and that can hold back single requests of the Kafka protocol.
+
+The broker gets a listener of its own for this way, whose advertised address is the proxy's port: so a client
+that starts here never finds a way round. Every request starts with its length (4 bytes), its API key and
+version (2 bytes each) and a number that the response repeats (4 bytes): nothing else is looked at.
+"""
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from clickstream_local.parts.kafka import Kafka
+from clickstream_local.ports import HOST, free_port, free_ports
+
+PRODUCE, END_TXN = 0, 26
+PRODUCES_INTO_NEXT = 2  # the held request is let go after so many writes of the next transaction
+
+
+class Proxy:
+    """Listens on `port` and passes on to the broker's listener on `target`."""
+
+    def __init__(self) -> None:
+        self.port, self.target = free_port(), free_port()
+        self.listener = f"VIA{self.port}"
+        self._server = socket.create_server((HOST, self.port))
+        self._pairs: set[_Pair] = set()
+        self._lock = threading.Lock()
+        self._cut = False
+        self._lose_replies = False
+        self.trap: EndTxnTrap | None = None
+        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
+
+    def broker_properties(self, port: int, controller_port: int) -> dict[str, str]:
+        """Return the properties that give a single broker the listener for this proxy."""
+        plain = f"PLAINTEXT://{HOST}:{port}"
+        return {
+            "listeners": f"{plain},CONTROLLER://{HOST}:{controller_port},{self.listener}://{HOST}:{self.target}",
+            "advertised.listeners": f"{plain},{self.listener}://{HOST}:{self.port}",
+            "listener.security.protocol.map": (
+                f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,{self.listener}:PLAINTEXT"
+            ),
+            "inter.broker.listener.name": "PLAINTEXT",
+        }
+
+    def cut(self) -> None:
+        """Break every connection and refuse new ones."""
+        with self._lock:
+            self._cut = True
+            pairs = list(self._pairs)
+        for pair in pairs:
+            pair.close()
+
+    def mend(self) -> None:
+        """Let everything pass again."""
+        with self._lock:
+            self._cut = self._lose_replies = False
+            pairs = list(self._pairs)
+        for pair in pairs:
+            if pair.deaf:
+                pair.close()
+
+    def lose_commit_replies(self) -> None:
+        """Let commits reach the broker and keep its answers, until `mend`."""
+        self._lose_replies = True
+
+    def set_trap(self) -> "EndTxnTrap":
+        """Hold the next EndTxn, break its connection, and deliver it within the transaction after it."""
+        self.trap = EndTxnTrap()
+        return self.trap
+
+    def close(self) -> None:
+        """End."""
+        self._server.close()
+        self.cut()
+
+    def on_request(self, pair: "_Pair", frame: bytes) -> bool:
+        """Look at a request before it goes on; return False when it must not."""
+        (api,) = struct.unpack_from(">h", frame, 4)
+        if api == END_TXN and self._lose_replies:
+            pair.deaf = True
+        return self.trap is None or self.trap.on_request(pair, api, frame)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
+            with self._lock:
+                refused = self._cut
+            broker = None if refused else _connect(self.target)
+            if broker is None:
+                client.close()
+                continue
+            pair = _Pair(client, broker, self)
+            with self._lock:
+                self._pairs.add(pair)
+            pair.start(lambda pair=pair: self._pairs.discard(pair))  # type: ignore[misc]
+
+
+def make_kafka(folder: Path, brokers: int, proxy: Proxy | None) -> Kafka:
+    """Return a cluster, not started; a single broker may be reached by a proxy as well."""
+    ports = free_ports(2 * brokers)
+    properties = proxy.broker_properties(ports[0], ports[1]) if proxy else {}
+    heap_mb = 512 if brokers == 1 else 300
+    return Kafka(folder, brokers=brokers, ports=ports, heap_mb=heap_mb, properties=properties)
+
+
+class EndTxnTrap:
+    """What librdkafka must survive (R18): an EndTxn that arrives a second time, in the wrong transaction."""
+
+    def __init__(self) -> None:
+        self.held = threading.Event()
+        self.delivered = threading.Event()
+        self._pair: _Pair | None = None
+        self._frame = b""
+        self._repeated = False
+        self._produces = 0
+
+    def on_request(self, pair: "_Pair", api: int, frame: bytes) -> bool:
+        """Hold the first EndTxn; count what comes after its repetition; then deliver it."""
+        if self.delivered.is_set():
+            return True
+        if not self.held.is_set():
+            if api != END_TXN:
+                return True
+            self._pair, self._frame = pair, frame
+            pair.close_client_only()
+            self.held.set()
+            return False
+        if api == END_TXN:
+            self._repeated = True
+        elif api == PRODUCE and self._repeated:
+            self._produces += 1
+            if self._produces > PRODUCES_INTO_NEXT and self._pair is not None:
+                with contextlib.suppress(OSError):
+                    self._pair.broker.sendall(self._frame)
+                self.delivered.set()
+        return True
+
+
+class _Pair:
+    """One connection of a client, with its own connection to the broker."""
+
+    def __init__(self, client: socket.socket, broker: socket.socket, proxy: Proxy) -> None:
+        self.client, self.broker, self._proxy = client, broker, proxy
+        self.deaf = False  # answers are swallowed
+        self._keep_broker = False
+        self._ended: Callable[[], None] = lambda: None
+
+    def start(self, ended: Callable[[], None]) -> None:
+        """Begin to pass on, both ways."""
+        self._ended = ended
+        threading.Thread(target=self._requests, daemon=True).start()
+        threading.Thread(target=self._responses, daemon=True).start()
+
+    def close(self) -> None:
+        """Break both connections."""
+        for end in (self.client, self.broker):
+            _shut(end)
+        self._ended()
+
+    def close_client_only(self) -> None:
+        """Break the client's side; the broker sees nothing of it."""
+        self._keep_broker = True
+        _shut(self.client)
+
+    def _requests(self) -> None:
+        with contextlib.suppress(OSError):
+            while (frame := _read_frame(self.client)) is not None:
+                if not self._proxy.on_request(self, frame):
+                    return
+                self.broker.sendall(frame)
+        if not self._keep_broker:
+            self.close()
+
+    def _responses(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self.broker.recv(65_536):
+                if not self.deaf:
+                    self.client.sendall(data)
+        if not self._keep_broker:
+            self.close()
+
+
+def _read_frame(end: socket.socket) -> bytes | None:
+    head = _read(end, 4)
+    if head is None:
+        return None
+    body = _read(end, struct.unpack(">i", head)[0])
+    return None if body is None else head + body
+
+
+def _read(end: socket.socket, size: int) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < size:
+        data = end.recv(size - len(parts))
+        if not data:
+            return None
+        parts += data
+    return bytes(parts)
+
+
+def _connect(port: int) -> socket.socket | None:
+    try:
+        return socket.create_connection((HOST, port), timeout=None)
+    except OSError:
+        return None
+
+
+def _shut(end: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()

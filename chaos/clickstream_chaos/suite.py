@@ -1,0 +1,177 @@
+"""One run: a pipeline under load, faults one after the other, and the checker after each and at the end."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clickstream_local.parts.kafka import Kafka
+from clickstream_local.ports import HOST
+
+from clickstream_chaos.checker import Checker, Verdict
+from clickstream_chaos.load import USERS, Load, user
+from clickstream_chaos.monitor import Monitor
+from clickstream_chaos.pipeline import GRACE_MS, WINDOW_MS, NotInTime, Pipeline, Shape, eventually
+from clickstream_chaos.proxy import Proxy
+
+Say = Callable[[str], None]
+DRAIN_S = 120.0
+
+
+@dataclass(slots=True)
+class Figures:
+    """The result of a run; `line` is the last line of `make chaos`."""
+
+    faults: int = 0
+    lost: int = 0
+    doubled: int = 0
+    contradictions: int = 0
+    failover_s: list[float] = field(default_factory=list)
+    handover_pause_ms: list[float] = field(default_factory=list)
+    restart_s: list[float] = field(default_factory=list)
+    stall_s: list[float] = field(default_factory=list)
+    clicks: int = 0
+
+    def line(self) -> dict[str, Any]:
+        """Return the figures as they are printed; null where nothing was measured."""
+        return {
+            "faults": self.faults,
+            "lost": self.lost,
+            "doubled": self.doubled,
+            "contradictions": self.contradictions,
+            "failover_s_max": _round(max(self.failover_s, default=None)),
+            "handover_pause_ms_p99": _round(quantile(self.handover_pause_ms, 0.99)),
+            "restart_s_p99": _round(quantile(self.restart_s, 0.99)),
+            "lso_stall_s_max": _round(max(self.stall_s, default=None)),
+            "clicks": self.clicks,
+        }
+
+
+def quantile(values: list[float], share: float) -> float | None:
+    """Return the value that `share` of all do not exceed; None of nothing."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else None
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+class Suite:
+    """Everything a fault may touch."""
+
+    def __init__(
+        self,
+        folder: Path,
+        kafka: Kafka,
+        seed: int,
+        say: Say,
+        shape: Shape | None = None,
+        rate: float = 300,
+        proxy: Proxy | None = None,
+    ) -> None:
+        """`proxy`: pod 0's way to the broker."""
+        self.chance = random.Random(seed)  # noqa: S311 (test data)
+        self.say, self.kafka = say, kafka
+        self.proxy = proxy
+        via = {0: f"{HOST}:{proxy.port}"} if proxy else {}
+        self.pipeline = Pipeline(folder, kafka.bootstrap, f"run{seed}", shape or Shape(), pod_bootstraps=via)
+        self.figures = Figures()
+        topic = self.pipeline.topic
+        self.load = Load(kafka.bootstrap, topic("clicks"), topic("profiles"), rate, seed)
+        self.monitor: Monitor
+        self.checker: Checker
+
+    def start(self) -> None:
+        """Start the pipeline with every profile in place, then the load."""
+        pipeline, kafka = self.pipeline, self.kafka
+        pipeline.create_topics()
+        self.load.send_profiles()
+        pipeline.controller().start()
+        for ordinal in range(pipeline.shape.pods):
+            pipeline.pod(ordinal).start()
+        pipeline.wait_until_running(120)
+        partitions = pipeline.shape.partitions
+        self.monitor = Monitor(kafka.bootstrap, pipeline.topic("enriched"), partitions)
+        topics = {name: pipeline.topic(name) for name in ("clicks", "enriched", "metrics", "dead")}
+        self.checker = Checker(kafka.bootstrap, topics, partitions, PROFILES, WINDOW_MS, GRACE_MS)
+        self.monitor.start()
+        self.load.start()
+        self.wait_for_output()
+
+    def wait_for_output(self, timeout_s: float = 120) -> None:
+        """Wait until every partition gives committed output again."""
+        began_s = time.monotonic()
+        eventually(
+            "each partition gives committed output",
+            lambda: min(self.monitor.last_seen_s().values()) > began_s,
+            timeout_s,
+        )
+
+    def inject(self, name: str, fault: Callable[["Suite"], None]) -> bool:
+        """Carry out one fault, wait until all is well again, check; return False when something is wrong."""
+        began_s = time.monotonic()
+        self.say(f"fault {self.figures.faults + 1}: {name}")
+        try:
+            fault(self)
+            self.heal()
+        except NotInTime as error:
+            self.say(f"  STUCK: {error}")
+            self.figures.lost += 1
+            return False
+        self.figures.faults += 1
+        self.figures.stall_s.append(max(self.monitor.pauses_since(began_s).values()))
+        verdict = self.checker.check()
+        self.figures.doubled, self.figures.contradictions = verdict.doubled, verdict.contradictions
+        for example in verdict.examples if verdict.wrong() else []:
+            self.say(f"  WRONG: {example}")
+        return not verdict.wrong()
+
+    def heal(self, timeout_s: float = 120) -> None:
+        """Start whatever ended, and wait until every task runs and gives output."""
+        pipeline = self.pipeline
+        if not any(pipeline.controller(number).is_running() for number in pipeline.controllers()):
+            pipeline.controller().start()
+        for ordinal in range(pipeline.shape.pods):
+            if not pipeline.pod(ordinal).is_running():
+                pipeline.restart_pod(ordinal)
+        pipeline.wait_until_running(timeout_s)
+        self.wait_for_output(timeout_s)
+
+    def owns(self, ordinal: int) -> bool:
+        """Tell whether a pod owns tasks that run."""
+        return ordinal in self.pipeline.owners().values()
+
+    def finish(self) -> Verdict:
+        """Stop the load, wait until everything has come out, and return the last verdict."""
+        self.load.stop()
+        deadline_s = time.monotonic() + DRAIN_S
+        while not (verdict := self.checker.check()).complete():
+            if verdict.wrong() or time.monotonic() > deadline_s:
+                break
+            time.sleep(0.5)
+        self.figures.lost += verdict.missing
+        self.figures.doubled, self.figures.contradictions = verdict.doubled, verdict.contradictions
+        self.figures.clicks = verdict.clicks
+        for example in verdict.examples:
+            self.say(f"  WRONG: {example}")
+        return verdict
+
+    def stop(self) -> None:
+        """Stop everything that was started."""
+        for part in ("monitor", "checker"):
+            if hasattr(self, part):
+                getattr(self, part).stop() if part == "monitor" else getattr(self, part).close()
+        self.pipeline.stop()
+
+
+PROFILES = {
+    user(number): {
+        "name": f"Name {number}",
+        "country": ("US", "FR", "JP")[number % 3],
+        "plan_tier": ("free", "premium")[number % 2],
+    }
+    for number in range(USERS)
+}
