@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -158,6 +159,26 @@ async def test_owner_that_accepts_and_says_nothing_costs_one_time_out_then_a_sta
     assert 0.9 <= first_s < 2.5
     assert second_s < 0.5  # the owner is suspect for a second: it was not asked again
     assert len(asked) == 1
+
+
+async def test_owner_whose_machine_is_gone_costs_a_quarter_of_a_second(tmp_path: Path) -> None:
+    async with with_standby(tmp_path) as cluster:
+        pod = cluster.pods[1]
+        await pod.stop()
+        with contextlib.ExitStack() as sockets:  # a full queue of connections: no SYN is answered
+            listener = sockets.enter_context(socket.socket())
+            listener.bind((pod.host, cluster.admin_port))
+            listener.listen(0)
+            for _ in range(4):
+                filler = sockets.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex((pod.host, cluster.admin_port))
+            started = time.monotonic()
+            status, document, headers = await ask(cluster, 0)
+            took_s = time.monotonic() - started
+    assert (status, document["clicks_last_5min"]) == (200, 2)
+    assert STALENESS in headers
+    assert 0.2 <= took_s < 0.8
 
 
 async def test_silent_owner_without_standby_is_503_with_retry_after(tmp_path: Path) -> None:
