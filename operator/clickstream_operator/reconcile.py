@@ -113,8 +113,7 @@ class Reconciler:
             await self._applier.create_once(peer_key(pipeline, uid, secrets.token_urlsafe(32)))
             return Outcome("changed", 0)
         if steps:
-            await self._apply(document, steps)
-            return Outcome("changed", 0)
+            return await self._apply(document, steps)
         if self._companion:
             await self._companion.pipeline_seen(pipeline, observed)
         return await self._finish(document, pipeline, observed, steps, applied=True)  # 7
@@ -142,17 +141,19 @@ class Reconciler:
         unsettled = not is_settled(status) and (observed.pods or observed.denied or not _has_secrets(status))
         return Outcome("changed" if wrote else "unchanged", SOON_S if unsettled else None)
 
-    async def _apply(self, document: Document, steps: list[Step]) -> None:
+    async def _apply(self, document: Document, steps: list[Step]) -> Outcome:
         for step in steps:
             try:
                 await self._applier.apply(step.wanted)
             except ApiFailure as failure:
-                if failure.code in _REFUSALS and not await self._observer.is_terminating(
-                    document["metadata"]["namespace"]
-                ):
-                    message = f"The API server refuses to {step}: {failure.message}"
-                    await self._write(document, refused_status(document, "ApplyRefused", message[:2000]))
+                if failure.code not in _REFUSALS:
+                    raise
+                if await self._observer.is_terminating(document["metadata"]["namespace"]):
+                    return Outcome("unchanged")  # nothing can be made there, and soon nothing is left
+                message = f"The API server refuses to {step}: {failure.message}"
+                await self._write(document, refused_status(document, "ApplyRefused", message[:2000]))
                 raise
+        return Outcome("changed", 0)
 
     async def _refuse(self, document: Document, reason: str, message: str) -> Outcome:
         await self._write(document, refused_status(document, reason, message))

@@ -50,37 +50,38 @@ class World:
     def namespace(self, name: str) -> str:
         """Make a namespace with a Connect, the Secrets of the examples, and Connect's right to read them."""
         self.plane.kubectl("create", "namespace", name)
-        connect = {
+        documents = [
+            secret(name, "postgres-credentials", username="debezium", password=PASSWORD),
+            *rights(name),
+        ]
+        listed = {"apiVersion": "v1", "kind": "List", "items": documents}
+        self.plane.kubectl("apply", "-f", "-", text=json.dumps(listed))
+        if self.with_strimzi:
+            self.connect(name)
+        return name
+
+    def connect(self, namespace: str) -> None:
+        """Make a Connect that has the plugins."""
+        topics = {f"{use}StorageTopic": f"connect-{use}" for use in ("config", "offset", "status")}
+        document = {
             "apiVersion": "kafka.strimzi.io/v1",
             "kind": "KafkaConnect",
             "metadata": {
                 "name": "events-connect",
-                "namespace": name,
+                "namespace": namespace,
                 "annotations": {"strimzi.io/use-connector-resources": "true"},
             },
             "spec": {
                 "bootstrapServers": "events-kafka-bootstrap:9092",
                 "groupId": "connect",
-                "configStorageTopic": "connect-configs",
-                "offsetStorageTopic": "connect-offsets",
-                "statusStorageTopic": "connect-status",
+                **topics,
                 "replicas": 1,
             },
         }
-        documents = [
-            secret(name, "postgres-credentials", username="debezium", password=PASSWORD),
-            *rights(name),
-        ]
-        if self.with_strimzi:
-            documents.append(connect)
-        self.plane.kubectl(
-            "apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
-        )
-        if self.with_strimzi:
-            status = {"status": {"connectorPlugins": [{"class": p, "type": "source"} for p in PLUGINS]}}
-            path = f"{STRIMZI}/namespaces/{name}/kafkaconnects/events-connect/status"
-            self.plane.request("PATCH", path, status, "application/merge-patch+json")
-        return name
+        path = f"{STRIMZI}/namespaces/{namespace}/kafkaconnects"
+        self.plane.request("POST", path, document)
+        status = {"status": {"connectorPlugins": [{"class": p, "type": "source"} for p in PLUGINS]}}
+        self.plane.merge(f"{path}/events-connect/status", status)
 
     def operator(self, server: str | None = None, **environment: str) -> "OperatorProcess":
         """Start an operator."""

@@ -1,0 +1,192 @@
+"""Two replicas, many pipelines, one namespace only: how the operator is installed and how far it goes."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import Figure
+from controlplane import ControlPlane, Refused, eventually, running
+from standins import STRIMZI
+from world import HERE, OperatorProcess, World, path_of
+
+PIPELINES = 500
+
+
+@pytest.fixture
+def pair(world: World) -> Iterator[list[OperatorProcess]]:
+    operators = [world.operator(CLICKSTREAM_RESYNC_SECONDS="10") for _ in range(2)]
+    yield operators
+    for operator in operators:
+        operator.kill()
+
+
+def leader_of(operators: list[OperatorProcess]) -> OperatorProcess:
+    def find() -> OperatorProcess | None:
+        leaders = [operator for operator in operators if operator.is_leader()]
+        assert len(leaders) <= 1
+        return leaders[0] if leaders else None
+
+    found = eventually(find, 60)
+    assert isinstance(found, OperatorProcess)
+    return found
+
+
+def test_standby_takes_over_from_a_killed_leader(
+    world: World, pair: list[OperatorProcess], figure: Figure
+) -> None:
+    shop = world.namespace("fail-over")
+    leader = leader_of(pair)
+    standby = next(operator for operator in pair if operator is not leader)
+    eventually(lambda: standby.get("/readyz")[0] == 200)
+    world.create(shop)
+    world.wait_ready(shop)
+    leader.kill()
+    killed = time.monotonic()
+    settings = f"/api/v1/namespaces/{shop}/configmaps/storefront-settings"
+    world.plane.request("DELETE", settings)
+    eventually(lambda: world.plane.get(settings), 60, "the standby repairs")
+    took_s = time.monotonic() - killed
+    figure(leader_failover_s=round(took_s, 1))
+    assert took_s <= 15
+
+
+def test_leader_that_stops_in_order_is_followed_at_once(world: World, pair: list[OperatorProcess]) -> None:
+    leader = leader_of(pair)
+    standby = next(operator for operator in pair if operator is not leader)
+    eventually(lambda: standby.get("/readyz")[0] == 200)
+    assert leader.terminate() == 0
+    stopped = time.monotonic()
+    eventually(standby.is_leader, 15)
+    assert time.monotonic() - stopped <= 6
+
+
+def test_operator_that_stops_lets_pipelines_of_a_vanishing_namespace_go(
+    world: World, pair: list[OperatorProcess]
+) -> None:
+    """The operator is in the namespace itself: its pods get SIGTERM while its pipelines have finalizers."""
+    leader = leader_of(pair)
+    for operator in pair:
+        if operator is not leader:
+            operator.kill()
+    shop = world.namespace("vanishing")
+    world.create(shop, deletionPolicy="Delete")
+    world.wait_ready(shop)
+    patch = {"metadata": {"annotations": {"clickstream.dev/paused": "true"}}}
+    world.plane.merge(path_of(shop), patch)
+    world.plane.request("DELETE", f"/api/v1/namespaces/{shop}")
+    assert leader.terminate() == 0
+    eventually(lambda: world.plane.get(f"/api/v1/namespaces/{shop}") is None, 60)
+
+
+def test_many_pipelines_are_looked_at_in_a_minute_within_little_memory(
+    world: World, pair: list[OperatorProcess], figure: Figure
+) -> None:
+    world.namespace("many")
+    world.standins.topics = world.standins.connectors = world.standins.pods = False
+    leader = leader_of(pair)
+    for operator in pair:
+        if operator is not leader:
+            operator.kill()
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number: world.create("many", f"p{number}"), range(PIPELINES)))
+        eventually(lambda: leader.metric("clickstream_operator_pipelines") >= PIPELINES, 120)
+        eventually(lambda: settled(world, leader), 600, "every pipeline was looked at")
+        resync_s = full_resync_s(leader)
+        figure(pipelines=PIPELINES, resync_s=resync_s, rss_mib=round(leader.rss_mib(), 1))
+        assert resync_s <= 60
+        assert leader.rss_mib() <= 400
+    finally:
+        world.standins.topics = world.standins.connectors = world.standins.pods = True
+        leader.kill()
+        world.plane.request("DELETE", f"{path_of('many', '').rstrip('/')}")
+        world.plane.request("DELETE", "/api/v1/namespaces/many")
+
+
+def settled(world: World, leader: OperatorProcess) -> bool:
+    """Tell whether every pipeline has its objects and the queue is empty."""
+    maps = world.plane.items("/api/v1/namespaces/many/configmaps?labelSelector=clickstream.dev/pipeline")
+    return len(maps) == PIPELINES and leader.metric("clickstream_operator_queue_depth") == 0
+
+
+def full_resync_s(leader: OperatorProcess) -> float:
+    """Return how long a restart takes to look at every pipeline once: from empty caches to an empty queue."""
+    leader.kill()
+    began = time.monotonic()
+    leader.start()
+    looks = "clickstream_operator_reconcile_duration_seconds_count"
+    eventually(lambda: leader.is_leader() and leader.metric(looks) >= PIPELINES, 300)
+    return round(time.monotonic() - began, 1)
+
+
+def test_operator_of_one_namespace_needs_no_right_elsewhere(tmp_path: Path) -> None:
+    """Role mode, and Strimzi installed after the operator."""
+    with running(tmp_path, controllers=True) as plane:
+        world = World(plane, with_strimzi=False)
+        try:
+            world.prepare()
+            plane.kubectl("delete", "clusterrolebinding", "clickstream-operator")
+            for namespace in ("shop", "elsewhere"):
+                world.namespace(namespace)
+            bind_in(plane, "shop")
+            operator = world.operator(CLICKSTREAM_NAMESPACES="shop", CLICKSTREAM_RESYNC_SECONDS="5")
+            world.create("shop")
+            world.create("elsewhere")
+            eventually(lambda: world.condition("shop", "TopicsReady")["reason"] == "StrimziMissing", 60)
+            plane.kubectl("apply", "--server-side", "-f", str(HERE / "crds"))
+            install_connect(world, "shop")
+            world.wait_ready("shop", timeout_s=90)
+            assert world.pipeline("elsewhere").get("status") is None
+            assert operator.is_running()
+        finally:
+            world.close()
+
+
+def test_older_strimzi_is_spoken_to_in_its_version(tmp_path: Path) -> None:
+    with running(tmp_path, controllers=True) as plane:
+        world = World(plane, with_strimzi=False)
+        try:
+            world.prepare()
+            for path in sorted((HERE / "crds").glob("*.yaml")):
+                older = path.read_text().replace("- name: v1\n", "- name: v1beta2\n")
+                plane.kubectl("apply", "--server-side", "-f", "-", text=older)
+            world.standins.topics = world.standins.connectors = False
+            world.namespace("shop")
+            operator = world.operator(CLICKSTREAM_RESYNC_SECONDS="5")
+            world.create("shop")
+            topics = f"{STRIMZI.replace('/v1', '/v1beta2')}/namespaces/shop/kafkatopics"
+            eventually(lambda: len(plane.items(topics)) == 10, 60)
+            assert operator.is_running()
+        finally:
+            world.close()
+
+
+def bind_in(plane: ControlPlane, namespace: str) -> None:
+    """Give the operator its role in one namespace only."""
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "clickstream-operator", "namespace": namespace},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "clickstream-operator",
+        },
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "operator"}],
+    }
+    plane.kubectl("apply", "-f", "-", text=json.dumps(binding))
+    with pytest.raises(Refused):
+        plane.request("GET", "/api/v1/namespaces/elsewhere/configmaps", user="operator")
+
+
+def install_connect(world: World, namespace: str) -> None:
+    """Make the Connect that the namespace lacks since Strimzi came later."""
+
+    def served() -> bool:
+        return world.plane.items(f"{STRIMZI}/kafkaconnects") == []
+
+    eventually(served, 30)
+    world.connect(namespace)
