@@ -152,6 +152,7 @@ REFUSED = [
     ("another key", b"bob", body(), "key-mismatch"),
     ("key not UTF-8", b"\xff", body(), "key-mismatch"),
     ("long", b"alice", body(page_url="/" * 70_000), "oversized"),
+    ("null key of a user unknown", None, body(user_id="x"), "null-key"),
     ("long key", b"k" * 2_000, body(user_id="k" * 2_000), "oversized"),
     ("future", b"alice", body(timestamp=T0 + 3_600_001), "too-far-in-future"),
 ]

@@ -11,8 +11,9 @@ from rocksdict import Cache, WriteBufferManager
 
 # What the interpreter, the Kafka client's queues and the query server need, whatever the tasks do; measured.
 BASE_BYTES = 256 << 20
-# A cached user with its share of the dictionary: 560 bytes with one chunk (measured), more with a second one.
-USER_BYTES = 900
+# A cached user with its share of the dictionary: 560 bytes with one chunk (measured), more with a second one
+# and with the profile that expressions read.
+USER_BYTES = 1_000
 MINIMUM_BYTES = 8 << 20
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 

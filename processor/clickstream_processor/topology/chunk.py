@@ -26,7 +26,9 @@ SECOND_MS = 1000
 _HEAD = Struct("<BHII")
 _WINDOW = Struct("<HII")
 _ONE = Struct("<BHIIHII")  # _HEAD and one _WINDOW: what a chunk of tumbling windows has
-_PAIRS = [[bytes((distance, clicks)) for clicks in range(128)] for distance in range(128)]
+# By distance and clicks, both below NEAR: one older second.
+NEAR = 128
+PAIRS = [[bytes((distance, clicks)) for clicks in range(NEAR)] for distance in range(NEAR)]
 
 
 class Chunk:
@@ -103,7 +105,7 @@ class Chunk:
                 self.older = older[: at - 1] + bytes((older[at - 1] + 1,)) + older[at:]
                 return
             if second > this:
-                split = _PAIRS[second - this][older[at - 1]] + _PAIRS[newer - second][1]
+                split = PAIRS[second - this][older[at - 1]] + PAIRS[newer - second][1]
                 self.older = older[: at - 2] + split + older[at:]
                 return
             at, newer = at - 2, this
@@ -209,8 +211,8 @@ def _windows(value: bytes, number: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _pair(distance: int, clicks: int) -> bytes:
-    if distance < 128 and clicks < 128:
-        return _PAIRS[distance][clicks]
+    if distance < NEAR and clicks < NEAR:
+        return PAIRS[distance][clicks]
     return _varint(distance) + _varint(clicks)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from clickstream_processor.errors import EvaluationFailed, MalformedRecord
 from clickstream_processor.topology import keys
-from clickstream_processor.topology.chunk import SECOND_MS, Chunk, read_windows
+from clickstream_processor.topology.chunk import NEAR, PAIRS, SECOND_MS, Chunk, read_windows
 from clickstream_processor.topology.codec import (
     DECODE_ERRORS,
     decode_click,
@@ -237,12 +237,16 @@ class Pipeline:
                 if user.start_ms != start_ms:
                     state.turn(user, start_ms)
                 user.count += 1
-                if event_ms > user.latest_ms:
+                ahead = second - user.second
+                if 0 < ahead < NEAR and user.clicks < NEAR:
+                    user.older += PAIRS[ahead][user.clicks]
+                    user.second = second
+                    user.clicks = 1
                     user.latest_ms = event_ms
-                if second == user.second:
-                    user.clicks += 1
                 else:
                     user.add(second)
+                    if event_ms > user.latest_ms:
+                        user.latest_ms = event_ms
                 if not user.touched:
                     user.touched = 1
                     touched.append(user)
