@@ -30,6 +30,7 @@ ADMIN_PORT 8180 (pod i: + i), KAFKA_CONTROLLER_PORT 9093.
 Downloads are kept in CLICKSTREAM_CACHE (~/.cache/clickstream)."""
 SMOKE = """Run everything on free ports, for about two minutes, and prove the path by an independent count.
 Prints a table of what was checked and, last, one JSON object; exits with 0 only if all held."""
+PLAIN_WIDTH = 160  # of tables in a file or a log
 FORMATTER = argparse.RawDescriptionHelpFormatter
 
 
@@ -40,7 +41,7 @@ class Ended(Exception):
 def main() -> int:
     """Run one command and return the exit status: 0 well, 1 not, 2 wrong arguments."""
     flags = _parser().parse_args()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     try:
         with _ending_on_signals():
             return int(_run(flags, console))
