@@ -132,6 +132,10 @@ def processors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
     if live is None:
         return _false(kind, "NotCreated", "The processors start once their Secrets and topics are there.")
     wanted, status = pipeline.spec.processors.replicas, live.get("status", {})
+    if live["spec"]["replicas"] > wanted:
+        leaving = live["spec"]["replicas"] - wanted
+        message = f"{leaving} pods hand their tasks over and are removed then."
+        return _false(kind, "Draining", message)
     ready = status.get("readyReplicas", 0)
     if status.get("observedGeneration", 0) < live["metadata"].get("generation", 0):
         return _false(kind, "Updating", "The StatefulSet's last change is not yet seen by its controller.")
@@ -168,7 +172,14 @@ def profiles_loaded(pipeline: ClickPipeline, observed: Observed) -> Condition:
 def state_restored(pipeline: ClickPipeline, observed: Observed) -> Condition:
     """Tell whether every task has an owner that is past its restore."""
     kind = "StateRestored"
-    partitions = pipeline.spec.topics.partitions
+    partitions, assignment = pipeline.spec.topics.partitions, observed.assignment
+    if assignment and assignment.problem:
+        return _false(kind, "NotAssigned", observed.redact(assignment.problem), is_fatal=True)
+    if assignment and assignment.kafka:
+        return _false(kind, "KafkaUnreachable", f"The controller cannot use Kafka: {assignment.kafka}")
+    if assignment and assignment.held:
+        message = "More than half of the pods look dead: nothing is moved until some come back."
+        return _false(kind, "Held", message)
     if not observed.pods:
         return _unknown(kind, "NoPodAnswers", "Known once a processor pod answers.")
     stopped = {n: t for n, held in observed.tasks().items() for t in held if t.phase == "stopped"}

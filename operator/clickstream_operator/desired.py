@@ -109,6 +109,34 @@ def missing_secrets(pipeline: ClickPipeline, observed: Observed) -> list[tuple[s
     return missing
 
 
+def may_assign(pipeline: ClickPipeline, observed: Observed) -> bool:
+    """Tell whether a controller can work: its topics and its Kafka user's Secrets are there."""
+    kafka = pipeline.spec.kafka
+    needed = [kafka.tls.ca_secret] if kafka.tls else []
+    needed += [kafka.authentication.user] if kafka.authentication else []
+    missing = {name for name, _ in missing_secrets(pipeline, observed)}
+    return topics_ready(pipeline, observed) and not missing & set(needed)
+
+
+def pods_to_run(pipeline: ClickPipeline, observed: Observed) -> Pods:
+    """Return how many pods to run: fewer only once those that leave hold nothing any more.
+
+    While the controller has not taken office nobody knows what they hold, so they stay.
+    """
+    wanted = pipeline.spec.processors.replicas
+    live = observed.child("StatefulSet", names.names_of(pipeline).statefulset)
+    if live is None or observed.assignment is None or live["spec"]["replicas"] <= wanted:
+        return Pods(wanted)
+    assignment = observed.assignment
+    drained = assignment.term > 0 and not assignment.kafka and not assignment.undrained
+    if drained:
+        return Pods(wanted)
+    # Drift upwards is not kept: a pod that holds nothing and is not wanted may go.
+    return Pods(
+        min(live["spec"]["replicas"], max(assignment.undrained, default=live["spec"]["replicas"] - 1) + 1)
+    )
+
+
 def _topics(pipeline: ClickPipeline, observed: Observed) -> list[Wanted]:
     if not pipeline.spec.topics.manage:
         return []

@@ -68,6 +68,7 @@ class Observer:
             secrets=secrets,
             denied=await self._denied(pipeline, children, secrets),
             pods=await self._pods.states(pipeline, peer_key, wanted) if ready and peer_key else {},
+            kafka_secrets=_of_kafka(pipeline, values),
             redact=redactor(value for (_, name), value in values.items() if not name.endswith(".crt")),
         )
 
@@ -155,6 +156,14 @@ def _kind(name: str, strimzi_version: str | None) -> Kind | None:
     if name in STRIMZI:
         return strimzi_kind(name, strimzi_version) if strimzi_version else None
     return next(kind for kind in BUILT_IN if kind.kind == name)
+
+
+def _of_kafka(pipeline: ClickPipeline, values: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    """Return the values that a Kafka client needs: the brokers' authority and the user's own."""
+    kafka = pipeline.spec.kafka
+    names = {kafka.tls.ca_secret} if kafka.tls else set()
+    names |= {kafka.authentication.user} if kafka.authentication else set()
+    return {where: value for where, value in values.items() if where[0] in names}
 
 
 def _is_running(connector: Document | None) -> bool:

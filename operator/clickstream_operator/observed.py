@@ -38,6 +38,17 @@ class PodState:
 
 
 @dataclass(frozen=True, slots=True)
+class AssignmentState:
+    """What the pipeline's controller knows."""
+
+    term: int = 0  # 0: it has not taken office yet
+    undrained: frozenset[int] = frozenset()  # pods beyond `replicas` that still hold something
+    held: bool = False  # more than half of the pods look dead: nothing is moved
+    kafka: str = ""  # why Kafka cannot be used; empty when it can
+    problem: str = ""  # why it cannot work at all
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything that planning and status look at. Absent is absent, not unknown, unless said."""
 
@@ -50,6 +61,9 @@ class Observed:
     denied: tuple[str, ...] = ()  # Secrets the Connect may not read
     pods: Mapping[int, PodState] = field(default_factory=dict)  # only pods that answered
     twin: str = ""  # another pipeline with the same id on the same Kafka
+    # (secret, key) -> value of what a Kafka client of this pipeline needs.
+    kafka_secrets: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
+    assignment: AssignmentState | None = None  # None: no controller runs here
     redact: Any = field(default=str, repr=False)  # takes every known secret value out of a text
 
     def child(self, kind: str, name: str) -> Document | None:

@@ -5,6 +5,7 @@ anew at any point. An error of the user's becomes a condition; an error of the w
 the queue, which tries the key again.
 """
 
+import dataclasses
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from typing import Protocol
 from clickstream_operator.api import ApiFailure
 from clickstream_operator.apply import Applier, utc_now
 from clickstream_operator.deletion import elapsed_s, next_step
-from clickstream_operator.desired import desired_objects, needed_names, peer_key
+from clickstream_operator.desired import desired_objects, may_assign, needed_names, peer_key, pods_to_run
 from clickstream_operator.errors import InvalidSpec
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.metrics import CONDITION
 from clickstream_operator.observe import Observer
-from clickstream_operator.observed import Document, Observed
+from clickstream_operator.observed import AssignmentState, Document, Observed
 from clickstream_operator.plan import Step, plan
 from clickstream_operator.spec import ClickPipeline, parse
 from clickstream_operator.status import (
@@ -45,10 +46,10 @@ Record = Callable[[Document, str, str, str], None]
 class Companion(Protocol):
     """What else runs for each pipeline on the leader: the controller of the assignment."""
 
-    async def pipeline_seen(self, pipeline: ClickPipeline, observed: Observed) -> None:
-        """Take notice of a pipeline whose spec is sound."""
+    def seen(self, pipeline: ClickPipeline, observed: Observed) -> AssignmentState:
+        """Take notice of a pipeline that may run; return what is known of its assignment."""
 
-    async def pipeline_gone(self, key: Key) -> None:
+    def forget(self, key: Key) -> None:
         """Stop what runs for a pipeline."""
 
 
@@ -103,8 +104,11 @@ class Reconciler:
         if taken := _taken(pipeline, observed):  # 3
             message = f"{', '.join(taken)} exist and are not this pipeline's: rename them, or the pipeline."
             return await self._refuse(document, "NameTaken", message)
+        if self._companion and may_assign(pipeline, observed):
+            observed = dataclasses.replace(observed, assignment=self._companion.seen(pipeline, observed))
         uid = document["metadata"]["uid"]
-        steps = plan(desired_objects(pipeline, uid, self._platform, observed), observed)  # 5
+        pods = pods_to_run(pipeline, observed)
+        steps = plan(desired_objects(pipeline, uid, self._platform, observed, pods), observed)  # 5
         if mode_of(document) in (PAUSED, PLAN_ONLY):
             return await self._finish(document, pipeline, observed, steps, applied=False)  # 7
         if await self._applier.set_finalizer(document, pipeline.spec.deletion_policy == "Delete"):  # 6
@@ -114,8 +118,6 @@ class Reconciler:
             return Outcome("changed", 0)
         if steps:
             return await self._apply(document, steps)
-        if self._companion:
-            await self._companion.pipeline_seen(pipeline, observed)
         return await self._finish(document, pipeline, observed, steps, applied=True)  # 7
 
     async def release(self, key: Key) -> None:
@@ -138,7 +140,10 @@ class Reconciler:
         if mode_of(document) == PLAN_ONLY and pending != (document.get("status", {}).get("plan") or []):
             shown = "; ".join(pending)[:1000] or "nothing would change"
             self._record(document, "Normal", "Planned", f"{len(pending)} changes: {shown}")
-        unsettled = not is_settled(status) and (observed.pods or observed.denied or not _has_secrets(status))
+        draining = observed.assignment is not None and bool(observed.assignment.undrained)
+        unsettled = draining or (
+            not is_settled(status) and (observed.pods or observed.denied or not _has_secrets(status))
+        )
         return Outcome("changed" if wrote else "unchanged", SOON_S if unsettled else None)
 
     async def _apply(self, document: Document, steps: list[Step]) -> Outcome:
@@ -180,7 +185,7 @@ class Reconciler:
         if not self._applier.has_finalizer(document):
             return Outcome("unchanged")
         if self._companion:
-            await self._companion.pipeline_gone(Key(pipeline.namespace, pipeline.name))
+            self._companion.forget(Key(pipeline.namespace, pipeline.name))
         observed = await self._observer.observe(pipeline)
         meta = document["metadata"]
         take = next_step(pipeline, meta["uid"], observed, elapsed_s(document, utc_now()))
@@ -205,7 +210,7 @@ class Reconciler:
     async def _forget(self, key: Key) -> Outcome:
         self._twins.forget(key)
         if self._companion:
-            await self._companion.pipeline_gone(key)
+            self._companion.forget(key)
         for name in _CONDITIONS:
             try:
                 CONDITION.remove(key.namespace, key.name, name)

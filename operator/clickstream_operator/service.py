@@ -11,6 +11,7 @@ import kopf
 
 from clickstream_operator.api import Api, ApiFailure
 from clickstream_operator.apply import Applier
+from clickstream_operator.controllers import Controllers
 from clickstream_operator.errors import InvalidSpec
 from clickstream_operator.health import Health
 from clickstream_operator.leader import Leader
@@ -27,7 +28,7 @@ from clickstream_operator.observe import Observer
 from clickstream_operator.observed import Document
 from clickstream_operator.pods import Pods
 from clickstream_operator.queue import KeyedQueue
-from clickstream_operator.reconcile import Companion, Reconciler
+from clickstream_operator.reconcile import Reconciler
 from clickstream_operator.settings import Settings
 from clickstream_operator.spec import API_GROUP, API_VERSION, PLURAL, parse
 from clickstream_operator.store import Key, Store
@@ -42,9 +43,9 @@ LOOK_S = 120
 class Service:
     """One replica of the operator, inside kopf's event loop."""
 
-    def __init__(self, settings: Settings, companion: Companion | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._companion = companion
+        self._controllers = Controllers() if settings.controllers else None
         self._known: set[Key] = set()
         self._workers: list[asyncio.Task[None]] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -62,7 +63,7 @@ class Service:
         self._observer = Observer(self._api, store, self._pods, lambda: self._watches.strimzi_version)
         applier = Applier(self._api, store)
         self._reconciler = Reconciler(
-            self._observer, applier, settings.platform, self._record, self._companion
+            self._observer, applier, settings.platform, self._record, self._controllers
         )
         self._leader = Leader(
             self._api,
@@ -152,6 +153,8 @@ class Service:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
         self._workers = []
+        if self._controllers:
+            await asyncio.to_thread(self._controllers.stop)
 
     async def _work(self) -> None:
         while True:

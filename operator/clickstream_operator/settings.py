@@ -32,6 +32,7 @@ SETTINGS = (
     Setting("CLICKSTREAM_IDENTITY", "host name", "This replica's name in the Lease."),
     Setting("CLICKSTREAM_RESYNC_SECONDS", "60", "Each pipeline is looked at this often, whatever happens."),
     Setting("CLICKSTREAM_WORKERS", "8", "Pipelines reconciled at the same time."),
+    Setting("CLICKSTREAM_CONTROLLERS", "on", "Whether this operator assigns the tasks: on or off."),
     Setting("CLICKSTREAM_HTTP_HOST", "0.0.0.0", "Address of /livez, /readyz and /metrics."),  # noqa: S104
     Setting("CLICKSTREAM_HTTP_PORT", "8080", "Port of /livez, /readyz and /metrics."),
     Setting("CLICKSTREAM_POD_URL", "", "Admin URL of a pod instead of its cluster name, with {namespace}, "
@@ -40,6 +41,13 @@ SETTINGS = (
     Setting("CLICKSTREAM_LOG_LEVEL", "INFO", "Log level of the operator."),
     Setting("CLICKSTREAM_LOG_FORMAT", "text", "text or json."),
 )  # fmt: skip
+
+
+_CHOICES = {
+    "LOG_FORMAT": ("text", "json"),
+    "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "CONTROLLERS": ("on", "off"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ class Settings:
     identity: str
     resync_s: float
     workers: int
+    controllers: bool
     http_host: str
     http_port: int
     pod_url: str
@@ -71,12 +80,11 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         for name in ("RESYNC_SECONDS", "WORKERS", "HTTP_PORT")
         if not given[name].isdigit() or int(given[name]) < 1
     ]
-    for name, allowed in {
-        "LOG_FORMAT": ("text", "json"),
-        "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
-    }.items():
-        if given[name] not in allowed:
-            problems.append(f"CLICKSTREAM_{name}: {given[name]}: must be one of {', '.join(allowed)}")
+    problems += [
+        f"CLICKSTREAM_{name}: {given[name]}: must be one of {', '.join(allowed)}"
+        for name, allowed in _CHOICES.items()
+        if given[name] not in allowed
+    ]
     if problems:
         raise InvalidSettings("\n".join(problems))
     return Settings(
@@ -94,6 +102,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         identity=environ.get("CLICKSTREAM_IDENTITY") or f"{socket.gethostname()}-{os.getpid()}",
         resync_s=float(given["RESYNC_SECONDS"]),
         workers=int(given["WORKERS"]),
+        controllers=given["CONTROLLERS"] == "on",
         http_host=given["HTTP_HOST"],
         http_port=int(given["HTTP_PORT"]),
         pod_url=given["POD_URL"],

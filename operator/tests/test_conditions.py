@@ -41,6 +41,7 @@ def observed(**changes: Any) -> Observed:
         ("KafkaConnector", "storefront-search"): connector("RUNNING", "RUNNING"),
         ("StatefulSet", "storefront-processor"): {
             "metadata": {"generation": 1},
+            "spec": {"replicas": 3},
             "status": {"observedGeneration": 1, "replicas": 3, "readyReplicas": 3, "updatedReplicas": 3},
         },
     }

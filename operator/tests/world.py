@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,14 @@ class World:
 
     def namespace(self, name: str) -> str:
         """Make a namespace with a Connect, the Secrets of the examples, and Connect's right to read them."""
-        self.plane.kubectl("create", "namespace", name)
-        documents = [
-            secret(name, "postgres-credentials", username="debezium", password=PASSWORD),
-            *rights(name),
-        ]
-        listed = {"apiVersion": "v1", "kind": "List", "items": documents}
-        self.plane.kubectl("apply", "-f", "-", text=json.dumps(listed))
+        post = partial(self.plane.request, "POST")
+        post("/api/v1/namespaces", {"metadata": {"name": name}})
+        credentials = secret(name, "postgres-credentials", username="debezium", password=PASSWORD)
+        post(f"/api/v1/namespaces/{name}/secrets", credentials)
+        role, binding = rights(name)
+        group = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{name}"
+        post(f"{group}/roles", role)
+        post(f"{group}/rolebindings", binding)
         if self.with_strimzi:
             self.connect(name)
         return name
@@ -146,6 +148,7 @@ class OperatorProcess:
             "CLICKSTREAM_POD_URL": pod_url,
             "CLICKSTREAM_IDENTITY": f"operator-{self.port}",
             "CLICKSTREAM_LOG_LEVEL": "INFO",
+            "CLICKSTREAM_CONTROLLERS": "off",  # there is no Kafka here
             **environment,
         }
 
