@@ -36,6 +36,9 @@ SLOW_COMMIT_S = 0.75
 INIT_TRY_S = 5.0  # one wait for init_transactions, which goes on in the client between the waits
 # Records on their way to the brokers above which the input waits: some 100 MB of small records.
 IN_FLIGHT = 300_000
+# What a call on a producer may raise. SystemError: the client sets the exception of a fatal error (fenced, mostly)
+# inside a callback, and the next callback of the same call finds it there.
+CLIENT_ERRORS = (KafkaException, BufferError, SystemError)
 
 
 class Transactions:
@@ -110,12 +113,15 @@ class Transactions:
         if producer is None:
             return
         self._crash.reach("mid")
-        producer.poll(0)
         deadline_s = time.monotonic() + client.TRANSACTION_TIMEOUT_S
-        while len(producer) > IN_FLIGHT:
-            if time.monotonic() > deadline_s:
-                raise TransactionFailed("the brokers take no records")
-            producer.poll(0.01)
+        try:
+            producer.poll(0)
+            while len(producer) > IN_FLIGHT:
+                if time.monotonic() > deadline_s:
+                    raise TransactionFailed("the brokers take no records")
+                producer.poll(0.01)
+        except CLIENT_ERRORS as error:
+            raise TransactionFailed(str(error)) from error
 
     def commit(self, tasks: Sequence[Task], now_ms: int, timeout_s: float) -> None:
         """Commit what the tasks have done since the last commit. Raises TransactionFailed."""
@@ -135,7 +141,7 @@ class Transactions:
             with self._watchdog.guard("commit_transaction", timeout_s):  # 3
                 producer.commit_transaction(timeout_s)
             commit_s = time.monotonic() - commit_s
-        except (KafkaException, BufferError) as error:
+        except CLIENT_ERRORS as error:
             raise TransactionFailed(str(error)) from error
         self.open = False
         self._crash.reach("after-commit")
