@@ -27,9 +27,14 @@ def suite(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Su
 
 @pytest.fixture
 def pipeline(suite: Suite) -> Iterator[Pipeline]:
-    """Give the pipeline with all pods up; afterwards nothing may be doubled or contradicted."""
+    """Give the pipeline with all pods up; afterwards nothing may be doubled or contradicted.
+
+    Pods have a minute to come back: on a loaded machine a start takes long, and nothing shall move for it.
+    """
     suite.heal()
+    fail_over_after(suite.pipeline, "60s")
     yield suite.pipeline
+    fail_over_after(suite.pipeline, "5s")
     suite.heal()
     verdict = suite.checker.check()
     assert not verdict.wrong(), verdict.examples
@@ -44,6 +49,7 @@ def test_tasks_are_spread_over_the_pods_and_each_has_a_standby(pipeline: Pipelin
 def test_a_dead_pods_tasks_go_to_their_standbys_and_the_others_stay(pipeline: Pipeline) -> None:
     eventually("a caught-up standby of each task", lambda: len(standbys(pipeline)) == 6)
     owners, heirs = pipeline.owners(), standbys(pipeline)
+    fail_over_after(pipeline, "5s")
     pipeline.pod(1).kill()
     expected = {p: heirs[p] if owner == 1 else owner for p, owner in owners.items()}
     eventually("the standbys own the dead pod's tasks", lambda: pipeline.owners() == expected)
@@ -96,6 +102,7 @@ def test_a_stale_controller_ends_and_the_new_one_moves_nothing(pipeline: Pipelin
 def test_a_zombie_that_wakes_up_after_its_tasks_were_given_away_does_no_harm(suite: Suite) -> None:
     pipeline = suite.pipeline
     suite.heal()
+    fail_over_after(pipeline, "5s")
     zombie = pipeline.pod(0)
     zombie.suspend()
     eventually("the others own its tasks", lambda: owned_by(pipeline, {1, 2}))
@@ -124,6 +131,19 @@ def epochs(pipeline: Pipeline) -> dict[str, int]:
         for name, task in pipeline.status(ordinal).get("tasks", {}).items()
         if task["role"] == "owner" and task["phase"] == "running"
     }
+
+
+def fail_over_after(pipeline: Pipeline, duration: str) -> None:
+    """Change `failoverAfter`, and wait until the controller knows."""
+    running = next(n for n in pipeline.controllers() if pipeline.controller(n).is_running())
+    log = pipeline.controller(running).log
+    before = log.read_text(errors="replace").count("settings read again")
+    pipeline.shape.failover_after = duration
+    pipeline.write_settings()
+    eventually(
+        "the controller knows",
+        lambda: log.read_text(errors="replace").count("settings read again") > before,
+    )
 
 
 def owned_by(pipeline: Pipeline, pods: set[int]) -> bool:
