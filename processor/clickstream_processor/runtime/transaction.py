@@ -36,8 +36,8 @@ SLOW_COMMIT_S = 0.75
 INIT_TRY_S = 5.0  # one wait for init_transactions, which goes on in the client between the waits
 # Records on their way to the brokers above which the input waits: some 100 MB of small records.
 IN_FLIGHT = 300_000
-# What a call on a producer may raise. SystemError: the client sets the exception of a fatal error (fenced, mostly)
-# inside a callback, and the next callback of the same call finds it there.
+# What a call on a producer may raise. SystemError: the client sets the exception of a fatal error (fenced,
+# mostly) inside a callback, and the next callback of the same call finds it there.
 CLIENT_ERRORS = (KafkaException, BufferError, SystemError)
 
 
