@@ -70,7 +70,9 @@ ENTRYPOINT ["python", "-m", "clickstream_operator"]
 
 # --- connect: Kafka Connect with Debezium's PostgreSQL source and our search sink ------------------------
 FROM base AS plugins
-RUN apt-get update -qq \
+# The manual pages' folder: slim images lack it, and the JDK's installation fails without.
+RUN mkdir -p /usr/share/man/man1 \
+ && apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends maven openjdk-17-jdk-headless > /dev/null \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from charts.dashboards.boards import ALL
+from charts.dashboards.catalogue import ALL
 from charts.dashboards.panels import build
 
 TARGET = Path(__file__).parent.parent / "clickstream" / "dashboards"

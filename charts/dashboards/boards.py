@@ -327,5 +327,3 @@ PROCESSOR = Board(
         ),
     ),
 )
-
-ALL = (PIPELINE, PROCESSOR)

@@ -1,22 +1,45 @@
-"""The sink in a real Kafka Connect worker, with each of the two engines."""
+"""The sink in a real Kafka Connect worker that Prometheus could scrape, with each of the two engines."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from clickstream_local import maven
 from clickstream_local.parts.connect import Connect, build_sink
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.parts.search import ENGINES, OPENSEARCH_JAVA, SearchEngine
+from clickstream_local.ports import HOST, free_port
 from clickstream_local.testing import Topics
 from clickstream_local.tools import java_is_to_be_had
 from indexing import Indexing
 
 pytest_plugins = ["clickstream_local.testing"]
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _built_sink() -> None:
     """Build the jar the worker loads, unless it is current."""
     build_sink()
+
+
+@pytest.fixture(scope="session")
+def exporter_port() -> int:
+    """Give the port on which the worker tells its metrics."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def connect_worker(kafka: Kafka, parts_folder: Path, exporter_port: int) -> Iterator[Connect]:
+    """Give one Kafka Connect worker for the session, with Prometheus' JMX exporter in it."""
+    (agent,) = maven.jars("jmx-exporter", HERE / "jmx-exporter.pom.xml").glob("*.jar")
+    with pytest.MonkeyPatch.context() as patch:
+        option = f"-javaagent:{agent}={HOST}:{exporter_port}:{HERE.parent / 'metrics.yaml'}"
+        patch.setenv("JDK_JAVA_OPTIONS", option)
+        worker = Connect(parts_folder / "connect", kafka)  # keeps the environment it is made in
+    worker.start()
+    yield worker
+    worker.stop()
 
 
 @pytest.fixture(scope="session", params=ENGINES)
