@@ -19,13 +19,17 @@ from clickstream_operator.store import Key, Store
 log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.2, 20.0
-# Strimzi may be installed after the operator.
-DISCOVERY_S = 20.0
+# Strimzi may be installed after the operator, and upgraded under it.
+DISCOVERY_S, UPGRADE_S = 5.0, 60.0
 _PREFERRED = ("v1", "v1beta2")
 
 # (pipelines whose objects changed; kind and namespace of a Connect that changed)
 OnChange = Callable[[set[Key]], None]
 OnConnect = Callable[[str, str], None]
+
+
+class StrimziChanged(Exception):
+    """Strimzi was upgraded. Start anew: every watch and every object speaks the other version then."""
 
 
 class Watcher:
@@ -129,6 +133,7 @@ class Watches:
         self._on_change = on_change
         self._on_connect = on_connect
         self._tasks: list[asyncio.Task[None]] = []
+        self._discovered = False
 
     async def run(self) -> None:
         """Start the watches, look for Strimzi, and keep looking until cancelled."""
@@ -137,7 +142,7 @@ class Watches:
                 self._start(kind)
             while True:
                 await self._discover()
-                await asyncio.sleep(DISCOVERY_S if self.strimzi_version else DISCOVERY_S / 4)
+                await asyncio.sleep(UPGRADE_S if self.strimzi_version else DISCOVERY_S)
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -148,8 +153,6 @@ class Watches:
             await asyncio.sleep(0.02)
         for watcher in list(self.watchers):
             await watcher.synced.wait()
-
-    _discovered = False
 
     @property
     def is_synced(self) -> bool:
@@ -174,8 +177,6 @@ class Watches:
             self._tasks.append(asyncio.create_task(watcher.run(), name=f"watch {kind.plural} {scope or ''}"))
 
     async def _discover(self) -> None:
-        if self.strimzi_version:
-            return
         try:
             group = await self._api.get(f"/apis/{STRIMZI_GROUP}")
         except ApiFailure as failure:
@@ -183,7 +184,9 @@ class Watches:
             return
         served = {version["version"] for version in (group or {}).get("versions", [])}
         version = next((version for version in _PREFERRED if version in served), None)
-        if version:
+        if version and self.strimzi_version and version != self.strimzi_version:
+            raise StrimziChanged(f"Strimzi's resources are served in {version} from here on")
+        if version and not self.strimzi_version:
             log.info("Strimzi is here, its resources are served in %s", version)
             for name in STRIMZI:
                 self._start(strimzi_kind(name, version))

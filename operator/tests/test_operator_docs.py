@@ -1,0 +1,43 @@
+"""What is documented is what there is."""
+
+import re
+
+import pytest
+from clickstream_operator.conditions import conditions_of
+from clickstream_operator.metrics import REGISTRY
+from clickstream_operator.observed import Observed
+from clickstream_operator.settings import SETTINGS, InvalidSettings, read_settings
+from controlplane import REPOSITORY
+from test_manifests_golden import example
+
+TEXT = (REPOSITORY / "docs/operator.md").read_text()
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    kinds = {"counter": "_total", "gauge": "", "histogram": ""}
+    metrics = {f"{family.name}{kinds[family.type]}" for family in REGISTRY.collect()}
+    assert set(re.findall(r"`(clickstream_operator_\w+?)(?:\{[\w,]+\})?`", TEXT)) == metrics
+
+
+def test_every_condition_is_documented() -> None:
+    for condition in conditions_of(example("storefront"), Observed()):
+        assert f"| {condition.type} |" in TEXT
+
+
+def test_every_setting_has_a_meaning_and_wrong_ones_are_all_listed() -> None:
+    assert all(setting.meaning.endswith((".", "cluster.")) for setting in SETTINGS)
+    wrong = {
+        "CLICKSTREAM_WORKERS": "many",
+        "CLICKSTREAM_LOG_FORMAT": "xml",
+        "CLICKSTREAM_CONTROLLERS": "maybe",
+    }
+    with pytest.raises(InvalidSettings) as invalid:
+        read_settings(wrong)
+    for name in (*wrong, "CLICKSTREAM_PROCESSOR_IMAGE"):
+        assert name in str(invalid.value)
+
+
+def test_operator_serves_all_namespaces_unless_told() -> None:
+    environment = {"CLICKSTREAM_PROCESSOR_IMAGE": "registry.test/processor:1"}
+    assert read_settings(environment).namespaces == ()
+    assert read_settings(environment | {"CLICKSTREAM_NAMESPACES": "a, b"}).namespaces == ("a", "b")
