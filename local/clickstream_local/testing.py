@@ -71,7 +71,7 @@ def parts_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def kafka(parts_folder: Path) -> Iterator[Kafka]:
     """Give one broker for the session. A test that stops it starts it again."""
-    broker = Kafka(parts_folder / "kafka")
+    broker = Kafka(parts_folder / "kafka", quick=True)
     broker.start()
     yield broker
     broker.stop()
@@ -80,7 +80,7 @@ def kafka(parts_folder: Path) -> Iterator[Kafka]:
 @pytest.fixture
 def three_brokers(tmp_path: Path) -> Iterator[Kafka]:
     """Give three brokers of the test's own."""
-    cluster = Kafka(tmp_path / "kafka", brokers=3, heap_mb=300)
+    cluster = Kafka(tmp_path / "kafka", brokers=3, heap_mb=300, quick=True)
     cluster.start()
     yield cluster
     cluster.stop()
@@ -130,7 +130,7 @@ def search_engine(request: pytest.FixtureRequest) -> SearchEngine:
 @pytest.fixture(scope="session")
 def connect_worker(kafka: Kafka, parts_folder: Path) -> Iterator[Connect]:
     """Give one Kafka Connect worker for the session, with Debezium and the built search sink."""
-    worker = Connect(parts_folder / "connect", kafka)
+    worker = Connect(parts_folder / "connect", kafka, quick=True)
     worker.start()
     yield worker
     worker.stop()

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from clickstream_local import maven, tools
 from clickstream_local.errors import CannotStart, DeadlinePassed, PartFailed
 from clickstream_local.maven import Say, silent
-from clickstream_local.parts.kafka import HERE, LOGGING, Kafka, kafka_jars
+from clickstream_local.parts.kafka import HERE, LOGGING, QUICK, Kafka, kafka_jars
 from clickstream_local.ports import HOST, free_port
 from clickstream_local.process import Process
 from clickstream_local.web import request
@@ -67,6 +67,7 @@ class Connect:
         port: int | None = None,
         secrets: Path | None = None,
         with_sink: bool = True,
+        quick: bool = False,
         properties: dict[str, str] | None = None,
         say: Say = silent,
     ) -> None:
@@ -80,7 +81,7 @@ class Connect:
         self._properties = properties or {}
         self._debezium = debezium(say)
         java = tools.java(say=say)
-        memory = ["-Xms64m", "-Xmx768m", "-XX:+UseSerialGC"]
+        memory = ["-Xms64m", "-Xmx768m", "-XX:+UseSerialGC", *(QUICK if quick else ())]
         main = ["-cp", f"{kafka_jars(say)}/*", "org.apache.kafka.connect.cli.ConnectDistributed"]
         self._process = Process(
             "Kafka Connect",
@@ -180,7 +181,7 @@ class Connect:
             "listeners": f"http://{HOST}:{self.port}",
             "rest.advertised.host.name": HOST,
             "plugin.path": str(plugins),
-            "plugin.discovery": "hybrid_warn",
+            "plugin.discovery": "service_load",  # every plugin here has a manifest; scanning costs 10 CPU seconds
             "offset.flush.interval.ms": "5000",
             "topic.creation.enable": "false",
             **self._properties,

@@ -17,6 +17,7 @@ from clickstream_local.process import Process, stop_all
 
 HERE = Path(__file__).parent
 LOGGING = f"-Dlog4j2.configurationFile={HERE / 'log4j2.yaml'}"
+QUICK = ("-XX:TieredStopAtLevel=1",)  # half the CPU of a start, a third less throughput: for tests
 START_TIMEOUT_S = 120.0  # a loaded machine takes 20 s for three brokers
 
 
@@ -45,12 +46,13 @@ class Kafka:
         brokers: int = 1,
         ports: list[int] | None = None,
         heap_mb: int = 512,
+        quick: bool = False,
         properties: dict[str, str] | None = None,
         say: Say = silent,
     ) -> None:
         """`ports`: two a broker (clients, controller), free ones when None. `properties` override ours."""
         self._folder = folder
-        self._heap_mb = heap_mb
+        self._memory = ["-Xms64m", f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", *(QUICK if quick else ())]
         self._properties = properties or {}
         self._java = tools.java(say=say)
         self._jars = kafka_jars(say)
@@ -119,11 +121,10 @@ class Kafka:
         return set(alive) <= set(brokers)
 
     def _process(self, node: Node) -> Process:
-        memory = ["-Xms64m", f"-Xmx{self._heap_mb}m", "-XX:+UseSerialGC"]
         main = ["-cp", f"{self._jars}/*", "kafka.Kafka", str(self._configuration(node))]
         return Process(
             "Kafka" if len(self.nodes) == 1 else f"Kafka broker {node.number}",
-            [self._java.program, *memory, LOGGING, *main],
+            [self._java.program, *self._memory, LOGGING, *main],
             log=self._folder / f"kafka-{node.number}.log",
             stop_timeout_s=20,
         )
