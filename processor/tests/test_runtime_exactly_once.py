@@ -207,11 +207,7 @@ def test_a_lost_positions_topic_stops_the_tasks_instead_of_starting_over(rig: Ri
     rig.start()
     rig.wait_until_handled()
     rig.processes[0].stop()
-    admin = AdminClient({"bootstrap.servers": rig.kafka.bootstrap})
-    topic = f"{rig.id}-positions"
-    ends = {TopicPartition(topic, partition, -1): partition for partition in range(2)}
-    for future in admin.delete_records(list(ends)).values():
-        future.result(10)
+    rig.create_again(f"{rig.id}-positions")
     rig.start()
     eventually(lambda: set(rig.phases().values()) == {"stopped"}, "stopped")
     assert "position" in rig.status()["tasks"]["clicks-0"]["detail"]

@@ -3,7 +3,6 @@
 Two workers in this process on a real broker; the assignment is written by the test, as the controller would.
 """
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,7 +77,8 @@ class Pair:
             worker.start()
 
     def _worker(self, ordinal: int) -> Worker:
-        chosen = settings.load({**os.environ, **self.rig.environment(ordinal)})
+        environment = self.rig.environment(ordinal) | {"CLICKSTREAM_ASSIGNMENT": "control"}
+        chosen = settings.load(environment)
         directory, script = self.directories[ordinal], self.scripts[ordinal]
         return Worker(chosen, plan_of(chosen), compile_programs(chosen), directory, script, MEMORY)
 

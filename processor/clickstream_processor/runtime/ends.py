@@ -42,6 +42,11 @@ def read_logs(admin: AdminClient, keys: Iterable[LogKey]) -> dict[LogKey, Log]:
     return {key: Log(lows[key], highs[key]) for key in wanted}
 
 
+def read_high_watermarks(admin: AdminClient, keys: Iterable[LogKey]) -> dict[LogKey, int]:
+    """Return the end of each log, open transactions included. Raises KafkaException; blocks 10 s at most."""
+    return _wait(_request(admin, list(keys), _LAST, IsolationLevel.READ_UNCOMMITTED))
+
+
 class EndsWatch:
     """Asks again and again without blocking; one request is under way at most."""
 
@@ -76,10 +81,15 @@ def topic_setting(admin: AdminClient, topic: str, name: str) -> int | None:
         return None
 
 
-def _request(admin: AdminClient, keys: list[LogKey], spec: OffsetSpec) -> dict[LogKey, Future[Any]]:
+def _request(
+    admin: AdminClient,
+    keys: list[LogKey],
+    spec: OffsetSpec,
+    isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+) -> dict[LogKey, Future[Any]]:
     futures = admin.list_offsets(
         {TopicPartition(topic, partition): spec for topic, partition in keys},
-        isolation_level=IsolationLevel.READ_COMMITTED,
+        isolation_level=isolation,
         request_timeout=REQUEST_TIMEOUT_S,
     )
     return {(tp.topic, tp.partition): future for tp, future in futures.items()}

@@ -85,6 +85,7 @@ class Restoration:
     wait_for_snapshot: bool
     skip: str = ""  # a rule switched off, for the fault suite
     step: Step = Step.OPENING
+    fenced: bool = False  # the former owners are
     store: TaskStore | None = None
     logs: TaskLogs = NOT_ASKED
     position: Position | None = None
@@ -140,7 +141,7 @@ class Restoration:
 
     def promote(self, goal: Goal) -> None:
         """Let a standby become the owner: fence, ask anew, read what is still missing."""
-        self.goal = goal
+        self.goal, self.fenced = goal, False
         self.begun_s = time.monotonic()
         if self.store is not None:
             self.step = Step.ASKING

@@ -10,14 +10,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, cast
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
 from clickstream_processor import metrics
-from clickstream_processor.directory import Phase, Role
 from clickstream_processor.errors import (
     LayoutChanged,
     MalformedRecord,
@@ -29,14 +26,28 @@ from clickstream_processor.errors import (
 )
 from clickstream_processor.runtime import client
 from clickstream_processor.runtime.crash import CrashPoints
-from clickstream_processor.runtime.ends import EndsWatch, LogKey, read_logs, topic_setting
+from clickstream_processor.runtime.ends import (
+    EndsWatch,
+    LogKey,
+    read_high_watermarks,
+    read_logs,
+    topic_setting,
+)
 from clickstream_processor.runtime.leftovers import Leftovers
+from clickstream_processor.runtime.log_reader import LogReader
+from clickstream_processor.runtime.outcomes import (
+    Outcome,
+    Progress,
+    Refused,
+    Restored,
+    Withdrawn,
+    progress_of,
+)
 from clickstream_processor.runtime.recovery import DAY_MS, Limits
 from clickstream_processor.runtime.restoration import Goal, Restoration, Step, TaskLogs
-from clickstream_processor.runtime.snapshot import says_complete
+from clickstream_processor.runtime.snapshot import SnapshotGate
 from clickstream_processor.runtime.watchdog import Watchdog
 from clickstream_processor.settings import Settings
-from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.memory import StateMemory
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology.pipeline import Message as Record
@@ -47,55 +58,11 @@ log = logging.getLogger(__name__)
 BATCH = 5_000  # records a read: a RocksDB write of them holds the interpreter's lock for some 3 ms
 POLL_S = 0.05
 IDLE_S = 0.25
+OPEN_RETRY_S = 0.02  # between looks at a transaction whose markers are on their way
 RETRY_S = 0.5  # between requests to brokers that do not answer
 MEASURE_EVERY_S = 1.0
 # What stops a task here and leaves its state alone.
 STOPS = (PositionLost, StateTooNew, StateUnavailable, LayoutChanged, MalformedRecord)
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """An owner's state is complete; the worker may start the task."""
-
-    goal: Goal
-    store: TaskStore
-    position: Position | None  # None: the task was never started
-    clicks_from: int
-    profiles_from: int
-    took_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The task cannot be had; its store is closed. `detail` says why and what to do."""
-
-    goal: Goal
-    detail: str
-    retry: bool = False  # the volume may serve it again later
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """The goal was taken back; the store, if open, is the worker's again."""
-
-    goal: Goal
-    store: TaskStore | None
-
-
-Outcome: TypeAlias = Restored | Refused | Withdrawn
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What the directory shows of a task that is here."""
-
-    token: int
-    role: Role
-    phase: Phase
-    store: TaskStore | None
-    as_of_ms: int
-    lag_records: int
-    stream_ms: int
 
 
 class RestorerThread:
@@ -123,8 +90,6 @@ class RestorerThread:
         self.failed: BaseException | None = None  # what ended the thread; the process must exit
         self._tasks: dict[int, Restoration] = {}
         self._limits: Limits | None = None
-        self._snapshot_done = False
-        self._snapshot_asked = False
         self._retry_at_s = 0.0
         self._measured_s = 0.0
         self._thread = threading.Thread(target=self._run, name="restorer", daemon=True)
@@ -163,9 +128,10 @@ class RestorerThread:
 
     def _run(self) -> None:
         try:
-            self._consumer = client.make_consumer(self._settings, "restore")
+            self._reader = LogReader(client.make_consumer(self._settings, "restore"))
             self._admin = client.make_admin(self._settings, "restore-admin")
             self._ends = EndsWatch(self._admin)
+            self._snapshot = SnapshotGate(self._settings.notifications_topic, self._admin, self._reader)
             while not self._ended.is_set():
                 self._turn()
         except BaseException as error:  # handed to the worker, which ends the process
@@ -192,7 +158,7 @@ class RestorerThread:
         for task in list(self._tasks.values()):
             self._advance(task)
         self._measure()
-        self.progress = {p: _progress(task) for p, task in self._tasks.items()}
+        self.progress = {p: progress_of(task) for p, task in self._tasks.items()}
 
     def _accept(self, goal: Goal) -> None:
         held = self._tasks.get(goal.partition)
@@ -217,7 +183,7 @@ class RestorerThread:
 
     def _leave(self, task: Restoration) -> None:
         del self._tasks[task.partition]
-        self._unassign(self._assigned(task.partition))
+        self._reader.forget(self._task_keys(task.partition))
 
     def _refuse(self, task: Restoration, error: ProcessorError) -> None:
         self._leave(task)
@@ -252,23 +218,39 @@ class RestorerThread:
         if not tasks or time.monotonic() < self._retry_at_s:
             return
         own = self._settings.pod.ordinal
-        fence = sorted({o for task in tasks if task.owner for o in task.goal.fence if o != own})
+        fence = sorted({o for task in tasks if not task.fenced for o in task.goal.fence if o != own})
         try:
             if fence:
                 self._crash.reach("before-fence")
                 for ordinal in fence:
                     self._fence(ordinal)
                 self._crash.reach("after-fence")
-            with self._watchdog.guard("list offsets", 20.0):
+            for task in tasks:
+                task.fenced = True
+            with self._watchdog.guard("list offsets", 30.0):
+                written = read_high_watermarks(self._admin, self._own_keys(tasks))
                 logs = read_logs(self._admin, self._log_keys(task.partition for task in tasks))
         except KafkaException as error:
             log.warning("cannot prepare a restore yet: %s", error)
             self._retry_at_s = time.monotonic() + RETRY_S
             return
         for task in tasks:
+            own_keys = self._own_keys([task])
+            if any(logs[key].high < written[key] for key in own_keys):
+                self._retry_at_s = time.monotonic() + OPEN_RETRY_S
+                continue
             task.asked(TaskLogs(*(logs[key] for key in self._log_keys([task.partition]))))
             if task.tries == 1 and task.positions_next == task.positions_from:
-                self._assign([(self._settings.positions_topic, task.partition, task.positions_next)])
+                self._reader.follow([(self._settings.positions_topic, task.partition, task.positions_next)])
+
+    def _own_keys(self, tasks: Iterable[Restoration]) -> list[LogKey]:
+        """Return the logs that only a task's owner writes, of tasks to be owned.
+
+        A commit is answered before its markers are written: until they are, the last stable offset hides a
+        transaction that is decided. So an owner waits until nothing is open in these logs.
+        """
+        topics = (self._settings.changelog_topic, self._settings.positions_topic)
+        return [(topic, task.partition) for task in tasks if task.owner for topic in topics]
 
     def _fence(self, ordinal: int) -> None:
         """Abort what a former owner has open, and refuse what it may still send (R2)."""
@@ -278,6 +260,12 @@ class RestorerThread:
             producer.init_transactions(client.TRANSACTION_TIMEOUT_S)
         log.info("fenced pod %d in %.2f s", ordinal, time.monotonic() - begun_s)
         metrics.PRODUCERS.labels("fence").inc()
+
+    def _tail_keys(self, partition: int) -> tuple[LogKey, LogKey]:
+        return (self._settings.changelog_topic, partition), (self._settings.topics.profiles, partition)
+
+    def _task_keys(self, partition: int) -> list[LogKey]:
+        return [*self._tail_keys(partition), (self._settings.positions_topic, partition)]
 
     def _log_keys(self, partitions: Iterable[int]) -> list[LogKey]:
         topics = self._settings.topics
@@ -305,30 +293,18 @@ class RestorerThread:
 
     def _read(self) -> None:
         """Take one batch of whatever comes, and apply it partition by partition."""
-        records: dict[LogKey, list[Record]] = {}
-        ends: dict[LogKey, int] = {}
         with self._watchdog.guard("consume", POLL_S):
-            batch = self._consumer.consume(BATCH, POLL_S)
-        for message in batch:
-            topic, partition, error = message.topic(), message.partition(), message.error()
-            if topic is None or partition is None:
-                log.warning("restore: %s", error)
-            elif error is None:
-                records.setdefault((topic, partition), []).append(cast(Record, message))
-            elif error.code() == KafkaError._PARTITION_EOF:
-                ends[(topic, partition)] = message.offset() or 0
-            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
-                self._lost(topic, partition, str(error))
-            else:
-                log.warning("restore of %s-%d: %s", topic, partition, error)
-        for (topic, partition), messages in records.items():
+            batch = self._reader.read(BATCH, POLL_S)
+        for (topic, partition), detail in batch.lost.items():
+            self._lost(topic, partition, detail)
+        for (topic, partition), messages in batch.records.items():
             self._apply(topic, partition, messages)
-        for (topic, partition), offset in ends.items():
+        for (topic, partition), offset in batch.reached.items():
             self._reached(topic, partition, offset)
 
     def _apply(self, topic: str, partition: int, messages: list[Record]) -> None:
         if topic == self._settings.notifications_topic:
-            self._notified(messages)
+            self._snapshot.take(messages)
             return
         task = self._tasks.get(partition)
         if task is None:
@@ -369,7 +345,7 @@ class RestorerThread:
             self._start_over(task)
 
     def _start_over(self, task: Restoration) -> None:
-        self._unassign(self._assigned(task.partition))
+        self._reader.forget(self._task_keys(task.partition))
         fresh = Restoration(
             task.goal, self._plan, task.limits, wait_for_snapshot=task.wait_for_snapshot, skip=task.skip
         )
@@ -403,8 +379,8 @@ class RestorerThread:
         if not found:
             positions = (self._settings.positions_topic, task.partition)
             task.look_back()
-            self._unassign([positions])
-            self._assign([(*positions, task.positions_next)])
+            self._reader.forget([positions])
+            self._reader.follow([(*positions, task.positions_next)])
             return
         recovery = task.decide(_now_ms())
         if task.changelog_next >= 0:  # a promoted standby reads on where it is
@@ -419,7 +395,7 @@ class RestorerThread:
             task.wipe_profiles()
         task.reads_from(recovery)
         partition, settings = task.partition, self._settings
-        self._assign(
+        self._reader.follow(
             [
                 (settings.changelog_topic, partition, task.changelog_next),
                 (settings.topics.profiles, partition, task.profiles_next),
@@ -427,8 +403,8 @@ class RestorerThread:
         )
 
     def _wait_for_snapshot(self, task: Restoration) -> None:
-        if not self._snapshot_done:
-            self._watch_notifications()
+        if not self._snapshot.complete:
+            self._snapshot.watch()
         elif time.monotonic() >= self._retry_at_s:
             try:
                 key = (self._settings.topics.profiles, task.partition)
@@ -439,26 +415,6 @@ class RestorerThread:
                 return
             task.wait_for_snapshot = False
             task.step = Step.READING
-
-    def _watch_notifications(self) -> None:
-        if self._snapshot_asked or time.monotonic() < self._retry_at_s:
-            return
-        key = (self._settings.notifications_topic, 0)
-        try:
-            low = read_logs(self._admin, [key])[key].low
-        except KafkaException as error:
-            log.warning("cannot read the source's notifications yet: %s", error)
-            self._retry_at_s = time.monotonic() + RETRY_S
-            return
-        log.info("waiting for the source's snapshot to be complete, as %s will say", key[0])
-        self._assign([(*key, low)])
-        self._snapshot_asked = True
-
-    def _notified(self, messages: list[Record]) -> None:
-        if not self._snapshot_done and any(says_complete(message.value()) for message in messages):
-            log.info("the source's snapshot is complete")
-            self._snapshot_done = True
-            self._unassign([(self._settings.notifications_topic, 0)])
 
     def _finish(self, task: Restoration) -> None:
         """Check the clicks' log, close the restore and hand the store over."""
@@ -488,23 +444,6 @@ class RestorerThread:
             self._measured_s = now_s
             self._ends.ask(itertools.chain.from_iterable(self._tail_keys(p) for p in self._tasks))
 
-    # --- the consumer's assignment ----------------------------------------------------------------------
-
-    def _tail_keys(self, partition: int) -> tuple[LogKey, LogKey]:
-        return (self._settings.changelog_topic, partition), (self._settings.topics.profiles, partition)
-
-    def _assigned(self, partition: int) -> list[LogKey]:
-        positions = (self._settings.positions_topic, partition)
-        own = {*self._tail_keys(partition), positions}
-        return [key for tp in self._consumer.assignment() if (key := (tp.topic, tp.partition)) in own]
-
-    def _assign(self, offsets: list[tuple[str, int, int]]) -> None:
-        self._consumer.incremental_assign([TopicPartition(*offset) for offset in offsets])
-
-    def _unassign(self, keys: list[LogKey]) -> None:
-        if keys:
-            self._consumer.incremental_unassign([TopicPartition(*key) for key in keys])
-
 
 def task_path(data_dir: Path, partition: int) -> Path:
     """Return the directory of a task's database."""
@@ -523,19 +462,6 @@ def _discard(store: TaskStore, *, destroy: bool) -> None:
     close_store(store)
     if destroy:
         TaskStore.destroy(store.path)
-
-
-def _progress(task: Restoration) -> Progress:
-    readable = task.tailing or (task.store is not None and task.store.checkpoint.position is not None)
-    return Progress(
-        token=task.goal.token,
-        role=task.goal.role,
-        phase=task.phase,
-        store=task.store if readable else None,
-        as_of_ms=task.as_of_ms,
-        lag_records=task.lag_records,
-        stream_ms=-1 if task.position is None else task.position.stream_ms,
-    )
 
 
 def _now_ms() -> int:

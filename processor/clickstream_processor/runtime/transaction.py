@@ -36,6 +36,9 @@ SLOW_COMMIT_S = 0.75
 INIT_TRY_S = 5.0  # one wait for init_transactions, which goes on in the client between the waits
 # Records on their way to the brokers above which the input waits: some 100 MB of small records.
 IN_FLIGHT = 300_000
+# What a call of the producer may raise. SystemError: the client sets the exception of a fatal error (being
+# fenced is one) while it goes on calling delivery callbacks, whose results Python then finds inconsistent.
+CLIENT_ERRORS = (KafkaException, BufferError, SystemError)
 # What a call on a producer may raise. SystemError: the client sets the exception of a fatal error (fenced,
 # mostly) inside a callback, and the next callback of the same call finds it there.
 CLIENT_ERRORS = (KafkaException, BufferError, SystemError)
@@ -68,7 +71,7 @@ class Transactions:
                 metrics.PRODUCERS.labels(cause).inc()
             with self._watchdog.guard("init_transactions", client.TRANSACTION_TIMEOUT_S):
                 self._next.init_transactions(INIT_TRY_S)
-        except KafkaException as error:
+        except CLIENT_ERRORS as error:
             log.warning("transactional producer not initialised yet: %s", error)
             if not _goes_on(error):
                 _drop(self._next)
@@ -102,7 +105,7 @@ class Transactions:
             raise TransactionFailed("there is no producer")
         try:
             self._producer.begin_transaction()
-        except KafkaException as error:
+        except CLIENT_ERRORS as error:
             raise TransactionFailed(str(error)) from error
         self.open = True
         self._crash.reach("after-begin")
@@ -230,10 +233,10 @@ def _dead_letter(
     produce(topic, message.value(), message.key(), partition, None, None, max(0, timestamp_ms), headers)
 
 
-def _goes_on(error: KafkaException) -> bool:
+def _goes_on(error: BaseException) -> bool:
     """Tell whether init_transactions goes on in the client and is to be awaited again."""
     cause = error.args[0]
-    return bool(cause.retriable()) and not cause.fatal()
+    return isinstance(cause, KafkaError) and cause.retriable() and not cause.fatal()
 
 
 def _drop(producer: Producer | None) -> None:

@@ -1,0 +1,60 @@
+"""Reads any partitions from given offsets, in batches: changelogs, profiles, positions, notifications."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import cast
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from clickstream_processor.runtime.ends import LogKey
+from clickstream_processor.topology.pipeline import Message as Record
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class LogBatch:
+    """What one read gave, by partition. Records come before the end they were read to."""
+
+    records: dict[LogKey, list[Record]] = field(default_factory=dict)
+    reached: dict[LogKey, int] = field(default_factory=dict)  # position at the end (R10)
+    lost: dict[LogKey, str] = field(default_factory=dict)  # the log does not have the offset asked for
+
+
+class LogReader:
+    """One consumer and what it follows. Used by one thread."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._followed: set[LogKey] = set()
+
+    def follow(self, offsets: Iterable[tuple[str, int, int]]) -> None:
+        """Read these logs too: (topic, partition, offset)."""
+        wanted = list(offsets)
+        self._consumer.incremental_assign([TopicPartition(*offset) for offset in wanted])
+        self._followed.update((topic, partition) for topic, partition, _ in wanted)
+
+    def forget(self, keys: Iterable[LogKey]) -> None:
+        """Read those of these logs that are followed no more; what is prefetched is dropped."""
+        known = self._followed.intersection(keys)
+        if known:
+            self._consumer.incremental_unassign([TopicPartition(*key) for key in known])
+            self._followed -= known
+
+    def read(self, count: int, wait_s: float) -> LogBatch:
+        """Return at most `count` records; waits for all of them, but no longer than `wait_s`."""
+        batch = LogBatch()
+        for message in self._consumer.consume(count, wait_s):
+            topic, partition, error = message.topic(), message.partition(), message.error()
+            if topic is None or partition is None:
+                log.warning("restore: %s", error)
+            elif error is None:
+                batch.records.setdefault((topic, partition), []).append(cast(Record, message))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                batch.reached[topic, partition] = message.offset() or 0
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                batch.lost[topic, partition] = str(error)
+            else:
+                log.warning("restore of %s-%d: %s", topic, partition, error)
+        return batch

@@ -1,0 +1,68 @@
+"""What the restorer answers to a goal, and what it shows of tasks on their way."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from clickstream_processor.directory import Phase, Role
+from clickstream_processor.runtime.restoration import Goal, Restoration
+from clickstream_processor.state.checkpoint import Position
+from clickstream_processor.state.store import TaskStore
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """An owner's state is complete; the worker may start the task."""
+
+    goal: Goal
+    store: TaskStore
+    position: Position | None  # None: the task was never started
+    clicks_from: int
+    profiles_from: int
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The task cannot be had; its store is closed. `detail` says why and what to do."""
+
+    goal: Goal
+    detail: str
+    retry: bool = False  # the volume may serve it again later
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The goal was taken back; the store, if open, is the worker's again."""
+
+    goal: Goal
+    store: TaskStore | None
+
+
+Outcome: TypeAlias = Restored | Refused | Withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the directory shows of a task that is here."""
+
+    token: int
+    role: Role
+    phase: Phase
+    store: TaskStore | None
+    as_of_ms: int
+    lag_records: int
+    stream_ms: int
+
+
+def progress_of(task: Restoration) -> Progress:
+    """Return what the directory shows of a task."""
+    readable = task.tailing or (task.store is not None and task.store.checkpoint.position is not None)
+    return Progress(
+        token=task.goal.token,
+        role=task.goal.role,
+        phase=task.phase,
+        store=task.store if readable else None,
+        as_of_ms=task.as_of_ms or (task.store.checkpoint.proved_at_ms if task.store is not None else 0),
+        lag_records=task.lag_records,
+        stream_ms=-1 if task.position is None else task.position.stream_ms,
+    )
