@@ -181,7 +181,7 @@ class Connect:
             "listeners": f"http://{HOST}:{self.port}",
             "rest.advertised.host.name": HOST,
             "plugin.path": str(plugins),
-            "plugin.discovery": "service_load",  # every plugin here has a manifest; scanning costs 10 CPU seconds
+            "plugin.discovery": "service_load",  # all have manifests; a scan takes 10 CPU seconds
             "offset.flush.interval.ms": "5000",
             "topic.creation.enable": "false",
             **self._properties,
