@@ -1,0 +1,105 @@
+"""End to end: from the producer's call to the moment a reader of committed records has the enriched click."""
+
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from clickstream_local.parts.kafka import Kafka
+from confluent_kafka import Consumer, Producer, TopicPartition, murmur2
+
+from clickstream_bench.systems import System, Topics
+from clickstream_bench.traffic import PARTITIONS
+
+USERS = 1_000
+WARM_UP_S = 5.0
+FIRST_OUTPUT_S = 90.0
+
+
+@dataclass(slots=True)
+class SteadyClicks(threading.Thread):
+    """Produces clicks at a steady rate until told to stop; the page says when (ns)."""
+
+    bootstrap: str
+    topic: str
+    rate: float
+
+    def __post_init__(self) -> None:
+        threading.Thread.__init__(self, daemon=True)
+        self.ended = threading.Event()
+
+    __hash__ = threading.Thread.__hash__
+
+    def run(self) -> None:
+        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 0.5, "acks": "all"})
+        encode = msgspec.json.encode
+        due_s, number = time.perf_counter(), 0
+        while not self.ended.is_set():
+            due_s += 0.002
+            for _ in range(max(1, round(self.rate * 0.002))):
+                user = f"user-{number % USERS}"
+                number += 1
+                now_ns = time.time_ns()
+                click = {
+                    "user_id": user,
+                    "page_url": str(now_ns),
+                    "action": "view",
+                    "timestamp": now_ns // 1_000_000,
+                }
+                producer.produce(self.topic, encode(click), user.encode(), murmur2(user.encode(), PARTITIONS))
+            producer.poll(0)
+            time.sleep(max(0.0, due_s - time.perf_counter()))
+        producer.flush()
+
+
+def end_to_end(kafka: Kafka, system: System, topics: Topics, rate: float, seconds: float) -> dict[str, Any]:
+    """Return {"p50_ms", "p99_ms", "records"} of a system at a steady rate. The profiles lie there."""
+    sys.setswitchinterval(0.0005)
+    reader = Consumer(
+        {
+            "bootstrap.servers": kafka.bootstrap,
+            "group.id": "end-to-end",
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": 5,
+        }
+    )
+    reader.assign([TopicPartition(topics.enriched, p, 0) for p in range(PARTITIONS)])
+    clicks = SteadyClicks(kafka.bootstrap, topics.clicks, rate)
+    system.start()
+    try:
+        clicks.start()
+        _first_output(reader, system.name)
+        _latencies(reader, WARM_UP_S)
+        latencies = sorted(_latencies(reader, seconds))
+    finally:
+        clicks.ended.set()
+        clicks.join()
+        system.stop()
+        reader.close()
+
+    def percentile(share: float) -> float:
+        return round(latencies[int(share * (len(latencies) - 1))], 2)
+
+    return {"p50_ms": percentile(0.5), "p99_ms": percentile(0.99), "records": len(latencies)}
+
+
+def _first_output(reader: Consumer, name: str) -> None:
+    deadline = time.monotonic() + FIRST_OUTPUT_S
+    while not reader.consume(1, 0.1):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name} wrote nothing in {FIRST_OUTPUT_S:.0f} s")
+
+
+def _latencies(reader: Consumer, seconds: float) -> list[float]:
+    """Read for so long; return each record's latency, ms."""
+    found: list[float] = []
+    decode = msgspec.json.decode
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        message = reader.poll(0.05)
+        if message is None or message.error() is not None:
+            continue
+        found.append((time.time_ns() - int(decode(message.value() or b"")["page_url"])) / 1e6)
+    return found

@@ -1,0 +1,248 @@
+"""The systems that are compared: how each is started on a set of topics."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+from clickstream_local.parts.kafka import Kafka
+from clickstream_local.parts.pods import Pods
+from clickstream_local.ports import free_row
+from clickstream_local.process import Process
+from clickstream_local.reference import Place, create_topics, write_secret, write_settings
+from clickstream_operator.manifests.names import names_of
+from clickstream_operator.spec import parse
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from clickstream_bench import kafka_streams
+from clickstream_bench.traffic import PARTITIONS
+
+PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
+ROOT = Path(__file__).resolve().parents[2]
+KEEP = {"retention.ms": "-1", "message.timestamp.after.max.ms": str(2**63 - 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """One run's topics. The inputs may be shared by runs."""
+
+    clicks: str
+    profiles: str
+    enriched: str
+    metrics: str
+
+
+class System(Protocol):
+    """A running or stopped system."""
+
+    name: str
+
+    def start(self) -> None:
+        """Start it; it may take its time until it processes."""
+
+    def stop(self) -> None:
+        """Stop it in order."""
+
+    def pids(self) -> list[int]:
+        """Return its processes."""
+
+
+def create(kafka: Kafka, *names: str, cleanup_policy: str = "delete") -> None:
+    """Create topics that keep everything, whatever its event time."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    config = KEEP | {"cleanup.policy": cleanup_policy}
+    topics = [NewTopic(name, PARTITIONS, replication_factor=1, config=config) for name in names]
+    for future in admin.create_topics(topics).values():
+        future.result(60)
+
+
+class Ours:
+    """The processor: one pod or more with a static assignment, everything else as by default."""
+
+    name = "clickstream"
+
+    def __init__(self, kafka: Kafka, topics: Topics, folder: Path, run: str, *, pods: int = 1) -> None:
+        folder.mkdir(parents=True)
+        place = Place(
+            kafka.bootstrap, 1, "http://127.0.0.1:1", "opensearch", free_row(pods), free_row(pods), pods
+        )
+        pipeline = parse(_document(topics, place, run))
+        create_topics(pipeline, kafka.bootstrap)
+        settings, secrets = folder / "settings.json", folder / "secrets"
+        write_settings(pipeline, place, settings)
+        write_secret(secrets, names_of(pipeline).peer_key, {"key": "bench"})
+        self.folder = folder
+        self.pods = Pods(
+            folder,
+            settings=settings,
+            secrets=secrets,
+            count=pods,
+            query_port=place.query_port,
+            admin_port=place.admin_port,
+            assignment=f"static:{pods}",
+        )
+
+    def start(self) -> None:
+        self.pods.start()
+
+    def stop(self) -> None:
+        self.pods.stop()
+
+    def pids(self) -> list[int]:
+        return [pod.process.pid for pod in self.pods.pods]
+
+
+def _document(topics: Topics, place: Place, run: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "clickstream.dev/v1alpha1",
+        "kind": "ClickPipeline",
+        "metadata": {"name": "bench", "namespace": "shop"},
+        "spec": {
+            "id": run,
+            "kafka": {"bootstrapServers": place.bootstrap, "cluster": "events"},
+            "connect": {"cluster": "connect"},
+            "source": {
+                "postgres": {
+                    "host": "none",
+                    "database": "none",
+                    "table": "public.user_profiles",
+                    "credentialsSecret": "none",
+                }
+            },
+            "topics": {
+                "partitions": PARTITIONS,
+                "replicas": 1,
+                "clicks": topics.clicks,
+                "profiles": topics.profiles,
+                "enriched": topics.enriched,
+                "metrics": topics.metrics,
+                "deadLetters": f"{run}-dead-letters",
+            },
+            "processing": {
+                "filter": 'click.action != "heartbeat"',
+                "join": {"waitForSnapshot": False},
+                "window": {"size": "5m", "grace": "1m"},
+            },
+            "sink": {"search": {"url": place.search_url}},
+            "processors": {"replicas": place.pods, "standbys": 0},
+        },
+    }
+
+
+class Program:
+    """A system that is one program."""
+
+    def __init__(
+        self, name: str, command: list[str], folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        folder.mkdir(parents=True)
+        self.name = name
+        self.process = Process(name, command, log=folder / "log", environment=environment, stop_timeout_s=30)
+
+    def start(self) -> None:
+        self.process.start()
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def pids(self) -> list[int]:
+        return [self.process.pid]
+
+
+def streams(kafka: Kafka, topics: Topics, folder: Path, run: str) -> Program:
+    """Kafka Streams: one thread, exactly_once_v2, its defaults."""
+    state = str(folder / "state")
+    command = kafka_streams.java(
+        "Bench", kafka.bootstrap, run, state, topics.clicks, topics.profiles, topics.enriched, topics.metrics
+    )
+    return Program("kafka-streams", command, folder)
+
+
+def quix(kafka: Kafka, topics: Topics, folder: Path, run: str) -> Program:
+    """Quix Streams, exactly once, in its own virtual environment."""
+    arguments = [kafka.bootstrap, run, str(folder / "state"), topics.clicks, topics.profiles]
+    command = [
+        str(quix_python()),
+        str(PROGRAMS / "quix_streams.py"),
+        *arguments,
+        topics.enriched,
+        topics.metrics,
+    ]
+    return Program("quix-streams", command, folder)
+
+
+def plain_copy(kafka: Kafka, topics: Topics, folder: Path, run: str) -> Program:
+    """Consume and produce in transactions, no processing; the copies go to the enriched topic."""
+    command = [
+        sys.executable,
+        str(PROGRAMS / "plain_copy.py"),
+        kafka.bootstrap,
+        run,
+        topics.clicks,
+        topics.enriched,
+    ]
+    return Program("plain-copy", command, folder)
+
+
+def quix_python() -> Path:
+    """Return the interpreter of Quix Streams' environment, made when absent."""
+    environment = ROOT / ".local" / "bench" / "quix"
+    python = environment / "bin" / "python"
+    requirements = PROGRAMS / "quix-requirements.txt"
+    ready = environment / "ready"
+    if not ready.exists() or ready.read_text() != requirements.read_text():
+        uv = str(Path(sys.executable).parent / "uv")
+        subprocess.run(
+            [uv, "venv", "-q", "--clear", "--python", sys.executable, str(environment)], check=True
+        )
+        subprocess.run(
+            [uv, "pip", "install", "-q", "--python", str(python), "-r", str(requirements)], check=True
+        )
+        ready.write_text(requirements.read_text())
+    return python
+
+
+@dataclass(slots=True)
+class Usage:
+    """Processor time and memory of a system's processes."""
+
+    pids: list[int]
+    processes: list[psutil.Process] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.processes = [psutil.Process(pid) for pid in self.pids]
+
+    def cpu_s(self) -> float:
+        total = 0.0
+        for process in self.processes:
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+        return total
+
+    def peak_rss_bytes(self) -> int:
+        """Return the high-water mark, summed over the processes."""
+        total = 0
+        for process in self.processes:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+            total += int(peak.split()[1]) * 1_024
+        return total
+
+
+def machine() -> dict[str, Any]:
+    """Describe where it was measured."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "cpus": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "cpu": models[0] if models else "",
+        "load_average": os.getloadavg(),
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }

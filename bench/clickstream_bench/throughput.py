@@ -1,0 +1,131 @@
+"""How fast a system takes a backlog: events a second, on the clock and per CPU second.
+
+Progress is what a reader of committed records can see (the last stable offsets of the enriched topic), so a
+system that reads ahead gains nothing. Measured between 10 % and 90 % of it: neither start nor end counts.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from clickstream_local.parts.kafka import Kafka
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from clickstream_bench.systems import PROGRAMS, System, Usage
+from clickstream_bench.traffic import PARTITIONS
+
+POLL_S = 0.02
+STANDSTILL_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One run of one system."""
+
+    system: str
+    events_s: float
+    events_cpu_s: float
+    peak_rss_bytes: int
+    seconds: float  # from start to the last record
+    queries: dict[str, Any] | None = None
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Progress:
+    """The committed end of a topic."""
+
+    def __init__(self, kafka: Kafka, topic: str) -> None:
+        self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        self._records = 0
+        self._request = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(PARTITIONS)}  # type: ignore[no-untyped-call]
+
+    def records(self) -> int:
+        """Return the sum of the last stable offsets; a commit's marker counts as one."""
+        futures = self._admin.list_offsets(self._request, isolation_level=IsolationLevel.READ_COMMITTED)
+        try:
+            self._records = sum(future.result(10).offset for future in futures.values())
+        except KafkaException as error:  # a topic that is new may have no leader yet
+            if not error.args[0].retriable():
+                raise
+        return self._records
+
+
+def measure(
+    kafka: Kafka, system: System, topic: str, records: int, clicks: int, load: "QueryLoad | None" = None
+) -> Rate:
+    """Start the system, and stop it when `records` are committed in `topic`. The input is complete."""
+    progress = Progress(kafka, topic)
+    began_s = time.perf_counter()
+    system.start()
+    usage = Usage(system.pids())
+    if load is not None:
+        load.start()
+    samples: list[tuple[float, int, float]] = []
+    grown_s, before = time.perf_counter(), -1
+    try:
+        while True:
+            now_s, done = time.perf_counter(), progress.records()
+            samples.append((now_s, done, usage.cpu_s()))
+            if done > before:
+                grown_s, before = now_s, done
+            if done >= records and now_s - grown_s > 0.5:
+                break
+            if now_s - grown_s > STANDSTILL_S:
+                raise TimeoutError(f"{system.name} stands still at {done} of {records} records")
+            time.sleep(POLL_S)
+        peak = usage.peak_rss_bytes()
+        queries = load.stop() if load is not None else None
+    finally:
+        if load is not None:
+            load.stop()
+        system.stop()
+    low, high = _at(samples, 0.1 * records), _at(samples, 0.9 * records)
+    events = 0.8 * clicks
+    return Rate(
+        system.name,
+        events / (high[0] - low[0]),
+        events / max(1e-9, high[1] - low[1]),
+        peak,
+        grown_s - began_s,
+        queries,
+    )
+
+
+def _at(samples: list[tuple[float, int, float]], records: float) -> tuple[float, float]:
+    """Return (clock, processor time) at which so many records were done, interpolated."""
+    for (t0, d0, c0), (t1, d1, c1) in pairwise(samples):
+        if d1 >= records:
+            share = (records - d0) / (d1 - d0) if d1 > d0 else 0.0
+            return t0 + share * (t1 - t0), c0 + share * (c1 - c0)
+    raise ValueError("never reached")
+
+
+class QueryLoad:
+    """Queries at a steady rate by a process of its own."""
+
+    def __init__(self, url: str, rate: float, users: Path) -> None:
+        self._command = [sys.executable, str(PROGRAMS / "query_load.py"), url, str(rate), str(users)]
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+
+    def stop(self) -> dict[str, Any] | None:
+        """End it and return its figures; None when it does not run."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+        figures: dict[str, Any] = json.loads(output)
+        return figures
