@@ -28,6 +28,9 @@ from clickstream_processor.topology.plan import Plan
 
 KEY = "the-pods-own-key"
 PARTITIONS = 4
+# A machine that runs other suites too can be slow: only tests of time use the product's own limits.
+PATIENT: dict[str, Any] = {"connect_timeout_s": 2.0, "total_timeout_s": 2.5, "fresh_ms": 20_000}
+IMPATIENT: dict[str, Any] = {"connect_timeout_s": 0.25, "total_timeout_s": 1.0}
 PLAN = Plan(clicks_topic="user-clicks", partitions=PARTITIONS)
 ALICE = {
     "user_id": "alice123",
@@ -186,7 +189,7 @@ class Cluster:
         nobody: tuple[int | None, ...] = (None,) * PARTITIONS
         self.routes = Routes(1, nobody, ((),) * PARTITIONS, now_ms())
         peers = Peers("127.0.77.{ordinal}", self.admin_port)
-        fields = {"replicas": pods, "peer_key": self.key, **options}
+        fields = {"replicas": pods, "peer_key": self.key, **PATIENT, **options}
         self.options = QueryOptions(name="storefront", namespace="shop", plan=plan, peers=peers, **fields)
         self.pods = [Pod(self, ordinal) for ordinal in range(pods)]
         self.client: aiohttp.ClientSession

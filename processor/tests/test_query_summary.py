@@ -79,7 +79,7 @@ async def test_summary_says_partial_when_a_pod_is_silent(tmp_path: Path) -> None
     assert summary["totals"]["clicks"] == 300
     assert summary["pods"][2] == {"ordinal": 2, "answered": False}
     assert summary["tasks"][2]["phase"] == "unknown"
-    assert took_s < 1.5
+    assert took_s < 3
 
 
 async def test_summary_asks_pods_that_scaling_has_not_reached_yet(tmp_path: Path) -> None:
