@@ -369,3 +369,26 @@ def test_evaluation_errors_are_the_only_ones_an_expression_may_raise() -> None:
     pipeline, _, out = line(keep=Broken())
     pipeline.clicks([click("alice", T0)])
     assert out.dead == [(0, "expression-error", "no value")]
+
+
+@pytest.mark.parametrize(
+    "order", [(0, 1, 2, 0), (0, 1, 0, 1), (0, 1, 2, 1, 0), (2, 1, 0, 2, 0), (0, 1, 2, 3, 0, 3, 1), (1, 0, 1)]
+)
+@pytest.mark.parametrize("committed", [False, True], ids=["in one commit", "after a commit"])
+def test_a_user_may_jump_between_chunks_within_one_commit(order: tuple[int, ...], committed: bool) -> None:
+    pipeline, state, out = line(plan(grace_ms=100 * M5))
+    if committed:
+        pipeline.clicks([click("alice", T0 + number * M5) for number in range(4)])
+        pipeline.flush()
+        state.commit()
+        out.counts.clear()
+    pipeline.clicks([click("alice", T0 + number * M5 + at) for at, number in enumerate(order)])
+    changes = pipeline.flush()
+    state.commit()
+    before = 1 if committed else 0
+    expected = {T0 + number * M5: order.count(number) + before for number in set(order)}
+    assert {start: clicks for _, start, clicks, _ in out.windows()} == expected
+    assert len(changes) == len(out.counts) == len(expected)
+    pipeline.clicks([click("alice", T0 + number * M5) for number in set(order)])
+    pipeline.flush()
+    assert {s: c for _, s, c, _ in out.windows()} == {start: count + 1 for start, count in expected.items()}
