@@ -25,9 +25,9 @@ def main() -> int:
         f"seed {seed} (CHAOS_SEED), {flags.minutes:g} minutes (CHAOS_MINUTES), logs in {folder}", flush=True
     )
     proxy = Proxy() if flags.brokers == 1 else None
-    kafka = make_kafka(folder / "kafka", flags.brokers, proxy)
+    kafka = make_kafka(folder / "kafka", flags.brokers, [proxy] if proxy else [])
     shape = Shape(replication=flags.brokers)
-    suite = Suite(folder / "pipeline", kafka, seed, _say, shape, flags.rate, proxy)
+    suite = Suite(folder / "pipeline", kafka, seed, _say, shape, flags.rate, {0: proxy} if proxy else {})
     if flags.skip_rule:
         suite.pipeline.environment["CLICKSTREAM_UNSAFE_SKIP_RULE"] = flags.skip_rule
     well = False

@@ -2,14 +2,16 @@
 
 The broker gets a listener of its own for this way, whose advertised address is the proxy's port: so a client
 that starts here never finds a way round. Every request starts with its length (4 bytes), its API key and
-version (2 bytes each) and a number that the response repeats (4 bytes): nothing else is looked at.
+version (2 bytes each), a number that the response repeats (4 bytes), and the client's id (2 bytes of length
+before it): nothing else is looked at.
 """
 
 import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clickstream_local.parts.kafka import Kafka
@@ -17,6 +19,7 @@ from clickstream_local.ports import HOST, free_port, free_ports
 
 PRODUCE, END_TXN = 0, 26
 PRODUCES_INTO_NEXT = 2  # the held request is let go after so many writes of the next transaction
+WRITTEN_S = 0.05  # for the broker to do what it was sent on another connection
 
 
 class Proxy:
@@ -30,20 +33,9 @@ class Proxy:
         self._lock = threading.Lock()
         self._cut = False
         self._lose_replies = False
+        self._stalled = b""
         self.trap: EndTxnTrap | None = None
         threading.Thread(target=self._accept, name="proxy", daemon=True).start()
-
-    def broker_properties(self, port: int, controller_port: int) -> dict[str, str]:
-        """Return the properties that give a single broker the listener for this proxy."""
-        plain = f"PLAINTEXT://{HOST}:{port}"
-        return {
-            "listeners": f"{plain},CONTROLLER://{HOST}:{controller_port},{self.listener}://{HOST}:{self.target}",
-            "advertised.listeners": f"{plain},{self.listener}://{HOST}:{self.port}",
-            "listener.security.protocol.map": (
-                f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,{self.listener}:PLAINTEXT"
-            ),
-            "inter.broker.listener.name": "PLAINTEXT",
-        }
 
     def cut(self) -> None:
         """Break every connection and refuse new ones."""
@@ -57,6 +49,7 @@ class Proxy:
         """Let everything pass again."""
         with self._lock:
             self._cut = self._lose_replies = False
+            self._stalled = b""
             pairs = list(self._pairs)
         for pair in pairs:
             if pair.deaf:
@@ -65,6 +58,10 @@ class Proxy:
     def lose_commit_replies(self) -> None:
         """Let commits reach the broker and keep its answers, until `mend`."""
         self._lose_replies = True
+
+    def stall(self, client: str) -> None:
+        """Let no answer reach the clients whose id ends so, until `mend`; other clients notice nothing."""
+        self._stalled = client.encode()
 
     def set_trap(self) -> "EndTxnTrap":
         """Hold the next EndTxn, break its connection, and deliver it within the transaction after it."""
@@ -80,6 +77,8 @@ class Proxy:
         """Look at a request before it goes on; return False when it must not."""
         (api,) = struct.unpack_from(">h", frame, 4)
         if api == END_TXN and self._lose_replies:
+            pair.deaf = True
+        if self._stalled and _client_id(frame).endswith(self._stalled):
             pair.deaf = True
         return self.trap is None or self.trap.on_request(pair, api, frame)
 
@@ -101,12 +100,31 @@ class Proxy:
             pair.start(lambda pair=pair: self._pairs.discard(pair))  # type: ignore[misc]
 
 
-def make_kafka(folder: Path, brokers: int, proxy: Proxy | None) -> Kafka:
-    """Return a cluster, not started; a single broker may be reached by a proxy as well."""
+def make_kafka(folder: Path, brokers: int = 1, proxies: Sequence[Proxy] = (), **more: str) -> Kafka:
+    """Return a cluster, not started; a single broker may be reached by proxies as well.
+
+    `more`: properties of the brokers, with underscores for dots.
+    """
     ports = free_ports(2 * brokers)
-    properties = proxy.broker_properties(ports[0], ports[1]) if proxy else {}
+    properties = {name.replace("_", "."): value for name, value in more.items()}
+    if proxies:
+        properties |= _listeners(ports[0], ports[1], proxies)
     heap_mb = 512 if brokers == 1 else 300
     return Kafka(folder, brokers=brokers, ports=ports, heap_mb=heap_mb, properties=properties)
+
+
+def _listeners(port: int, controller_port: int, proxies: Sequence[Proxy]) -> dict[str, str]:
+    """Return the properties that give a single broker a listener for each proxy."""
+    plain = f"PLAINTEXT://{HOST}:{port}"
+    own = [f"{proxy.listener}://{HOST}:{proxy.target}" for proxy in proxies]
+    advertised = [f"{proxy.listener}://{HOST}:{proxy.port}" for proxy in proxies]
+    names = ["CONTROLLER", "PLAINTEXT", *(proxy.listener for proxy in proxies)]
+    return {
+        "listeners": ",".join([plain, f"CONTROLLER://{HOST}:{controller_port}", *own]),
+        "advertised.listeners": ",".join([plain, *advertised]),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in names),
+        "inter.broker.listener.name": "PLAINTEXT",
+    }
 
 
 class EndTxnTrap:
@@ -116,18 +134,18 @@ class EndTxnTrap:
         self.held = threading.Event()
         self.delivered = threading.Event()
         self._pair: _Pair | None = None
-        self._frame = b""
+        self._frame = self._client = b""
         self._repeated = False
         self._produces = 0
 
     def on_request(self, pair: "_Pair", api: int, frame: bytes) -> bool:
         """Hold the first EndTxn; count what comes after its repetition; then deliver it."""
-        if self.delivered.is_set():
+        if self.delivered.is_set() or (self._client and _client_id(frame) != self._client):
             return True
         if not self.held.is_set():
             if api != END_TXN:
                 return True
-            self._pair, self._frame = pair, frame
+            self._pair, self._frame, self._client = pair, frame, _client_id(frame)
             pair.close_client_only()
             self.held.set()
             return False
@@ -136,8 +154,10 @@ class EndTxnTrap:
         elif api == PRODUCE and self._repeated:
             self._produces += 1
             if self._produces > PRODUCES_INTO_NEXT and self._pair is not None:
+                time.sleep(WRITTEN_S)
                 with contextlib.suppress(OSError):
                     self._pair.broker.sendall(self._frame)
+                time.sleep(WRITTEN_S)
                 self.delivered.set()
         return True
 
@@ -184,6 +204,12 @@ class _Pair:
                     self.client.sendall(data)
         if not self._keep_broker:
             self.close()
+
+
+def _client_id(frame: bytes) -> bytes:
+    """Return the client id of a request; empty where there is none."""
+    (length,) = struct.unpack_from(">h", frame, 12)
+    return frame[14 : 14 + max(0, length)]
 
 
 def _read_frame(end: socket.socket) -> bytes | None:

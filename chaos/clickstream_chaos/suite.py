@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,13 +70,13 @@ class Suite:
         say: Say,
         shape: Shape | None = None,
         rate: float = 300,
-        proxy: Proxy | None = None,
+        proxies: Mapping[int, Proxy] | None = None,
     ) -> None:
-        """`proxy`: pod 0's way to the broker."""
+        """`proxies`: pod -> its way to the broker."""
         self.chance = random.Random(seed)  # noqa: S311 (test data)
         self.say, self.kafka = say, kafka
-        self.proxy = proxy
-        via = {0: f"{HOST}:{proxy.port}"} if proxy else {}
+        self.proxies = dict(proxies or {})
+        via = {ordinal: f"{HOST}:{proxy.port}" for ordinal, proxy in self.proxies.items()}
         self.pipeline = Pipeline(folder, kafka.bootstrap, f"run{seed}", shape or Shape(), pod_bootstraps=via)
         self.figures = Figures()
         topic = self.pipeline.topic
@@ -86,12 +86,17 @@ class Suite:
 
     def start(self) -> None:
         """Start the pipeline with every profile in place, then the load."""
-        pipeline, kafka = self.pipeline, self.kafka
+        pipeline = self.pipeline
         pipeline.create_topics()
         self.load.send_profiles()
         pipeline.controller().start()
         for ordinal in range(pipeline.shape.pods):
             pipeline.pod(ordinal).start()
+        self.begin()
+
+    def begin(self) -> None:
+        """Wait until every task runs, and let clicks flow."""
+        pipeline, kafka = self.pipeline, self.kafka
         pipeline.wait_until_running(120)
         partitions = pipeline.shape.partitions
         self.monitor = Monitor(kafka.bootstrap, pipeline.topic("enriched"), partitions)
@@ -144,10 +149,10 @@ class Suite:
         """Tell whether a pod owns tasks that run."""
         return ordinal in self.pipeline.owners().values()
 
-    def finish(self) -> Verdict:
+    def finish(self, drain_s: float = DRAIN_S) -> Verdict:
         """Stop the load, wait until everything has come out, and return the last verdict."""
         self.load.stop()
-        deadline_s = time.monotonic() + DRAIN_S
+        deadline_s = time.monotonic() + drain_s
         while not (verdict := self.checker.check()).complete():
             if verdict.wrong() or time.monotonic() > deadline_s:
                 break

@@ -1,0 +1,159 @@
+"""For each rule a course of events that does harm without it, and none with it (docs/protocol.md).
+
+Every course needs pods 0 and 1 behind proxies. The assignment comes from a puppet, so that the course is the
+same each time: no chance, no waiting for a controller's judgement. `run` returns the verdict; with the rule
+switched off it must not be complete.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from clickstream_local.parts.kafka import Kafka
+from confluent_kafka import Producer
+
+from clickstream_chaos.checker import Verdict
+from clickstream_chaos.pipeline import Shape, eventually
+from clickstream_chaos.proxy import Proxy
+from clickstream_chaos.puppet import Puppet
+from clickstream_chaos.suite import Suite
+
+A, B, C = 0, 1, 2
+
+
+class Course:
+    """A small pipeline with a puppet, and the moves that the courses are made of."""
+
+    def __init__(
+        self, folder: Path, kafka: Kafka, proxies: dict[int, Proxy], skip_rule: str, seed: int, drain_s: float
+    ) -> None:
+        shape = Shape(partitions=2, pods=3, standbys=0)
+        self.suite = Suite(folder, kafka, seed, print, shape, rate=200, proxies=proxies)
+        self.pipeline, self.proxies = self.suite.pipeline, proxies
+        if skip_rule:
+            self.pipeline.environment["CLICKSTREAM_UNSAFE_SKIP_RULE"] = skip_rule
+        self._drain_s = drain_s
+        self._kafka = kafka
+
+    def begin(self) -> None:
+        """Start with pod A as owner of everything, and clicks that flow."""
+        self.pipeline.create_topics()
+        self.suite.load.send_profiles()
+        self.puppet = Puppet(self._kafka.bootstrap, self.pipeline.id, self.pipeline.shape.partitions)
+        self.puppet.give_all(A, started=False)
+        self.pipeline.pod(A).start()
+        self.suite.begin()
+
+    def owner_runs(self, ordinal: int) -> None:
+        """Wait until a pod runs every task."""
+        eventually(
+            f"pod {ordinal} runs every task",
+            lambda: list(self.pipeline.owners().values()) == [ordinal] * self.pipeline.shape.partitions,
+            90,
+        )
+
+    def output_flows(self) -> None:
+        """Wait for new output of every partition."""
+        self.suite.wait_for_output()
+
+    def end(self) -> Verdict:
+        """Stop the load, wait for what is missing, and return the verdict."""
+        return self.suite.finish(self._drain_s)
+
+    def stop(self) -> None:
+        """Stop everything."""
+        for proxy in self.proxies.values():
+            proxy.mend()
+        self.suite.stop()
+
+
+def missed_generation(course: Course) -> None:
+    """R1: A misses that B owned its tasks in between, keeps them, and never fences B."""
+    pods = course.pipeline
+    course.proxies[A].stall("-control")
+    pods.pod(B).start()
+    course.puppet.give_all(B, fence=[A])
+    course.owner_runs(B)
+    course.output_flows()
+    course.proxies[B].stall("-control")
+    pods.pod(B).suspend()
+    course.puppet.give_all(A, fence=[A, B])
+    course.proxies[A].mend()
+    course.output_flows()
+    pods.pod(B).resume()
+    time.sleep(3)
+    course.proxies[B].mend()
+
+
+def chain(course: Course) -> None:
+    """R2: A does not see the assignment, B dies before it has fenced A, C fences only the last owner."""
+    pods = course.pipeline
+    course.proxies[A].stall("-control")
+    course.puppet.give_all(B, fence=[A])
+    trapped = pods.restart_pod(B, {"CLICKSTREAM_CRASH_AT": "before-fence"})
+    eventually("B has died before fencing", lambda: not trapped.is_running(), 60)
+    pods.pod(C).start()
+    course.puppet.give_all(C, fence=[A, B])
+    time.sleep(8)
+    course.proxies[A].mend()
+
+
+def no_second_look(course: Course) -> None:
+    """R3: A is fenced by B, makes a new producer, and goes on without reading the assignment again."""
+    course.proxies[A].stall("-control")
+    course.pipeline.pod(B).start()
+    course.puppet.give_all(B, fence=[A])
+    time.sleep(8)
+    course.proxies[A].mend()
+
+
+def unknown_commit(course: Course) -> None:
+    """R4: a commit succeeds, its answer is lost, and A goes on from what it had before."""
+    course.proxies[A].lose_commit_replies()
+    time.sleep(35)  # beyond the time-out of 30 s
+    course.proxies[A].mend()
+
+
+def lost_position(course: Course) -> None:
+    """R13: the positions are gone although the tasks were started; A begins at the start again."""
+    pods = course.pipeline
+    pods.pod(A).stop()
+    eraser = Producer({"bootstrap.servers": pods.bootstrap, "log_level": 0})
+    for partition in range(pods.shape.partitions):
+        eraser.produce(pods.topic("positions"), None, f"clicks-{partition}", partition)
+    eraser.flush()
+    course.puppet.give_all(A)
+    pods.pod(A).start()
+    time.sleep(8)
+
+
+def late_commit(course: Course) -> None:
+    """R18: a commit that was sent twice arrives the second time within the next transaction."""
+    trap = course.proxies[A].set_trap()
+    # With the rule the pod makes a new producer first, which the late commit cannot touch.
+    eventually("the late commit is delivered", trap.delivered.is_set, 60)
+    course.output_flows()
+
+
+COURSES: dict[str, Callable[[Course], None]] = {
+    "R1": missed_generation,
+    "R2": chain,
+    "R3": no_second_look,
+    "R4": unknown_commit,
+    "R13": lost_position,
+    "R18": late_commit,
+}
+REFUSES = frozenset({"R13"})  # with the rule the pod refuses to go on: nothing is wrong, something is missing
+
+
+def run(
+    rule: str, folder: Path, kafka: Kafka, proxies: dict[int, Proxy], seed: int, *, skip: bool
+) -> Verdict:
+    """Carry out a rule's course with the rule or without it."""
+    course = Course(folder, kafka, proxies, rule if skip else "", seed, drain_s=5 if rule in REFUSES else 60)
+    try:
+        course.begin()
+        COURSES[rule](course)
+        return course.end()
+    finally:
+        course.stop()

@@ -1,0 +1,129 @@
+"""The fault suite's own judge: its model on single clicks, its checker on outputs wrong in one way."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from clickstream_chaos.checker import Checker, Verdict
+from clickstream_chaos.model import Input, Model
+from clickstream_local.parts.kafka import Kafka
+from clickstream_local.testing import Topics
+from confluent_kafka import Producer
+
+PROFILES = {"alice": {"name": "Alice", "country": "US", "plan_tier": "free"}}
+WINDOW_MS, GRACE_MS = 60_000, 10_000
+
+
+def click(timestamp: object = 5, user: str = "alice", **other: object) -> bytes:
+    return json.dumps(
+        {"user_id": user, "page_url": "/", "action": "view", "timestamp": timestamp, **other}
+    ).encode()
+
+
+def model_of(*values: bytes, key: bytes | None = b"alice") -> Model:
+    model = Model("clicks", PROFILES, WINDOW_MS, GRACE_MS)
+    model.feed(Input(0, offset, key, value) for offset, value in enumerate(values))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        pytest.param(b"{", "not-json", id="not JSON"),
+        pytest.param(b'{"user_id": "alice"}', "missing-field", id="fields missing"),
+        pytest.param(click(timestamp="now"), "mistyped-field", id="time is text"),
+        pytest.param(click(user="nobody"), "unmatched", id="no profile"),
+    ],
+)
+def test_a_click_that_cannot_be_used_is_a_dead_letter(value: bytes, reason: str) -> None:
+    assert model_of(value).expected.dead == {(0, 0): reason}
+
+
+def test_a_heartbeat_leaves_no_trace() -> None:
+    expected = model_of(click(action="heartbeat")).expected
+    assert (expected.enriched, expected.counts, expected.dead) == ({}, {}, {})
+
+
+def test_a_late_click_is_enriched_and_a_dead_letter_and_not_counted() -> None:
+    expected = model_of(click(5), click(WINDOW_MS + GRACE_MS), click(6)).expected
+    assert len(expected.enriched) == 3
+    assert expected.counts == {("alice", 0): 1, ("alice", WINDOW_MS): 1}
+    assert expected.dead == {(0, 2): "late"}
+
+
+def test_a_click_within_grace_is_counted() -> None:
+    expected = model_of(click(5), click(WINDOW_MS + GRACE_MS - 1), click(6)).expected
+    assert expected.counts["alice", 0] == 2
+
+
+class Outputs:
+    """Two good clicks and a bad one, and what should come of them; a test changes one thing."""
+
+    def __init__(self, topics: Topics) -> None:
+        self.names = {
+            name: topics.create(topics.unique(name)) for name in ("clicks", "enriched", "metrics", "dead")
+        }
+        self.enriched = [self._enriched(0), self._enriched(1)]
+        self.metrics = [self._count(1), self._count(2)]
+        self.dead = [(2, "not-json")]
+
+    def _enriched(self, offset: int) -> dict[str, Any]:
+        return {
+            "event_id": f"{self.names['clicks']}-0-{offset}",
+            "user_id": "alice",
+            "user_name": "Alice",
+            "country": "US",
+            "plan_tier": "free",
+            "page_url": "/",
+            "action": "view",
+            "timestamp": 5 + offset,
+        }
+
+    def _count(self, clicks: int) -> dict[str, Any]:
+        return {"user_id": "alice", "window_start": 0, "window_end": WINDOW_MS, "clicks": clicks}
+
+    def verdict(self, bootstrap: str) -> Verdict:
+        """Write everything and return what the checker says."""
+        producer = Producer({"bootstrap.servers": bootstrap})
+        for value in (click(5), click(6), b"{"):
+            producer.produce(self.names["clicks"], value, b"alice", 0)
+        for topic, values in (("enriched", self.enriched), ("metrics", self.metrics)):
+            for record in values:
+                producer.produce(self.names[topic], json.dumps(record), b"alice", 0)
+        for offset, reason in self.dead:
+            headers = {"reason": reason, "source-partition": "0", "source-offset": str(offset)}
+            producer.produce(self.names["dead"], b"{", b"alice", 0, headers=headers)
+        producer.flush()
+        checker = Checker(bootstrap, self.names, 1, PROFILES, WINDOW_MS, GRACE_MS)
+        try:
+            return checker.check()
+        finally:
+            checker.close()
+
+
+def test_right_outputs_are_complete(kafka: Kafka, topics: Topics) -> None:
+    assert Outputs(topics).verdict(kafka.bootstrap).complete()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "expected"),
+    [
+        pytest.param(lambda o: o.enriched.pop(), (1, 0, 0), id="a click is missing"),
+        pytest.param(lambda o: o.enriched.append(o.enriched[0]), (0, 1, 0), id="a click comes twice"),
+        pytest.param(lambda o: o.enriched[1].update(country="FR"), (0, 0, 1), id="another country"),
+        pytest.param(lambda o: o.metrics.pop(), (1, 0, 0), id="the last count is missing"),
+        pytest.param(lambda o: o.metrics.append(o._count(3)), (0, 0, 1), id="counted too often"),
+        pytest.param(lambda o: o.metrics.insert(1, o._count(1)), (0, 0, 1), id="a count stands still"),
+        pytest.param(lambda o: o.dead.pop(), (1, 0, 0), id="a dead letter is missing"),
+        pytest.param(lambda o: o.dead.append((2, "not-json")), (0, 1, 0), id="a dead letter comes twice"),
+        pytest.param(lambda o: o.dead.append((1, "late")), (0, 0, 1), id="a good click is a dead letter"),
+    ],
+)
+def test_the_checker_finds_one_wrong_thing(
+    break_it: Callable[[Outputs], object], expected: tuple[int, int, int], kafka: Kafka, topics: Topics
+) -> None:
+    outputs = Outputs(topics)
+    break_it(outputs)
+    verdict = outputs.verdict(kafka.bootstrap)
+    assert (verdict.missing, verdict.doubled, verdict.contradictions) == expected, verdict.examples

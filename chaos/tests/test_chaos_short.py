@@ -1,0 +1,35 @@
+"""A short run of the fault suite with a fresh seed: what `make chaos` does for longer."""
+
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+from clickstream_chaos import faults
+from clickstream_chaos.proxy import Proxy, make_kafka
+from clickstream_chaos.suite import Suite
+
+MINUTES = float(os.environ.get("CHAOS_MINUTES") or 3)
+
+
+@pytest.mark.timeout(int(MINUTES * 60) + 600)
+def test_nothing_is_lost_doubled_or_contradicted_through_random_faults(tmp_path: Path) -> None:
+    seed = int(os.environ.get("CHAOS_SEED") or random.randrange(1_000_000))
+    print(f"seed {seed}: run it again with CHAOS_SEED={seed}")
+    proxy = Proxy()
+    kafka = make_kafka(tmp_path / "kafka", 1, [proxy])
+    suite = Suite(tmp_path / "pipeline", kafka, seed, print, proxies={0: proxy})
+    try:
+        kafka.start()
+        suite.start()
+        end_s = time.monotonic() + MINUTES * 60
+        while time.monotonic() < end_s:
+            name, fault = faults.draw(suite.chance, list(faults.ALL))
+            assert suite.inject(name, fault), suite.figures.line()
+        assert suite.finish().complete(), suite.figures.line()
+        print(suite.figures.line())
+    finally:
+        suite.stop()
+        kafka.stop()
+        proxy.close()
