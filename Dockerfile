@@ -70,10 +70,13 @@ ENTRYPOINT ["python", "-m", "clickstream_operator"]
 
 # --- connect: Kafka Connect with Debezium's PostgreSQL source and our search sink ------------------------
 FROM base AS plugins
+# Java's own trust store is made from single certificates: it gets those of the base's bundle, where a company's may be.
 # The manual pages' folder: slim images lack it, and the JDK's installation fails without.
-RUN mkdir -p /usr/share/man/man1 \
+RUN csplit -sz -f /usr/local/share/ca-certificates/base- -b %03d.crt /etc/ssl/certs/ca-certificates.crt '/-BEGIN CERT/' '{*}' \
+ && mkdir -p /usr/share/man/man1 \
  && apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends maven openjdk-17-jdk-headless > /dev/null \
+ && update-ca-certificates > /dev/null \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY local/clickstream_local/parts/debezium.pom.xml debezium.pom.xml

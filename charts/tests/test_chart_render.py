@@ -9,7 +9,6 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from clickstream_operator import kinds
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.manifests.statefulset import statefulset
 from clickstream_operator.settings import SETTINGS, read_settings
@@ -142,23 +141,26 @@ def test_no_right_is_a_wildcard_and_secrets_are_never_listed(chart: Chart, varia
         assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
 
 
-@variants
-def test_the_operator_may_reach_every_kind_it_knows(chart: Chart, variant: Object) -> None:
-    granted = {
-        (g, r) for rule in rules(chart.objects(variant)) for g in rule["apiGroups"] for r in rule["resources"]
+def grants(roles: list[Object]) -> set[tuple[str, str, str]]:
+    """Return every (group, resource, verb) of the rules."""
+    return {
+        (group, resource, verb)
+        for rule in roles
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
     }
-    known = [each for each in vars(kinds).values() if isinstance(each, kinds.Kind)]
-    known += [*kinds.BUILT_IN, *(kinds.strimzi_kind(name, "v1") for name in kinds.STRIMZI)]
-    for kind in known:
-        group = kind.api_version.rpartition("/")[0]
-        resource = kind.plural
-        if resource == "subjectaccessreviews":
-            resource = (
-                "localsubjectaccessreviews"  # of one namespace: what the operator may ask in both modes
-            )
-        if resource == "namespaces" and variant is NAMESPACED:
-            continue
-        assert (group, resource) in granted
+
+
+def test_the_operator_has_the_rights_its_own_tests_run_with(chart: Chart) -> None:
+    tested = rules(list(yaml.safe_load_all((ROOT / "operator/tests/rbac.yaml").read_text())))
+    given = rules(chart.objects({"rbac": {"aggregate": False}}))
+    assert grants(given) == grants(tested)
+
+
+def test_namespaced_mode_gives_the_same_rights_but_that_to_look_at_namespaces(chart: Chart) -> None:
+    whole = grants(rules(chart.objects({"rbac": {"aggregate": False}})))
+    assert whole - grants(rules(chart.objects(NAMESPACED))) == {("", "namespaces", "get")}
 
 
 def test_namespaced_mode_has_no_right_and_no_object_outside_its_namespaces(chart: Chart) -> None:
@@ -189,8 +191,8 @@ def test_the_operator_accepts_its_environment_and_the_chart_sets_all_of_it(
     given = environment(chart.objects(variant))
     settings = read_settings(given)
     assert settings.operator_namespace == "ops"
-    fixed_by_the_chart = {"CLICKSTREAM_HTTP_HOST", "CLICKSTREAM_HTTP_PORT", "CLICKSTREAM_POD_URL"}
-    assert {setting.name for setting in SETTINGS} - set(given) == fixed_by_the_chart
+    fixed = {"HTTP_HOST", "HTTP_PORT", "POD_URL", "CONTROLLERS"}  # right as they are inside a cluster
+    assert {setting.name for setting in SETTINGS} - set(given) == {f"CLICKSTREAM_{name}" for name in fixed}
 
 
 def test_images_follow_registry_tag_and_digest(chart: Chart) -> None:

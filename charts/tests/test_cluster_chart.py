@@ -1,0 +1,107 @@
+"""The chart installed, upgraded and removed in a real Kubernetes control plane (no kubelet: no pod runs)."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from controlplane import ControlPlane, Refused, eventually
+
+from charts.tests.rendering import NAMESPACED, PIPELINE, Chart, Object
+
+CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/clickpipelines.clickstream.dev"
+PIPELINES = "/apis/clickstream.dev/v1alpha1/namespaces/{}/clickpipelines"
+
+
+class Helm:
+    """Runs helm against the control plane."""
+
+    def __init__(self, chart: Chart, plane: ControlPlane, folder: Path) -> None:
+        self._chart = chart
+        self._kubeconfig = plane.kubeconfig()
+        self._values = folder / "values.yaml"
+
+    def run(self, *arguments: str, namespace: str, values: Object | None = None) -> str:
+        """Return what helm prints. Raises AssertionError with its complaint."""
+        self._values.write_text(yaml.safe_dump(values or {}))
+        place = ["--namespace", namespace, "--kubeconfig", str(self._kubeconfig)]
+        given = ["--values", str(self._values)] if arguments[0] in {"install", "upgrade"} else []
+        command = [self._chart.helm, *arguments, *place, *given]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def install(self, release: str, namespace: str, values: Object | None = None) -> str:
+        """Install the chart."""
+        return self.run(
+            "install",
+            release,
+            str(self._chart.path),
+            "--create-namespace",
+            namespace=namespace,
+            values=values,
+        )
+
+
+@pytest.fixture
+def helm(chart: Chart, chart_plane: ControlPlane, tmp_path: Path) -> Helm:
+    """Give a helm that reaches the control plane."""
+    return Helm(chart, chart_plane, tmp_path)
+
+
+def test_install_upgrade_and_uninstall_keep_the_definition_and_the_pipelines(
+    chart: Chart, chart_plane: ControlPlane, helm: Helm
+) -> None:
+    notes = helm.install("clickstream", "ops")
+    assert "kubectl -n ops rollout status deployment/clickstream-operator" in notes
+    eventually(lambda: chart_plane.items(PIPELINES.format("ops")) == [], 30, "the definition is served")
+
+    helm.run(
+        "upgrade", "clickstream", str(chart.path), namespace="ops", values={"pipelines": {"web": PIPELINE}}
+    )
+    (pipeline,) = chart_plane.items(PIPELINES.format("ops"))
+    assert pipeline["spec"]["processors"]["replicas"] == 3  # the definition's defaults are in force
+
+    helm.run("upgrade", "clickstream", str(chart.path), namespace="ops", values={"operator": {"replicas": 3}})
+    deployment = chart_plane.get("/apis/apps/v1/namespaces/ops/deployments/clickstream-operator")
+    assert deployment["spec"]["replicas"] == 3
+
+    helm.run("uninstall", "clickstream", namespace="ops")
+    assert chart_plane.get(CRD)
+    left = chart_plane.kubectl(
+        *("get", "deploy,svc,sa,role,rolebinding,networkpolicy,pdb", "-n", "ops", "-o", "name"),
+        *("-l", "app.kubernetes.io/part-of=clickstream"),
+    )
+    assert left == ""
+    assert "clickstream" not in chart_plane.kubectl("get", "clusterrole,clusterrolebinding", "-o", "name")
+
+
+def test_a_second_release_with_namespaced_rights_lives_beside_the_first(
+    chart_plane: ControlPlane, helm: Helm
+) -> None:
+    for namespace in ("shop", "web"):
+        chart_plane.kubectl("create", "namespace", namespace)
+    if not chart_plane.get(CRD):
+        chart_plane.kubectl("apply", "--server-side", "-f", str(Path(__file__).parents[2] / "crds"))
+    helm.install("first", "one", {"crds": {"enabled": False}})
+    helm.install("second", "two", NAMESPACED)
+
+    def may(account: str, *what: str) -> bool:
+        try:
+            answer = chart_plane.kubectl("auth", "can-i", *what, f"--as=system:serviceaccount:{account}")
+        except Refused:
+            return False
+        return answer.strip() == "yes"
+
+    first, second = "one:first-clickstream-operator", "two:second-clickstream-operator"
+    assert may(first, "create", "statefulsets.apps", "-n", "web")
+    assert may(second, "create", "statefulsets.apps", "-n", "web")
+    assert may(first, "create", "statefulsets.apps", "-n", "elsewhere")
+    assert not may(second, "create", "statefulsets.apps", "-n", "elsewhere")
+    assert not may(second, "get", "leases.coordination.k8s.io/second-clickstream-operator", "-n", "web")
+    assert may(second, "get", "leases.coordination.k8s.io/second-clickstream-operator", "-n", "two")
+    for account in (first, second):
+        assert not may(account, "list", "secrets", "-n", "shop")
+        assert not may(account, "update", "clusterroles.rbac.authorization.k8s.io")
+    helm.run("uninstall", "second", namespace="two")
+    helm.run("uninstall", "first", namespace="one")
