@@ -126,6 +126,10 @@ class Checker:
         self._check_counts(verdict, self._model.expected)
         return verdict
 
+    def counts(self) -> dict[tuple[str, int], int]:
+        """Return the true counts by user and window start."""
+        return self._model.expected.counts
+
     def close(self) -> None:
         """Close all readers."""
         for topic in self._topics.values():

@@ -89,14 +89,14 @@ def crash_in_take_over(suite: Suite) -> None:
 def crash_in_release(suite: Suite) -> None:
     """Let a pod kill itself between dropping a task in a hand-over and saying so."""
     pods = suite.pipeline.shape.pods
-    trapped = suite.pipeline.restart_pod(0, {"CLICKSTREAM_CRASH_AT": "before-released"})
+    trapped = suite.pipeline.restart_pod(pods - 1, {"CLICKSTREAM_CRASH_AT": "before-released"})
+    eventually("the trapped pod owns tasks", lambda: suite.owns(pods - 1), 90)
+    suite.pipeline.scale(pods - 1)
+    _await_end(trapped, 60)
     suite.heal()
-    suite.pipeline.scale(pods + 1)
-    suite.pipeline.pod(pods).start()
-    _await_end(trapped, 40)
-    suite.pipeline.restart_pod(0)
-    suite.heal()
-    _scale_in(suite, pods)
+    suite.pipeline.scale(pods)
+    suite.pipeline.restart_pod(pods - 1)
+    eventually("the pod owns tasks again", lambda: suite.owns(pods - 1), 90)
 
 
 @fault("zombie", 4)

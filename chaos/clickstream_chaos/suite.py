@@ -10,6 +10,7 @@ from typing import Any
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.ports import HOST
 
+from clickstream_chaos.auditor import Auditor
 from clickstream_chaos.checker import Checker, Verdict
 from clickstream_chaos.load import USERS, Load, user
 from clickstream_chaos.monitor import Monitor
@@ -33,6 +34,7 @@ class Figures:
     restart_s: list[float] = field(default_factory=list)
     stall_s: list[float] = field(default_factory=list)
     clicks: int = 0
+    answers: int = 0  # of the query API, not marked stale
 
     def line(self) -> dict[str, Any]:
         """Return the figures as they are printed; null where nothing was measured."""
@@ -46,6 +48,7 @@ class Figures:
             "restart_s_p99": _round(quantile(self.restart_s, 0.99)),
             "lso_stall_s_max": _round(max(self.stall_s, default=None)),
             "clicks": self.clicks,
+            "answers": self.answers,
         }
 
 
@@ -81,6 +84,7 @@ class Suite:
         self.figures = Figures()
         topic = self.pipeline.topic
         self.load = Load(kafka.bootstrap, topic("clicks"), topic("profiles"), rate, seed)
+        self.auditor = Auditor(self.pipeline.query_port, lambda: self.pipeline.shape.pods, seed)
         self.monitor: Monitor
         self.checker: Checker
 
@@ -103,6 +107,7 @@ class Suite:
         topics = {name: pipeline.topic(name) for name in ("clicks", "enriched", "metrics", "dead")}
         self.checker = Checker(kafka.bootstrap, topics, partitions, PROFILES, WINDOW_MS, GRACE_MS)
         self.monitor.start()
+        self.auditor.start()
         self.load.start()
         self.wait_for_output()
 
@@ -129,6 +134,8 @@ class Suite:
         self.figures.faults += 1
         self.figures.stall_s.append(max(self.monitor.pauses_since(began_s).values()))
         verdict = self.checker.check()
+        for text in self.auditor.contradictions:
+            verdict.note("contradictions", f"answer of {text}")
         self.figures.doubled, self.figures.contradictions = verdict.doubled, verdict.contradictions
         for example in verdict.examples if verdict.wrong() else []:
             self.say(f"  WRONG: {example}")
@@ -157,6 +164,11 @@ class Suite:
             if verdict.wrong() or time.monotonic() > deadline_s:
                 break
             time.sleep(0.5)
+        self.auditor.stop()
+        if verdict.complete():
+            for text in self.auditor.compare(self.checker.counts()):
+                verdict.note("contradictions", f"answer of {text}")
+        self.figures.answers = self.auditor.answers
         self.figures.lost += verdict.missing
         self.figures.doubled, self.figures.contradictions = verdict.doubled, verdict.contradictions
         self.figures.clicks = verdict.clicks
@@ -166,9 +178,11 @@ class Suite:
 
     def stop(self) -> None:
         """Stop everything that was started."""
-        for part in ("monitor", "checker"):
-            if hasattr(self, part):
-                getattr(self, part).stop() if part == "monitor" else getattr(self, part).close()
+        self.auditor.stop()
+        if hasattr(self, "monitor"):
+            self.monitor.stop()
+        if hasattr(self, "checker"):
+            self.checker.close()
         self.pipeline.stop()
 
 

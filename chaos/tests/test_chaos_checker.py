@@ -92,7 +92,11 @@ class Outputs:
             for record in values:
                 producer.produce(self.names[topic], json.dumps(record), b"alice", 0)
         for offset, reason in self.dead:
-            headers = {"reason": reason, "source-partition": "0", "source-offset": str(offset)}
+            headers: dict[str, str | bytes | None] = {
+                "reason": reason,
+                "source-partition": "0",
+                "source-offset": str(offset),
+            }
             producer.produce(self.names["dead"], b"{", b"alice", 0, headers=headers)
         producer.flush()
         checker = Checker(bootstrap, self.names, 1, PROFILES, WINDOW_MS, GRACE_MS)

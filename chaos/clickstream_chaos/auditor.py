@@ -1,0 +1,96 @@
+"""Asks the query API all the time: an answer not marked stale must never contradict committed history.
+
+Counts of a window only grow. So an unmarked answer must be at least as high as any unmarked answer that came
+before the question was put, whichever pods gave the two; and in the end none may be above the true count.
+"""
+
+import json
+import random
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+
+from clickstream_local.ports import HOST
+
+from clickstream_chaos.load import USERS, user
+
+ASKED_PER_S = 20
+STALENESS = "X-Clickstream-Staleness"
+Windows = dict[int, int]  # window start, ms -> clicks
+
+
+class Auditor:
+    """A thread that asks random pods for random users."""
+
+    def __init__(self, query_port: int, pods: Callable[[], int], seed: int) -> None:
+        self._query_port, self._pods = query_port, pods
+        self._chance = random.Random(seed)  # noqa: S311 (test data)
+        self._highest: dict[tuple[str, int], int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="auditor", daemon=True)
+        self.answers = self.marked = self.refused = 0
+        self.contradictions: list[str] = []
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def compare(self, counts: dict[tuple[str, int], int]) -> list[str]:
+        """Ask every pod for every user, and return what differs from the true counts.
+
+        To be called when everything has come out. What the pods answer is the owners' RocksDB.
+        """
+        wrong = list(self.contradictions)
+        wrong += [
+            f"{key} was answered as {seen}, and is {counts.get(key, 0)}"
+            for key, seen in self._highest.items()
+            if seen > counts.get(key, 0)
+        ]
+        for name in sorted({name for name, _ in counts}):
+            true = {start: count for (of, start), count in counts.items() if of == name}
+            for pod in range(self._pods()):
+                windows = self._ask_until_unmarked(pod, name)
+                if windows != true:
+                    wrong.append(f"pod {pod} says of {name} {windows}, not {true}")
+        return wrong
+
+    def _ask_until_unmarked(self, pod: int, name: str, timeout_s: float = 20) -> Windows | None:
+        deadline_s = time.monotonic() + timeout_s
+        while (windows := self._ask(pod, name)) is None and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        return windows
+
+    def _run(self) -> None:
+        while not self._stop.wait(1 / ASKED_PER_S):
+            name = user(int(self._chance.random() ** 2 * USERS))
+            before = {key: seen for key, seen in self._highest.items() if key[0] == name}
+            windows = self._ask(self._chance.randrange(self._pods()), name)
+            if windows is None:
+                continue
+            for (of, start), seen in before.items():
+                if windows.get(start, 0) < seen:
+                    self.contradictions.append(f"{of}, window {start}: {windows.get(start, 0)} after {seen}")
+            for start, clicks in windows.items():
+                self._highest[name, start] = max(clicks, self._highest.get((name, start), 0))
+
+    def _ask(self, pod: int, name: str) -> Windows | None:
+        """Return the windows of an unmarked answer; None when there is none."""
+        url = f"http://{HOST}:{self._query_port + pod}/dashboard/users/{name}/metrics?detail=1"
+        try:
+            with urllib.request.urlopen(url, timeout=3) as answer:
+                if answer.headers.get(STALENESS) is not None:
+                    self.marked += 1
+                    return None
+                document = json.load(answer)
+        except (OSError, ValueError):
+            self.refused += 1
+            return None
+        self.answers += 1
+        return {window["window_start"]: window["clicks"] for window in document["windows"]}
