@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from clickstream_operator.api import Api, ApiFailure
 from clickstream_operator.desired import Wanted
-from clickstream_operator.kinds import PIPELINE, Kind
+from clickstream_operator.kinds import CLAIM, PIPELINE, Kind
 from clickstream_operator.metrics import WRITES
 from clickstream_operator.observed import Document
 from clickstream_operator.spec import API_GROUP
@@ -63,6 +63,23 @@ class Applier:
         """Delete an object."""
         WRITES.labels(kind.kind, "delete").inc()
         await self._api.delete(kind, namespace, name)
+
+    async def grow(self, namespace: str, claim: str, size: str) -> str:
+        """Ask a volume to grow; return why it may not, empty when it may."""
+        WRITES.labels(CLAIM.kind, "merge").inc()
+        patch = {"spec": {"resources": {"requests": {"storage": size}}}}
+        try:
+            await self._api.merge(CLAIM, namespace, claim, patch)
+        except ApiFailure as failure:
+            if failure.code not in (403, 422):
+                raise
+            return failure.message
+        return ""
+
+    async def orphan(self, kind: Kind, namespace: str, name: str) -> None:
+        """Delete an object and leave what it owns."""
+        WRITES.labels(kind.kind, "delete").inc()
+        await self._api.delete(kind, namespace, name, orphan=True)
 
     async def annotate(self, kind: Kind, namespace: str, name: str, annotations: dict[str, str]) -> None:
         """Set annotations that another controller takes away again."""

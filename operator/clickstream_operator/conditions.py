@@ -12,6 +12,7 @@ from clickstream_operator.desired import missing_secrets, topics_ready
 from clickstream_operator.manifests import connectors, names, topics
 from clickstream_operator.observed import Observed, TaskState, condition
 from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.volumes import must_grow
 
 _LONGEST_MESSAGE = 2000
 _SHOWN = 5
@@ -46,6 +47,7 @@ def conditions_of(pipeline: ClickPipeline, observed: Observed) -> list[Condition
         profiles_loaded(pipeline, observed),
         state_restored(pipeline, observed),
         index_ready(observed),
+        volumes_resized(pipeline, observed),
     ]
 
 
@@ -209,6 +211,20 @@ def index_ready(observed: Observed) -> Condition:
         observed.redact("; ".join(sorted(details))) or "the processors have not reached the search engine yet"
     )
     return _false("IndexReady", "NoTemplate", f"The index template is not in place: {why}.")
+
+
+def volumes_resized(pipeline: ClickPipeline, observed: Observed) -> Condition:
+    """Tell whether the volumes have the size that the spec asks for, as far as claims say."""
+    kind, size = "VolumesResized", pipeline.spec.processors.storage.size
+    if observed.claims_refused:
+        message = (
+            f"The volumes cannot grow to {size}: {observed.claims_refused}. "
+            "A new pipeline of another class can have it."
+        )
+        return _false(kind, "Refused", message)
+    if must_grow(pipeline, observed.child("StatefulSet", names.names_of(pipeline).statefulset)):
+        return _false(kind, "Growing", f"The volumes grow to {size}.")
+    return _true(kind, "AsAsked", f"Every new volume has {size}, and those there are were asked to.")
 
 
 def lag(observed: Observed) -> str:

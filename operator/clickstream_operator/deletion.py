@@ -20,6 +20,10 @@ from clickstream_operator.spec import API_GROUP, ClickPipeline
 DEADLINE_S = 300
 # The source gets this long to take the order to drop its slot, and then to stop.
 _DROP_S, _STOP_S = 120, 180
+# Connect says RUNNING of a task that is about to be replaced by one with the new options; a task that
+# is stopped before it has opened its stream drops nothing.
+SETTLE_S = 15.0
+DROP_ORDERED = f"{API_GROUP}/slot-drop-ordered"
 OFFSETS_RESET = f"{API_GROUP}/offsets-reset"
 STRIMZI_OFFSETS = "strimzi.io/connector-offsets"
 
@@ -36,7 +40,9 @@ class Take:
     left: tuple[str, ...] = field(default=())  # what remains, for the Event
 
 
-def next_step(pipeline: ClickPipeline, uid: str, observed: Observed, elapsed_s: float) -> Take:
+def next_step(
+    pipeline: ClickPipeline, uid: str, observed: Observed, elapsed_s: float, settle_s: float = SETTLE_S
+) -> Take:
     """Return what to do now, `elapsed_s` after the deletion was asked for."""
     slot = f"replication slot {pipeline.spec.source.postgres.slot}"
     if elapsed_s > DEADLINE_S:
@@ -50,7 +56,7 @@ def next_step(pipeline: ClickPipeline, uid: str, observed: Observed, elapsed_s: 
         if sink := observed.child("KafkaConnector", own.search_connector):
             return _removal(kind, sink)
         if source := observed.child("KafkaConnector", own.profiles_connector):
-            return _source_step(pipeline, uid, kind, source, elapsed_s)
+            return _source_step(pipeline, uid, kind, source, elapsed_s, settle_s)
     if pods := observed.child("StatefulSet", own.statefulset):
         return _removal(next(k for k in BUILT_IN if k.kind == "StatefulSet"), pods)
     if observed.strimzi_version:
@@ -68,18 +74,22 @@ def next_step(pipeline: ClickPipeline, uid: str, observed: Observed, elapsed_s: 
     return Take("everything is gone", is_done=True)
 
 
-def _source_step(pipeline: ClickPipeline, uid: str, kind: Kind, source: Document, elapsed_s: float) -> Take:
+def _source_step(
+    pipeline: ClickPipeline, uid: str, kind: Kind, source: Document, elapsed_s: float, settle_s: float
+) -> Take:
     name, meta = source["metadata"]["name"], source["metadata"]
     if meta.get("deletionTimestamp"):
         return Take(f"waiting for {name} to stop")
-    spec, annotations = source["spec"], meta.get("annotations", {})
-    drops = spec.get("config", {}).get("slot.drop.on.stop") == "true"
-    if not drops:
-        return Take(f"telling {name} to drop its slot", apply=_source(pipeline, uid, kind, "running"))
-    if spec.get("state") == "running":
-        if not _is(source, "RUNNING", "FAILED") and elapsed_s < _DROP_S:
+    annotations: dict[str, str] = meta.get("annotations", {})
+    ordered_at = annotations.get(DROP_ORDERED)
+    if ordered_at is None:
+        order = _source(pipeline, uid, kind, "running", str(int(elapsed_s)))
+        return Take(f"telling {name} to drop its slot", apply=order)
+    if source["spec"].get("state") == "running":
+        took = _is(source, "RUNNING", "FAILED") and elapsed_s - float(ordered_at) >= settle_s
+        if not took and elapsed_s < _DROP_S:
             return Take(f"waiting for {name} to take the order to drop its slot")
-        return Take(f"stopping {name}", apply=_source(pipeline, uid, kind, "stopped"))
+        return Take(f"stopping {name}", apply=_source(pipeline, uid, kind, "stopped", ordered_at))
     if not _is(source, "STOPPED") and elapsed_s < _STOP_S:
         return Take(f"waiting for {name} to stop and drop its slot")
     if OFFSETS_RESET not in annotations and _is(source, "STOPPED"):
@@ -90,13 +100,14 @@ def _source_step(pipeline: ClickPipeline, uid: str, kind: Kind, source: Document
     return _removal(kind, source)
 
 
-def _source(pipeline: ClickPipeline, uid: str, kind: Kind, state: str) -> Wanted:
-    """Return the source that drops its slot, in a state."""
+def _source(pipeline: ClickPipeline, uid: str, kind: Kind, state: str, ordered_at: str) -> Wanted:
+    """Return the source that drops its slot, in a state. `ordered_at`: seconds after the deletion."""
     reference = connectors.cluster_references(pipeline)
     document = connectors.profiles_connector(pipeline, reference, drop_slot=True).manifest(
         pipeline, kind.api_version
     )
     document["spec"]["state"] = state
+    document["metadata"]["annotations"] = {DROP_ORDERED: ordered_at}
     return finished(Wanted(kind, document), pipeline, uid)
 
 

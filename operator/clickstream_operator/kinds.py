@@ -35,12 +35,14 @@ LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 ACCESS_REVIEW = Kind("authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews")
 CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 
+STATEFULSET = Kind("apps/v1", "StatefulSet", "statefulsets")
+
 # What a pipeline consists of beside Strimzi's objects; watched by the pipeline's label.
 BUILT_IN = (
     Kind("v1", "ConfigMap", "configmaps"),
     Kind("v1", "ServiceAccount", "serviceaccounts"),
     Kind("v1", "Service", "services"),
-    Kind("apps/v1", "StatefulSet", "statefulsets"),
+    STATEFULSET,
     Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
 )

@@ -4,6 +4,7 @@ Secrets are read by name, never listed: only what a pipeline refers to is seen, 
 and a digest leave this module, besides the function that hides their values.
 """
 
+import asyncio
 import base64
 import hashlib
 import time
@@ -12,7 +13,16 @@ from typing import Any
 
 from clickstream_operator.api import Api, ApiFailure
 from clickstream_operator.desired import needed_names
-from clickstream_operator.kinds import BUILT_IN, NAMESPACE, PIPELINE, SECRET, STRIMZI, Kind, strimzi_kind
+from clickstream_operator.kinds import (
+    BUILT_IN,
+    CLAIM,
+    NAMESPACE,
+    PIPELINE,
+    SECRET,
+    STRIMZI,
+    Kind,
+    strimzi_kind,
+)
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.manifests.secrets import PEER_KEY, secret_uses
 from clickstream_operator.observed import Document, ObjectId, Observed, SecretState
@@ -20,9 +30,12 @@ from clickstream_operator.pods import Pods
 from clickstream_operator.redaction import redactor
 from clickstream_operator.spec import ClickPipeline
 from clickstream_operator.store import Key, Store, owner_of
+from clickstream_operator.volumes import claim_names, must_grow
 
 _REVIEW = Kind("authorization.k8s.io/v1", "LocalSubjectAccessReview", "localsubjectaccessreviews")
 _REVIEW_HOLDS_S = 600
+# A name that was free is taken as free for so long: a start takes several looks.
+_FREE_HOLDS_S = 30
 
 
 class Observer:
@@ -33,11 +46,16 @@ class Observer:
         self._store = store
         self._pods = pods
         self._strimzi_version = strimzi_version
+        self._free: dict[tuple[Key, str, str], float] = {}  # (pipeline, kind, name) -> until
         self._allowed: dict[tuple[str, str, str], float] = {}  # (namespace, account, secret) -> until
 
     async def pipeline(self, key: Key) -> Document | None:
         """Return the ClickPipeline as it is now."""
         return await self._api.get(PIPELINE.path(key.namespace, key.name))
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a pipeline that is gone."""
+        self._free = {where: until for where, until in self._free.items() if where[0] != key}
 
     async def is_terminating(self, namespace: str) -> bool:
         """Tell whether the namespace is being deleted, or already gone."""
@@ -68,6 +86,7 @@ class Observer:
             secrets=secrets,
             denied=await self._denied(pipeline, children, secrets),
             pods=await self._pods.states(pipeline, peer_key, wanted) if ready and peer_key else {},
+            claims=await self._claims(pipeline, children.get(("StatefulSet", names.statefulset))),
             kafka_secrets=_of_kafka(pipeline, values),
             redact=redactor(value for (_, name), value in values.items() if not name.endswith(".crt")),
         )
@@ -88,23 +107,37 @@ class Observer:
                 values[(name, key)] = base64.b64decode(value).decode(errors="replace").strip()
         return states, values
 
+    async def _claims(self, pipeline: ClickPipeline, statefulset: Document | None) -> dict[str, Document]:
+        """Return the volume claims, also those of pods that were scaled away, while volumes must grow."""
+        if not must_grow(pipeline, statefulset):
+            return {}
+        names = claim_names(pipeline, pipeline.spec.topics.partitions)
+        found = await asyncio.gather(*(self._api.get(CLAIM.path(pipeline.namespace, name)) for name in names))
+        return {name: claim for name, claim in zip(names, found, strict=True) if claim}
+
     async def _foreign(
         self, pipeline: ClickPipeline, key: Key, version: str | None
     ) -> dict[ObjectId, Document]:
         """Return others' objects under needed names; own ones that the watch has not shown yet are kept."""
         known = self._store.children(key)
+        asked = [
+            (kind, name)
+            for kind_name, name in needed_names(pipeline)
+            if (kind_name, name) not in known
+            and self._free.get((key, kind_name, name), 0) < time.monotonic()
+            and (kind := _kind(kind_name, version))
+        ]
+        answers = await asyncio.gather(
+            *(self._api.get(kind.path(pipeline.namespace, name)) for kind, name in asked)
+        )
         foreign: dict[ObjectId, Document] = {}
-        for kind_name, name in needed_names(pipeline):
-            kind = _kind(kind_name, version)
-            if kind is None or (kind_name, name) in known:
-                continue
-            found = await self._api.get(kind.path(pipeline.namespace, name))
-            if found is None:
-                continue
-            if owner_of(found) == key:
+        for (kind, name), found in zip(asked, answers, strict=True):
+            if found and owner_of(found) == key:
                 self._store.put(kind, found)
+            elif found:
+                foreign[(kind.kind, name)] = found
             else:
-                foreign[(kind_name, name)] = found
+                self._free[(key, kind.kind, name)] = time.monotonic() + _FREE_HOLDS_S
         return foreign
 
     async def _denied(

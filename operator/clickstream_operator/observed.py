@@ -63,6 +63,9 @@ class Observed:
     twin: str = ""  # another pipeline with the same id on the same Kafka
     # (secret, key) -> value of what a Kafka client of this pipeline needs.
     kafka_secrets: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
+    # Volume claims by name; looked at only while the spec asks for larger volumes than there are.
+    claims: Mapping[str, Document] = field(default_factory=dict)
+    claims_refused: str = ""  # why a claim could not be made larger
     assignment: AssignmentState | None = None  # None: no controller runs here
     redact: Any = field(default=str, repr=False)  # takes every known secret value out of a text
 

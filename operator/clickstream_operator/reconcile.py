@@ -13,9 +13,10 @@ from typing import Protocol
 
 from clickstream_operator.api import ApiFailure
 from clickstream_operator.apply import Applier, utc_now
-from clickstream_operator.deletion import elapsed_s, next_step
+from clickstream_operator.deletion import SETTLE_S, elapsed_s, next_step
 from clickstream_operator.desired import desired_objects, may_assign, needed_names, peer_key, pods_to_run
 from clickstream_operator.errors import InvalidSpec
+from clickstream_operator.kinds import STATEFULSET
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.metrics import CONDITION
@@ -34,6 +35,7 @@ from clickstream_operator.status import (
 )
 from clickstream_operator.store import Key
 from clickstream_operator.twins import Twins
+from clickstream_operator.volumes import growth, must_grow
 
 # A pipeline on its way is looked at again this soon: what its pods say is seen by no watch.
 SOON_S = 3.0
@@ -71,12 +73,14 @@ class Reconciler:
         platform: Platform,
         record: Record,
         companion: Companion | None = None,
+        slot_settle_s: float = SETTLE_S,
     ) -> None:
         self._observer = observer
         self._applier = applier
         self._platform = platform
         self._record = record
         self._companion = companion
+        self._slot_settle_s = slot_settle_s
         self._twins = Twins()
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -111,13 +115,17 @@ class Reconciler:
         steps = plan(desired_objects(pipeline, uid, self._platform, observed, pods), observed)  # 5
         if mode_of(document) in (PAUSED, PLAN_ONLY):
             return await self._finish(document, pipeline, observed, steps, applied=False)  # 7
-        if await self._applier.set_finalizer(document, pipeline.spec.deletion_policy == "Delete"):  # 6
-            return Outcome("changed", 0)
+        await self._applier.set_finalizer(document, pipeline.spec.deletion_policy == "Delete")  # 6
         if names_of(pipeline).peer_key not in observed.secrets:
             await self._applier.create_once(peer_key(pipeline, uid, secrets.token_urlsafe(32)))
             return Outcome("changed", 0)
         if steps:
             return await self._apply(document, steps)
+        if must_grow(pipeline, observed.child("StatefulSet", names_of(pipeline).statefulset)):
+            refused = await self._grow(pipeline, observed)
+            if not refused:
+                return Outcome("changed", 0)
+            observed = dataclasses.replace(observed, claims_refused=refused)
         return await self._finish(document, pipeline, observed, steps, applied=True)  # 7
 
     async def release(self, key: Key) -> None:
@@ -160,6 +168,16 @@ class Reconciler:
                 raise
         return Outcome("changed", 0)
 
+    async def _grow(self, pipeline: ClickPipeline, observed: Observed) -> str:
+        """Take the next step to larger volumes; return why it cannot be taken."""
+        step = growth(pipeline, observed.claims)
+        for claim in step.claims:
+            if refused := await self._applier.grow(pipeline.namespace, claim, step.size):
+                return f"{claim}: {refused}"
+        if step.recreate:
+            await self._applier.orphan(STATEFULSET, pipeline.namespace, names_of(pipeline).statefulset)
+        return ""
+
     async def _refuse(self, document: Document, reason: str, message: str) -> Outcome:
         await self._write(document, refused_status(document, reason, message))
         return Outcome("refused")
@@ -188,7 +206,8 @@ class Reconciler:
             self._companion.forget(Key(pipeline.namespace, pipeline.name))
         observed = await self._observer.observe(pipeline)
         meta = document["metadata"]
-        take = next_step(pipeline, meta["uid"], observed, elapsed_s(document, utc_now()))
+        elapsed = elapsed_s(document, utc_now())
+        take = next_step(pipeline, meta["uid"], observed, elapsed, self._slot_settle_s)
         if take.apply:
             await self._applier.apply(take.apply)
         elif take.annotate:
@@ -209,6 +228,7 @@ class Reconciler:
 
     async def _forget(self, key: Key) -> Outcome:
         self._twins.forget(key)
+        self._observer.forget(key)
         if self._companion:
             self._companion.forget(key)
         for name in _CONDITIONS:
@@ -225,6 +245,7 @@ _REFUSALS = (400, 403, 422)
 _CONDITIONS = (
     *("Ready", "Reconciling", "Stalled", "Paused", "SecretsResolved", "TopicsReady", "ConnectorsReady"),
     *("ProcessorsReady", "ProfilesLoaded", "StateRestored", "IndexReady"),
+    "VolumesResized",
 )
 
 

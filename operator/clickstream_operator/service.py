@@ -63,7 +63,12 @@ class Service:
         self._observer = Observer(self._api, store, self._pods, lambda: self._watches.strimzi_version)
         applier = Applier(self._api, store)
         self._reconciler = Reconciler(
-            self._observer, applier, settings.platform, self._record, self._controllers
+            self._observer,
+            applier,
+            settings.platform,
+            self._record,
+            self._controllers,
+            settings.slot_settle_s,
         )
         self._leader = Leader(
             self._api,

@@ -33,6 +33,7 @@ SETTINGS = (
     Setting("CLICKSTREAM_RESYNC_SECONDS", "60", "Each pipeline is looked at this often, whatever happens."),
     Setting("CLICKSTREAM_WORKERS", "8", "Pipelines reconciled at the same time."),
     Setting("CLICKSTREAM_CONTROLLERS", "on", "Whether this operator assigns the tasks: on or off."),
+    Setting("CLICKSTREAM_SLOT_SETTLE_SECONDS", "15", "Time for a source to heed that it drops its slot."),
     Setting("CLICKSTREAM_HTTP_HOST", "0.0.0.0", "Address of /livez, /readyz and /metrics."),  # noqa: S104
     Setting("CLICKSTREAM_HTTP_PORT", "8080", "Port of /livez, /readyz and /metrics."),
     Setting("CLICKSTREAM_POD_URL", "", "Admin URL of a pod instead of its cluster name, with {namespace}, "
@@ -62,6 +63,7 @@ class Settings:
     resync_s: float
     workers: int
     controllers: bool
+    slot_settle_s: float
     http_host: str
     http_port: int
     pod_url: str
@@ -77,7 +79,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         problems.append("CLICKSTREAM_PROCESSOR_IMAGE: is required: the image of the processor pods")
     problems += [
         f"CLICKSTREAM_{name}: {given[name]}: must be a whole number above 0"
-        for name in ("RESYNC_SECONDS", "WORKERS", "HTTP_PORT")
+        for name in ("RESYNC_SECONDS", "WORKERS", "SLOT_SETTLE_SECONDS", "HTTP_PORT")
         if not given[name].isdigit() or int(given[name]) < 1
     ]
     problems += [
@@ -103,6 +105,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         resync_s=float(given["RESYNC_SECONDS"]),
         workers=int(given["WORKERS"]),
         controllers=given["CONTROLLERS"] == "on",
+        slot_settle_s=float(given["SLOT_SETTLE_SECONDS"]),
         http_host=given["HTTP_HOST"],
         http_port=int(given["HTTP_PORT"]),
         pod_url=given["POD_URL"],

@@ -99,6 +99,7 @@ _FAILURES: tuple[str, ...] = (
     "ConnectNotManaged",
     "Missing",
 )
+_FAILURES += ("Refused",)
 _FAILURES += ("ConnectMayNotRead", "StrimziMissing", "PartitionsDiffer", "TaskStopped", "NoTemplate")
 
 

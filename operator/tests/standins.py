@@ -19,6 +19,13 @@ PLUGINS = (
 _MERGE = "application/merge-patch+json"
 
 
+class _Server(ThreadingHTTPServer):
+    """Says nothing of askers that were killed before their answer."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
 class StandIns:
     """Polls the cluster in a thread of its own."""
 
@@ -30,7 +37,7 @@ class StandIns:
         self.status = {"index_ready": True, "phase": "running", "detail": ""}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self.pod_url = f"http://127.0.0.1:{self._server.server_port}/{{namespace}}/{{name}}/{{ordinal}}"
 
     def start(self) -> None:

@@ -474,3 +474,65 @@ def test_operator_never_lists_secrets(plane: ControlPlane) -> None:
     assert verbs == [["get", "create"]]
     with pytest.raises(Refused):
         plane.request("GET", "/api/v1/secrets", user="operator")
+
+
+def claim(shop: str, ordinal: int, storage_class: str) -> dict[str, Any]:
+    """Return the claim of a pod, as the StatefulSet controller would make it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": f"data-storefront-processor-{ordinal}", "namespace": shop},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": storage_class,
+            "volumeName": f"{shop}-{ordinal}",
+            "resources": {"requests": {"storage": "10Gi"}},
+        },
+    }
+
+
+def make_claims(world: World, shop: str, expandable: bool) -> str:
+    name = f"{shop}-class"
+    storage_class = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name},
+        "provisioner": "test",
+        "allowVolumeExpansion": expandable,
+    }
+    world.plane.request("POST", "/apis/storage.k8s.io/v1/storageclasses", storage_class)
+    path = f"/api/v1/namespaces/{shop}/persistentvolumeclaims"
+    for ordinal in range(3):
+        world.plane.request("POST", path, claim(shop, ordinal, name))
+        status = {"status": {"phase": "Bound", "capacity": {"storage": "10Gi"}}}
+        world.plane.merge(f"{path}/data-storefront-processor-{ordinal}/status", status)
+    return path
+
+
+def test_volumes_grow_and_the_pods_set_is_made_anew_around_its_pods(world: World, shop: str) -> None:
+    world.create(shop)
+    world.wait_ready(shop)
+    path = make_claims(world, shop, expandable=True)
+    pods = f"/apis/apps/v1/namespaces/{shop}/statefulsets/storefront-processor"
+    before = world.plane.get(pods)["metadata"]["uid"]
+    world.plane.merge(path_of(shop), {"spec": {"processors": {"storage": {"size": "20Gi"}}}})
+
+    def grown() -> bool:
+        live = world.plane.get(pods)
+        sizes = [c["spec"]["resources"]["requests"]["storage"] for c in world.plane.items(path)]
+        template = live["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
+        return bool(live["metadata"]["uid"] != before and template == "20Gi" and sizes == ["20Gi"] * 3)
+
+    eventually(grown)
+    world.wait_ready(shop)
+    assert world.condition(shop, "VolumesResized")["status"] == "True"
+
+
+def test_class_that_cannot_grow_is_said(world: World, shop: str) -> None:
+    world.create(shop)
+    world.wait_ready(shop)
+    make_claims(world, shop, expandable=False)
+    world.plane.merge(path_of(shop), {"spec": {"processors": {"storage": {"size": "20Gi"}}}})
+    eventually(lambda: world.condition(shop, "VolumesResized")["reason"] == "Refused")
+    assert "resize" in world.condition(shop, "VolumesResized")["message"]
+    assert world.plane.get(f"/apis/apps/v1/namespaces/{shop}/statefulsets/storefront-processor")

@@ -15,12 +15,12 @@ UID = "00000000-0000-0000-0000-000000000000"
 class Cluster:
     """The pipeline's objects, changed as the API server and Strimzi would."""
 
-    def __init__(self) -> None:
+    def __init__(self, settle_s: float = 0) -> None:
+        self.settle_s = settle_s
         self.objects = {(w.kind.kind, w.name): copy.deepcopy(w.document) for w in everything(PIPELINE)}
         for document in self.objects.values():
             document["metadata"]["generation"] = 1
         self.obey()
-        self.strimzi = True
 
     def obey(self) -> None:
         """Let Strimzi do what the connectors' specs say."""
@@ -34,7 +34,8 @@ class Cluster:
 
     def take(self, elapsed_s: float = 1) -> Take:
         """Take one step and return it."""
-        step = next_step(PIPELINE, UID, Observed(children=self.objects, strimzi_version="v1"), elapsed_s)
+        seen = Observed(children=self.objects, strimzi_version="v1")
+        step = next_step(PIPELINE, UID, seen, elapsed_s, self.settle_s)
         if step.apply:
             key = (step.apply.kind.kind, step.apply.name)
             generation = self.objects[key]["metadata"]["generation"] + 1
@@ -81,6 +82,15 @@ def test_source_is_stopped_only_once_it_knows_that_it_drops_its_slot() -> None:
     assert cluster.take().doing == "waiting for storefront-profiles to take the order to drop its slot"
     cluster.obey()
     assert cluster.take().doing == "stopping storefront-profiles"
+
+
+def test_source_gets_time_to_take_the_order_whatever_its_state_says() -> None:
+    cluster = Cluster(settle_s=15)
+    cluster.take(1)
+    cluster.take(2)
+    cluster.obey()
+    assert cluster.take(16).doing == "waiting for storefront-profiles to take the order to drop its slot"
+    assert cluster.take(17).doing == "stopping storefront-profiles"
 
 
 def test_connect_that_is_away_holds_nothing_for_ever() -> None:

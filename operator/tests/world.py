@@ -148,6 +148,7 @@ class OperatorProcess:
             "CLICKSTREAM_POD_URL": pod_url,
             "CLICKSTREAM_IDENTITY": f"operator-{self.port}",
             "CLICKSTREAM_LOG_LEVEL": "INFO",
+            "CLICKSTREAM_SLOT_SETTLE_SECONDS": "1",
             "CLICKSTREAM_CONTROLLERS": "off",  # there is no Kafka here
             **environment,
         }

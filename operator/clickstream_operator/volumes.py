@@ -1,0 +1,52 @@
+"""How a pipeline's volumes grow. Pure: the next step follows from the claims as they are.
+
+A StatefulSet's claim templates cannot change, so 1. each claim is asked to grow, 2. the StatefulSet
+is deleted with its pods left running, 3. the next look makes it anew with the new template, and it
+takes the pods back by their labels. Pods and file systems grow online where the class can.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clickstream_operator.fields import quantity
+from clickstream_operator.manifests.names import names_of
+from clickstream_operator.observed import Document
+from clickstream_operator.spec import ClickPipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What to do now: claims to patch, or else the StatefulSet to make anew."""
+
+    size: str
+    claims: tuple[str, ...]
+    recreate: bool
+
+
+def template_size(statefulset: Document) -> str:
+    """Return the size of the volume that a new pod gets."""
+    template = statefulset["spec"]["volumeClaimTemplates"][0]
+    return str(template["spec"]["resources"]["requests"]["storage"])
+
+
+def must_grow(pipeline: ClickPipeline, statefulset: Document | None) -> bool:
+    """Tell whether the spec asks for larger volumes than new pods get."""
+    if statefulset is None or not statefulset["spec"].get("volumeClaimTemplates"):
+        return False
+    return quantity(pipeline.spec.processors.storage.size) > quantity(template_size(statefulset))
+
+
+def claim_names(pipeline: ClickPipeline, pods: int) -> list[str]:
+    """Return the names of the claims of the first pods."""
+    return [f"data-{names_of(pipeline).statefulset}-{ordinal}" for ordinal in range(pods)]
+
+
+def growth(pipeline: ClickPipeline, claims: Mapping[str, Document]) -> Growth:
+    """Return the next step; `claims` are those that exist."""
+    size = pipeline.spec.processors.storage.size
+    small = tuple(
+        name
+        for name, claim in sorted(claims.items())
+        if quantity(claim["spec"]["resources"]["requests"]["storage"]) < quantity(size)
+    )
+    return Growth(size, small, recreate=not small)
