@@ -32,6 +32,14 @@
 - apiGroups: ['']
   resources: [secrets]
   verbs: [get, create]
+# Volumes grow by their claims.
+- apiGroups: ['']
+  resources: [persistentvolumeclaims]
+  verbs: [get, patch]
+# Whether a pipeline's namespace is being deleted; in a Role, its own namespace only.
+- apiGroups: ['']
+  resources: [namespaces]
+  verbs: [get]
 - apiGroups: ['']
   resources: [events]
   verbs: [create]
