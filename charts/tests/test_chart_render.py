@@ -191,7 +191,8 @@ def test_the_operator_accepts_its_environment_and_the_chart_sets_all_of_it(
     given = environment(chart.objects(variant))
     settings = read_settings(given)
     assert settings.operator_namespace == "ops"
-    fixed = {"HTTP_HOST", "HTTP_PORT", "POD_URL", "CONTROLLERS"}  # right as they are inside a cluster
+    # right as they are inside a cluster
+    fixed = {"HTTP_HOST", "HTTP_PORT", "POD_URL", "CONTROLLERS", "SLOT_SETTLE_SECONDS"}
     assert {setting.name for setting in SETTINGS} - set(given) == {f"CLICKSTREAM_{name}" for name in fixed}
 
 
