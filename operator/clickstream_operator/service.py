@@ -49,6 +49,7 @@ class Service:
         self._known: set[Key] = set()
         self._workers: list[asyncio.Task[None]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._beginning: asyncio.Task[None] | None = None
         self._context = contextvars.copy_context()
 
     async def start(self) -> None:
@@ -142,6 +143,11 @@ class Service:
         self._changed({key for key in self._known if key.namespace == namespace})
 
     async def _start_work(self) -> None:
+        """Begin once the watches are complete; the lease is renewed meanwhile."""
+        self._beginning = asyncio.create_task(self._begin(), name="beginning")
+        self._beginning.add_done_callback(_end_with)
+
+    async def _begin(self) -> None:
         await self._watches.synced()
         self._workers = [
             asyncio.create_task(self._work(), name=f"worker {number}")
@@ -153,6 +159,10 @@ class Service:
             self._queue.add(key)
 
     async def _stop_work(self) -> None:
+        if self._beginning:
+            self._beginning.remove_done_callback(_end_with)
+            self._beginning.cancel()
+            await asyncio.gather(self._beginning, return_exceptions=True)
         for worker in self._workers:
             worker.remove_done_callback(_end_with)
             worker.cancel()
@@ -248,5 +258,7 @@ def _end_with(task: "asyncio.Task[None]") -> None:
     if task.cancelled():
         return
     error = task.exception()
+    if error is None and task.get_name() == "beginning":
+        return  # the one part that is meant to end
     log.critical("%s ended: %r", task.get_name(), error, exc_info=error)
     raise SystemExit(1)
