@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 TRANSACTION_TIMEOUT_S = 30.0  # R7: 10 s collides with the broker's session of 9 s
 SLOW_COMMIT_S = 0.75  # R18
+INIT_TIMEOUT_S = 10.0  # then again: a controller that is told to end must not wait for Kafka
 _FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, 90)  # 90: PRODUCER_FENCED
 
 
@@ -181,7 +182,7 @@ class ControlWriter:
         )
         self.doubtful = False  # R18: its last commit may have been sent twice; make a new writer
         try:
-            self._producer.init_transactions(TRANSACTION_TIMEOUT_S)
+            self._producer.init_transactions(INIT_TIMEOUT_S)
         except KafkaException as error:
             raise Unreachable(f"the controller's producer cannot start: {error}") from error
 
