@@ -61,7 +61,10 @@ class Proxy:
 
     def stall(self, client: str) -> None:
         """Let no answer reach the clients whose id ends so, until `mend`; other clients notice nothing."""
-        self._stalled = client.encode()
+        with self._lock:
+            self._stalled = client.encode()
+            for pair in self._pairs:
+                pair.deaf |= pair.client_id.endswith(self._stalled)  # an answer may be on its way
 
     def set_trap(self) -> "EndTxnTrap":
         """Hold the next EndTxn, break its connection, and deliver it within the transaction after it."""
@@ -78,7 +81,8 @@ class Proxy:
         (api,) = struct.unpack_from(">h", frame, 4)
         if api == END_TXN and self._lose_replies:
             pair.deaf = True
-        if self._stalled and _client_id(frame).endswith(self._stalled):
+        pair.client_id = _client_id(frame)
+        if self._stalled and pair.client_id.endswith(self._stalled):
             pair.deaf = True
         return self.trap is None or self.trap.on_request(pair, api, frame)
 
@@ -167,6 +171,7 @@ class _Pair:
 
     def __init__(self, client: socket.socket, broker: socket.socket, proxy: Proxy) -> None:
         self.client, self.broker, self._proxy = client, broker, proxy
+        self.client_id = b""
         self.deaf = False  # answers are swallowed
         self._keep_broker = False
         self._ended: Callable[[], None] = lambda: None

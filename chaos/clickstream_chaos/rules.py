@@ -100,9 +100,14 @@ def chain(course: Course) -> None:
 
 def no_second_look(course: Course) -> None:
     """R3: A is fenced by B, makes a new producer, and goes on without reading the assignment again."""
+    pods = course.pipeline
+    pods.pod(A).suspend()
     course.proxies[A].stall("-control")
-    course.pipeline.pod(B).start()
+    pods.pod(B).start()
     course.puppet.give_all(B, fence=[A])
+    course.owner_runs(B)
+    course.output_flows()
+    pods.pod(A).resume()
     time.sleep(8)
     course.proxies[A].mend()
 
