@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from clickstream_local.kafka_streams import build
 from clickstream_local.parts.kafka import Kafka
 from confluent_kafka import murmur2
 
-from clickstream_bench import kafka_streams, report
+from clickstream_bench import report
 from clickstream_bench.latency import USERS, end_to_end
 from clickstream_bench.restore import restore
 from clickstream_bench.systems import (
@@ -185,7 +186,7 @@ def main() -> int:
     options.rounds = options.rounds or (2 if options.quick else 3)
     options.clicks = options.clicks or (600_000 if options.quick else 2_000_000)
     options.restore_users = options.restore_users or (200_000 if options.quick else 1_000_000)
-    kafka_streams.build()
+    build()
     if "quix-streams" in options.systems:
         quix_python()
     with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as folder:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
+from clickstream_local.kafka_streams import java
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.parts.pods import Pods
 from clickstream_local.ports import free_row
@@ -20,7 +21,6 @@ from clickstream_operator.spec import parse
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from clickstream_bench import kafka_streams
 from clickstream_bench.traffic import PARTITIONS
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
@@ -158,7 +158,7 @@ class Program:
 def streams(kafka: Kafka, topics: Topics, folder: Path, run: str) -> Program:
     """Kafka Streams: one thread, exactly_once_v2, its defaults."""
     state = str(folder / "state")
-    command = kafka_streams.java(
+    command = java(
         "Bench", kafka.bootstrap, run, state, topics.clicks, topics.profiles, topics.enriched, topics.metrics
     )
     return Program("kafka-streams", command, folder)

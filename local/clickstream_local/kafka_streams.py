@@ -1,4 +1,4 @@
-"""The Java programs of bench/kafka-streams, built once per machine."""
+"""The Java programs of bench/kafka-streams, built once per machine: oracle of the tests, and benchmark."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clickstream_local.maven import fill, maven
 
-PROJECT = Path(__file__).resolve().parents[1] / "kafka-streams"
+PROJECT = Path(__file__).resolve().parents[2] / "bench" / "kafka-streams"
 LIBRARIES = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
 
