@@ -14,7 +14,7 @@ from clickstream_local.stack import Stack
 from clickstream_local.web import request
 
 EACH = 20  # rows inserted, changed, deleted
-VISIBLE_TIMEOUT_S = 30.0
+VISIBLE_TIMEOUT_S = 120.0  # of a machine that is overloaded; an idle one takes 0.1 s
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,15 @@ def read_clicks(bootstrap: str, topic: str) -> list[Click]:
 
 
 def gather(bootstrap: str, pipeline: ClickPipeline, search: SearchEngine) -> Evidence:
-    """Return all there is to compare."""
+    """Return all there is to compare: what the topics hold, and the index."""
+    evidence = read_outputs(bootstrap, pipeline)
+    for hit in documents(search, pipeline.spec.sink.search.index):
+        evidence.indexed.append((hit["_id"], hit["_index"], hit["_source"]["timestamp"]))
+    return evidence
+
+
+def read_outputs(bootstrap: str, pipeline: ClickPipeline) -> Evidence:
+    """Return what the output topics hold."""
     topics = pipeline.spec.topics
     evidence = Evidence()
     for message in read_all(bootstrap, topics.enriched):
@@ -47,8 +55,6 @@ def gather(bootstrap: str, pipeline: ClickPipeline, search: SearchEngine) -> Evi
             evidence.dead.append((*place, headers["reason"]))
         else:
             evidence.strange_dead += 1
-    for hit in documents(search, pipeline.spec.sink.search.index):
-        evidence.indexed.append((hit["_id"], hit["_index"], hit["_source"]["timestamp"]))
     return evidence
 
 

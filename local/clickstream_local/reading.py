@@ -45,8 +45,8 @@ def partitions_of(consumer: Consumer, topic: str) -> list[int]:
 
 
 def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
-    """Return the offset after the last record of each partition."""
-    with reader(bootstrap) as consumer:
+    """Return the offset after the last record of each partition, committed or not."""
+    with reader(bootstrap, **{"isolation.level": "read_uncommitted"}) as consumer:
         return {
             partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), 30, cached=False)[1]
             for partition in partitions_of(consumer, topic)
@@ -54,20 +54,24 @@ def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
 
 
 def read_all(bootstrap: str, topic: str, timeout_s: float = 120) -> Iterator[Message]:
-    """Yield every committed record, in order within a partition, to the present end or DeadlinePassed."""
+    """Yield every committed record up to the present end, in order within a partition. Raises DeadlinePassed.
+
+    A commit returns before its markers are in every partition, so the end of what is committed may still
+    lie before the end of the log: it is waited for.
+    """
     deadline = time.monotonic() + timeout_s
+    left = {partition: end for partition, end in end_offsets(bootstrap, topic).items() if end}
     with reader(bootstrap) as consumer:
-        left = set(partitions_of(consumer, topic))
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in left])
         while left:
             for message in consumer.consume(5_000, 0.2):
                 error = message.error()
                 if error is None:
                     yield message
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    left.discard(message.partition() or 0)
-                else:
+                elif error.code() != KafkaError._PARTITION_EOF:
                     raise KafkaException(error)
+                elif (message.offset() or 0) >= left.get(message.partition() or 0, 0):
+                    left.pop(message.partition() or 0, None)
             if time.monotonic() > deadline:
                 raise DeadlinePassed(f"the end of {topic} was not reached in {timeout_s:.0f} s")
 

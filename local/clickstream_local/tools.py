@@ -1,5 +1,6 @@
 """Programs that must be on the machine: JDK, Maven, PostgreSQL. Installed with apt-get where allowed."""
 
+import functools
 import os
 import re
 import shutil
@@ -57,25 +58,19 @@ def _java(home: Path) -> Java | None:
 
 
 def java(at_least: int = 17, at_most: int = 99, say: Say = silent) -> Java:
-    """Return a JDK within the bounds, installing one when allowed."""
+    """Return a JDK within the bounds: one that is here, else the distribution's, installed."""
+    found = find_java(at_least, at_most)
+    if found is not None:
+        return found
     wanted = f"a JDK from {at_least}" + (f" to {at_most}" if at_most < 99 else "")
-    package = f"openjdk-{at_least}-jdk-headless"
+    version = next((v for v in _packaged_java() if at_least <= v <= at_most), at_least)
+    package = f"openjdk-{version}-jdk-headless"
     return _require(lambda: find_java(at_least, at_most), wanted, package, say)
 
 
 def java_is_to_be_had(at_least: int) -> bool:
-    """Tell whether such a JDK is here or the distribution has one that may be installed."""
-    return find_java(at_least) is not None or (_may_install() and _candidate(at_least) is not None)
-
-
-def newest_packaged_java(at_least: int, say: Say = silent) -> Java:
-    """Return a JDK that is at least that new: here, or the distribution's."""
-    found = find_java(at_least)
-    package = _candidate(at_least) if found is None else None
-    if found:
-        return found
-    package = package or f"openjdk-{at_least}-jdk-headless"
-    return _require(lambda: find_java(at_least), f"a JDK from {at_least}", package, say)
+    """Tell whether such a JDK is here, or may be installed from the distribution's packages."""
+    return find_java(at_least) is not None or any(version >= at_least for version in _packaged_java())
 
 
 def maven(say: Say = silent) -> str:
@@ -117,14 +112,16 @@ def _may_install() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
-def _candidate(at_least: int) -> str | None:
-    """Return the newest JDK package of the distribution, or None when all are too old."""
+@functools.cache
+def _packaged_java() -> list[int]:
+    """Return the versions of the distribution's JDK packages, none where they may not be installed."""
+    if not _may_install():
+        return []
+    _apt("update", "-qq")
     listing = subprocess.run(
         ["apt-cache", "pkgnames", "openjdk-"], check=False, capture_output=True, text=True
     )
-    names = re.findall(r"^openjdk-(\d+)-jdk-headless$", listing.stdout, re.MULTILINE)
-    newest = max((int(name) for name in names), default=0)
-    return f"openjdk-{newest}-jdk-headless" if newest >= at_least else None
+    return sorted(map(int, re.findall(r"^openjdk-(\d+)-jdk-headless$", listing.stdout, re.MULTILINE)))
 
 
 def _apt(*arguments: str) -> str:

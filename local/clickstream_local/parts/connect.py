@@ -1,5 +1,6 @@
 """A distributed Kafka Connect worker with Debezium's PostgreSQL source and our search sink."""
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -44,16 +45,19 @@ def sink_jars() -> list[Path]:
 
 
 def build_sink(say: Say = silent) -> None:
-    """Build our own sink unless its sources are unchanged. Raises CannotStart with the reason."""
-    tools.java(say=say)
+    """Build our own sink, without its tests, unless its sources are unchanged. Raises CannotStart."""
+    java = tools.java(say=say)
     tools.maven(say)
-    if not list(SINK.glob("*.jar")):
-        say("building the search sink")
-    done = subprocess.run(
-        [REPOSITORY / "scripts" / "build-connect"], check=False, capture_output=True, text=True
-    )
-    if done.returncode != 0:
-        raise CannotStart(f"the search sink could not be built:\n{done.stderr.strip()[-2000:]}")
+    command = [str(REPOSITORY / "scripts" / "build-connect"), "--quick"]
+    environment = {**os.environ, "JAVA_HOME": str(java.home)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as build:
+        lines: list[str] = []
+        for line in build.stderr or ():
+            if not lines:
+                say(line.strip())
+            lines.append(line)
+    if build.returncode != 0:
+        raise CannotStart(f"the search sink could not be built:\n{''.join(lines)[-2000:]}")
 
 
 class Connect:

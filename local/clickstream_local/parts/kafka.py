@@ -18,7 +18,7 @@ from clickstream_local.process import Process, stop_all
 HERE = Path(__file__).parent
 LOGGING = f"-Dlog4j2.configurationFile={HERE / 'log4j2.yaml'}"
 QUICK = ("-XX:TieredStopAtLevel=1",)  # half the CPU of a start, a third less throughput: for tests
-START_TIMEOUT_S = 120.0  # a loaded machine takes 20 s for three brokers
+START_TIMEOUT_S = 240.0  # an idle machine takes 3 s, one that is overloaded thirty times over 75 s
 
 
 def kafka_jars(say: Say = silent) -> Path:

@@ -32,7 +32,7 @@ class OpenSearch:
         self.url = f"http://{HOST}:{self.port}"
         self._transport_port = free_port()
         self._folder = folder / "opensearch"
-        java = tools.newest_packaged_java(OPENSEARCH_JAVA, say)
+        java = tools.java(OPENSEARCH_JAVA, say=say)
         tools.maven(say)
         self._home = opensearch_home(say)
         self._process = Process(
