@@ -14,7 +14,7 @@ from clickstream_local.kafka_streams import build
 from clickstream_local.parts.kafka import Kafka
 from confluent_kafka import murmur2
 
-from clickstream_bench import report
+from clickstream_bench import baseline, plot, report
 from clickstream_bench.latency import USERS, end_to_end
 from clickstream_bench.restore import restore
 from clickstream_bench.systems import (
@@ -179,6 +179,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="3; quick: 2")
     parser.add_argument("--clicks", type=int, help="2,000,000; quick: 600,000")
     parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--save-baseline", action="store_true", help="later quick runs compare with this one")
     parser.add_argument("--restore-users", type=int, help="1,000,000; quick: 200,000")
     parser.add_argument("--systems", default="clickstream,kafka-streams,plain-copy,quix-streams",
                         type=lambda text: text.split(","))  # fmt: skip
@@ -200,7 +201,12 @@ def main() -> int:
         / f"{'quick' if options.quick else 'full'}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.json"
     )
     file.write_text(json.dumps(bench.result, indent=1, default=str) + "\n")
+    file.with_suffix(".svg").write_text(plot.bars(bench.result["rounds"]))
     print(report.table(bench.result))
+    if options.save_baseline:
+        baseline.save(figures)
+    for line in baseline.worse(figures) if options.quick else []:
+        print(line)
     print(json.dumps(figures))
     return 0
 
