@@ -24,8 +24,8 @@ class Reporter:
         self._partitions: set[str] = set()  # partitions with gauges
         self._began_s = time.monotonic()
 
-    def committed(self, tasks: Collection[Task], now_ms: int) -> None:
-        """Add what these tasks have done since their last commit."""
+    def committed(self, tasks: Collection[Task], now_ms: int, *, transactions: int) -> None:
+        """Add what these tasks have done since their last commit; profiles alone need no transaction."""
         totals = self._directory.totals
         dead_lettered = dict(totals.dead_lettered)
         clicks = enriched = filtered = profiles = 0
@@ -58,7 +58,7 @@ class Reporter:
             filtered=totals.filtered + filtered,
             dead_lettered=dead_lettered,
             profiles=totals.profiles + profiles,
-            commits=totals.commits + (1 if tasks else 0),
+            commits=totals.commits + transactions,
             cpu_s=time.process_time(),
         )
 

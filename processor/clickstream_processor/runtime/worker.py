@@ -197,9 +197,10 @@ class Worker:
     def _commit(self, timeout_s: float) -> None:
         """Commit every task that has something to commit; nothing happens where none has."""
         self._committed_s = time.monotonic()
-        touched = [task for task in self._tenure.running.values() if task.touched]
-        for task in self._tenure.running.values():
-            if task.profiles_touched and not task.touched:
+        changed = [task for task in self._tenure.running.values() if task.touched or task.profiles_touched]
+        touched = [task for task in changed if task.touched]
+        for task in changed:
+            if not task.touched:
                 task.commit_profiles()
         now_ms = _now_ms()
         if touched:
@@ -211,7 +212,7 @@ class Worker:
             self._failures = 0
             self._directory.brokers_seen_ms = now_ms
             self._committed_s = time.monotonic()
-        self._reporter.committed(touched, now_ms)
+        self._reporter.committed(changed, now_ms, transactions=1 if touched else 0)
         self._publish(touched)
 
     # --- doubt ------------------------------------------------------------------------------------------
