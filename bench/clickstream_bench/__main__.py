@@ -75,7 +75,7 @@ class Bench:
         options = self.options
         traffic = Traffic(options.clicks, options.users, self.start_ms)
         full = self._input("full", traffic)
-        small_traffic = replace(traffic, clicks=options.clicks // 20)
+        small_traffic = replace(traffic, clicks=options.clicks // 10)
         small = self._input(
             "small", small_traffic
         )  # for Quix Streams, which is slower by an order of magnitude

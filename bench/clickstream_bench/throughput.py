@@ -88,11 +88,13 @@ def measure(
             load.stop()
         system.stop()
     low, high = _at(samples, 0.1 * records), _at(samples, 0.9 * records)
+    if high[0] - low[0] < 0.5 or high[1] <= low[1]:
+        raise ValueError(f"{system.name}: too few commits to measure; send more clicks")
     events = 0.8 * clicks
     return Rate(
         system.name,
         events / (high[0] - low[0]),
-        events / max(1e-9, high[1] - low[1]),
+        events / (high[1] - low[1]),
         peak,
         grown_s - began_s,
         queries,

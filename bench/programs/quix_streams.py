@@ -46,6 +46,7 @@ def main() -> None:
         state_dir=state,
         processing_guarantee="exactly-once",
         auto_offset_reset="earliest",
+        commit_interval=0.5,  # the default, 5 s, leaves too few commits to see its progress by
         loglevel="WARNING",
     )
     clicks_topic = app.topic(clicks, value_deserializer="json", timestamp_extractor=event_time)
