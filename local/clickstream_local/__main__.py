@@ -15,7 +15,15 @@ from rich.console import Console
 
 from clickstream_local.demo import run_demo
 from clickstream_local.errors import CannotStart, LocalError
-from clickstream_local.options import Options, Ports, add_flags, options_from
+from clickstream_local.options import (
+    Options,
+    Ports,
+    add_data_flag,
+    add_flags,
+    data_folder,
+    options_from,
+    pods_from,
+)
 from clickstream_local.ports import free_ports, free_row
 from clickstream_local.progress import Progress
 from clickstream_local.smoke import run_smoke
@@ -46,7 +54,7 @@ def main() -> int:
         with _ending_on_signals():
             return int(_run(flags, console))
     except (LocalError, InvalidSpec) as error:
-        console.print(f"[red]{type(error).__name__}[/]", end=" ")
+        console.print("[red]error:[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)
         return 1
     except Ended:
@@ -61,10 +69,10 @@ def _run(flags: argparse.Namespace, console: Console) -> bool:
             run_demo(options, Progress(console))
         return False
     if flags.command == "smoke":
-        options = options_from(flags, "smoke", _free_ports(flags.pods or int(os.environ.get("PODS") or 2)))
+        options = options_from(flags, "smoke", _free_ports(pods_from(flags)))
         with _alone(options):
             return not run_smoke(options, Progress(console))
-    data = options_from(flags, "demo").data
+    data = data_folder(flags, "demo")
     if flags.command == "scale":
         console.print(scale_demo(data, flags.number))
         return False
@@ -80,16 +88,17 @@ def _parser() -> argparse.ArgumentParser:
     for name, text, line in (
         ("demo", DEMO, "run everything until Ctrl-C"),
         ("smoke", SMOKE, "run everything for two minutes and prove the whole path"),
-        ("status", "Tell how the running demo is.", "tell how the running demo is"),
     ):
         add_flags(commands.add_parser(name, help=line, description=text, formatter_class=FORMATTER))
+    status = "tell how the running demo is"
+    add_data_flag(commands.add_parser("status", help=status, description=f"{status.capitalize()}."))
     for name, argument, line in (
         ("scale", "pods", "change the number of pods of the running demo"),
         ("kill", "pod", "kill a pod of the running demo, as a crash would; it is started again"),
     ):
         command = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
         command.add_argument("number", type=int, metavar=argument.upper())
-        add_flags(command)
+        add_data_flag(command)
     return parser
 
 

@@ -29,8 +29,7 @@ def run_demo(options: Options, progress: Progress) -> None:
         _note(options, stack)
         _show(options, stack, progress)
     finally:
-        with progress.step("stopping"):
-            stack.stop()
+        stack.stop()
         (options.data / RUN_FILE).unlink(missing_ok=True)
 
 

@@ -59,6 +59,7 @@ _KINDS: dict[Callable[[str], object], str] = {int: "a whole number", float: "a n
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that demo and smoke share."""
     flag = parser.add_argument
+    add_data_flag(parser)
     flag("--pods", type=int, help="processor pods (PODS, 2)")
     flag("--rate", type=float, help="clicks a second (RATE, 200)")
     flag(
@@ -68,20 +69,39 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flag("--changes", type=float, help="changes of profiles a second while it runs (CHANGES, 2)")
     flag("--seed", type=int, help="seed of everything generated (SEED, 1)")
     flag("--pipeline", type=Path, help="the ClickPipeline to run (examples/storefront.yaml)")
-    flag("--data", type=Path, help="folder for data and logs (.local in the repository)")
+
+
+def add_data_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that says which run is meant."""
+    parser.add_argument("--data", type=Path, help="folder for data and logs (.local in the repository)")
+
+
+def data_folder(flags: argparse.Namespace, run: str) -> Path:
+    """Return the folder of a run: of the demo, of the smoke test."""
+    return Path(flags.data or REPOSITORY / ".local") / run
+
+
+def pods_from(flags: argparse.Namespace) -> int:
+    """Return the number of pods asked for."""
+    wanted: int | None = flags.pods
+    return _given(wanted, "PODS", int, 2)
+
+
+def _given(flag: T | None, name: str, kind: Callable[[str], T], default: T) -> T:
+    return flag if flag is not None else environment(name, kind, default)
 
 
 def options_from(flags: argparse.Namespace, folder: str, ports: Ports | None = None) -> Options:
     """Return a run's options; `ports` None: the well-known ones, or what the environment says."""
     options = Options(
-        data=(flags.data or REPOSITORY / ".local") / folder,
+        data=data_folder(flags, folder),
         pipeline=flags.pipeline or EXAMPLE,
         engine=flags.search_engine or os.environ.get("SEARCH_ENGINE") or None,
-        pods=flags.pods or environment("PODS", int, 2),
-        rate=flags.rate or environment("RATE", float, 200.0),
-        profiles=flags.profiles or environment("PROFILES", int, 5000),
-        changes=flags.changes or environment("CHANGES", float, 2.0),
-        seed=flags.seed or environment("SEED", int, 1),
+        pods=pods_from(flags),
+        rate=_given(flags.rate, "RATE", float, 200.0),
+        profiles=_given(flags.profiles, "PROFILES", int, 5000),
+        changes=_given(flags.changes, "CHANGES", float, 2.0),
+        seed=_given(flags.seed, "SEED", int, 1),
         ports=ports or ports_from_environment(),
     )
     if options.pods < 1 or options.rate <= 0 or options.profiles < 200 or options.changes <= 0:

@@ -177,8 +177,7 @@ def run_smoke(options: Options, progress: Progress) -> bool:
         smoke = Smoke(stack, options, progress)
         findings = smoke.run()
     finally:
-        with progress.step("stopping"):
-            stack.stop()
+        stack.stop()
     return _tell(smoke, findings, progress)
 
 

@@ -117,7 +117,9 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything that was started, the last first."""
-        self._end_parts()
+        if self._started:
+            with self.progress.step("stopping"):
+                self._end_parts()
         self._started.clear()
 
     def parts(self) -> dict[str, Part]:

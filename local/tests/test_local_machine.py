@@ -74,6 +74,11 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
         options_from(flags(), "demo")
 
 
+def test_no_pods_at_all_is_refused() -> None:
+    with pytest.raises(CannotStart, match="PODS must be at least 1"):
+        options_from(flags("--pods", "0"), "demo")
+
+
 def test_an_unknown_engine_is_refused_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEARCH_ENGINE", "solr")
     with pytest.raises(CannotStart, match="'solr': it can be opensearch or elasticsearch"):
