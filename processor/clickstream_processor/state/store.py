@@ -78,11 +78,12 @@ class TaskStore:
             database, self._database = self._database, None
         if database is not None:
             try:
-                database.flush()
+                try:
+                    database.flush()
+                finally:
+                    database.close()  # raises as well, on a damaged file
             except Exception as error:
                 raise _translated(error, self.path) from error
-            finally:
-                database.close()
 
     @staticmethod
     def destroy(path: Path) -> None:
