@@ -1,6 +1,7 @@
 """Reads inputs and outputs as any consumer of committed data would, and compares with the model."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,8 +10,10 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from clickstream_chaos.model import Expected, Input, Model
+from clickstream_chaos.pipeline import NotInTime
 
 MAX_EXAMPLES = 8
+READ_S = 120.0
 
 
 class Topic:
@@ -33,12 +36,15 @@ class Topic:
         self._positions = dict.fromkeys(range(partitions), 0)
 
     def read(self) -> Iterator[Message]:
-        """Return the records up to the last stable offsets as of now."""
+        """Return the records up to the last stable offsets as of now. Raises NotInTime."""
+        deadline_s = time.monotonic() + READ_S
         ends = {
             tp.partition: self._consumer.get_watermark_offsets(tp, 30, cached=False)[1]
             for tp in self._partitions
         }
         while any(self._positions[p] < end for p, end in ends.items()):
+            if time.monotonic() > deadline_s:
+                raise NotInTime(f"{self._partitions[0].topic}: read to {self._positions}, not to {ends}")
             for message in self._consumer.consume(5_000, 0.2):
                 error, partition, offset = message.error(), message.partition(), message.offset()
                 if partition is None or offset is None:

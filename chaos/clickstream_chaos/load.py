@@ -39,9 +39,14 @@ class Load:
             }
         )
         self._began_ms = int(time.time() * 1_000) - 3_600_000
+        self._began_s = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
         self.sent = 0
+
+    def event_ms(self) -> int:
+        """Return the event time of now."""
+        return self._began_ms + int((time.monotonic() - self._began_s) * 1_000) * SPEED
 
     def send_profiles(self) -> None:
         """Send every profile, and wait until the brokers have them."""
@@ -69,10 +74,11 @@ class Load:
 
     def _run(self) -> None:
         began_s, sent = time.monotonic(), 0
+        self._began_s = began_s
         while not self._stop.wait(0.02):
             due = int((time.monotonic() - began_s) * self._rate)
             for _ in range(min(due - sent, 2_000)):
-                self._send(self._began_ms + int((time.monotonic() - began_s) * 1_000) * SPEED)
+                self._send(self.event_ms())
                 sent += 1
             self._producer.poll(0)
             self.sent = sent

@@ -78,14 +78,14 @@ class Pipeline:
         """Return a topic of this pipeline; none is shared, so several may run on one Kafka."""
         return f"{self.id}-{purpose}"
 
-    def create_topics(self) -> None:
-        """Create all topics of the pipeline."""
+    def create_topics(self, **profiles: str) -> None:
+        """Create all topics of the pipeline; `profiles`: options of that topic, underscores for dots."""
         compact = {"cleanup.policy": "compact"}
         small = {**compact, "min.cleanable.dirty.ratio": "0.1", "segment.bytes": str(16 << 20)}
         old = {"message.timestamp.after.max.ms": str(2**63 - 1), "retention.ms": "-1"}
         many: dict[str, dict[str, str]] = {
             "clicks": old,
-            "profiles": compact,
+            "profiles": {**compact, **{name.replace("_", "."): value for name, value in profiles.items()}},
             "enriched": old,
             "metrics": old,
             "dead": old,

@@ -5,6 +5,7 @@ same each time: no chance, no waiting for a controller's judgement. `run` return
 switched off it must not be complete.
 """
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +13,14 @@ from pathlib import Path
 from clickstream_local.parts.kafka import Kafka
 from confluent_kafka import Producer
 
-from clickstream_chaos.checker import Verdict
+from clickstream_chaos.checker import Topic, Verdict
 from clickstream_chaos.pipeline import Shape, eventually
 from clickstream_chaos.proxy import Proxy
 from clickstream_chaos.puppet import Puppet
 from clickstream_chaos.suite import Suite
 
 A, B, C = 0, 1, 2
+GHOST = "ghost"
 
 
 class Course:
@@ -34,15 +36,47 @@ class Course:
             self.pipeline.environment["CLICKSTREAM_UNSAFE_SKIP_RULE"] = skip_rule
         self._drain_s = drain_s
         self._kafka = kafka
+        self._producer = Producer(
+            {"bootstrap.servers": kafka.bootstrap, "log_level": 0, "partitioner": "murmur2_random"}
+        )
 
     def begin(self) -> None:
-        """Start with pod A as owner of everything, and clicks that flow."""
-        self.pipeline.create_topics()
+        """Start with pod A as owner of everything, and clicks that flow. Deleted profiles vanish soon."""
+        self.pipeline.create_topics(
+            delete_retention_ms="500",
+            segment_ms="500",
+            min_cleanable_dirty_ratio="0.01",
+            max_compaction_lag_ms="1000",
+        )
         self.suite.load.send_profiles()
+        self.tell_of_ghost({"user_id": GHOST, "name": "G", "email": "", "country": "US", "plan_tier": "free"})
         self.puppet = Puppet(self._kafka.bootstrap, self.pipeline.id, self.pipeline.shape.partitions)
         self.puppet.give_all(A, started=False)
         self.pipeline.pod(A).start()
         self.suite.begin()
+
+    def tell_of_ghost(self, profile: dict[str, str] | None) -> None:
+        """Write or delete the profile of a user that the model knows nothing of."""
+        value = None if profile is None else json.dumps(profile)
+        self._producer.produce(self.pipeline.topic("profiles"), value, GHOST)
+        self._producer.flush()
+
+    def ghost_clicks(self) -> None:
+        """Send a click of the ghost."""
+        event_ms = self.suite.load.event_ms()
+        click = {"user_id": GHOST, "page_url": "/", "action": "view", "timestamp": event_ms}
+        self._producer.produce(self.pipeline.topic("clicks"), json.dumps(click), GHOST, timestamp=event_ms)
+        self._producer.flush()
+
+    def ghost_is_gone(self) -> bool:
+        """Tell whether compaction has removed even the ghost's tombstone; writes, so that segments roll."""
+        self.suite.load.send_profiles()
+        topic = self.pipeline.topic("profiles")
+        reader = Topic(self._kafka.bootstrap, topic, self.pipeline.shape.partitions)
+        try:
+            return all(message.key() != GHOST.encode() for message in reader.read())
+        finally:
+            reader.close()
 
     def owner_runs(self, ordinal: int) -> None:
         """Wait until a pod runs every task."""
@@ -132,6 +166,18 @@ def lost_position(course: Course) -> None:
     time.sleep(8)
 
 
+def missed_tombstone(course: Course) -> None:
+    """R14: A is away for longer than tombstones are kept, and believes in a profile that was deleted."""
+    pods = course.pipeline
+    pods.pod(A).stop()
+    course.tell_of_ghost(None)
+    eventually("the tombstone is compacted away", course.ghost_is_gone, 90)
+    pods.pod(A).start()
+    course.owner_runs(A)
+    course.ghost_clicks()
+    course.output_flows()
+
+
 def late_commit(course: Course) -> None:
     """R18: a commit that was sent twice arrives the second time within the next transaction."""
     trap = course.proxies[A].set_trap()
@@ -146,6 +192,7 @@ COURSES: dict[str, Callable[[Course], None]] = {
     "R3": no_second_look,
     "R4": unknown_commit,
     "R13": lost_position,
+    "R14": missed_tombstone,
     "R18": late_commit,
 }
 REFUSES = frozenset({"R13"})  # with the rule the pod refuses to go on: nothing is wrong, something is missing
@@ -155,7 +202,14 @@ def run(
     rule: str, folder: Path, kafka: Kafka, proxies: dict[int, Proxy], seed: int, *, skip: bool
 ) -> Verdict:
     """Carry out a rule's course with the rule or without it."""
-    course = Course(folder, kafka, proxies, rule if skip else "", seed, drain_s=5 if rule in REFUSES else 60)
+    course = Course(
+        folder,
+        kafka,
+        proxies,
+        rule if skip else "",
+        seed,
+        drain_s=5 if rule in REFUSES else 30 if skip else 90,
+    )
     try:
         course.begin()
         COURSES[rule](course)

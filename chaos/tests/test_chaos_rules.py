@@ -26,7 +26,12 @@ def proxies() -> Iterator[dict[int, Proxy]]:
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory, proxies: dict[int, Proxy]) -> Iterator[Kafka]:
     """Give a broker that pods 0 and 1 reach by proxies."""
-    kafka = make_kafka(tmp_path_factory.mktemp("rules") / "kafka", 1, list(proxies.values()))
+    kafka = make_kafka(
+        tmp_path_factory.mktemp("rules") / "kafka",
+        1,
+        list(proxies.values()),
+        log_cleaner_backoff_ms="500",  # R14: a tombstone must be gone within seconds
+    )
     kafka.start()
     yield kafka
     kafka.stop()
@@ -37,7 +42,8 @@ def test_without_the_rule_the_checker_finds_the_harm(
     rule: str, broker: Kafka, proxies: dict[int, Proxy], tmp_path: Path
 ) -> None:
     verdict = rules.run(rule, tmp_path, broker, proxies, next(_seeds), skip=True)
-    assert verdict.wrong()
+    # What is still missing after the drain is lost: some task stopped before it did worse.
+    assert verdict.wrong() if rule in rules.REFUSES else not verdict.complete()
 
 
 @pytest.mark.parametrize("rule", QUICK)
