@@ -141,6 +141,7 @@ class OperatorProcess:
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(plane.folder),
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "KUBECONFIG": str(plane.kubeconfig(OPERATOR, server)),
             "CLICKSTREAM_PROCESSOR_IMAGE": "registry.test/processor:1",
             "CLICKSTREAM_HTTP_HOST": "127.0.0.1",
