@@ -34,8 +34,8 @@ class TaskView:
     role: Role
     phase: Phase
     epoch: int
-    store: TaskStore | None  # committed state; None while it cannot be read (being wiped or restored from nothing)
-    as_of_ms: int  # wall clock at which the state was last known to be complete: commit, or end of changelog seen
+    store: TaskStore | None  # committed state; None while it cannot be read: wiped, or restored from nothing
+    as_of_ms: int  # wall clock at which the state was last known complete: a commit, or the changelog's end
     lag_records: int = 0  # owner: clicks behind the end of the input; standby, restoring: changelog records
     lag_ms: int = 0
     stream_ms: int = -1
