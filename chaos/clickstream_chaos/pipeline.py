@@ -213,6 +213,10 @@ class Pipeline:
             )
         return self._controllers[number]
 
+    def running(self) -> list[int]:
+        """Return the pods whose processes live."""
+        return [ordinal for ordinal, process in list(self._pods.items()) if process.is_running()]
+
     def controllers(self) -> list[int]:
         """Return the numbers of the controllers that were ever started."""
         return list(self._controllers)

@@ -84,7 +84,7 @@ class Suite:
         self.figures = Figures()
         topic = self.pipeline.topic
         self.load = Load(kafka.bootstrap, topic("clicks"), topic("profiles"), rate, seed)
-        self.auditor = Auditor(self.pipeline.query_port, lambda: self.pipeline.shape.pods, seed)
+        self.auditor = Auditor(self.pipeline.query_port, self.pipeline.running, seed)
         self.monitor: Monitor
         self.checker: Checker
 
