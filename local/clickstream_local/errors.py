@@ -22,3 +22,7 @@ class PartFailed(LocalError):
 
 class DeadlinePassed(LocalError):
     """A condition did not come true in time. The message names the condition and the time."""
+
+
+class StartEnded(LocalError):
+    """The start was broken off by another step's failure or by a signal. The cause is what is told."""

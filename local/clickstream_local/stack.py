@@ -28,7 +28,7 @@ from clickstream_operator.spec import ClickPipeline
 
 from clickstream_local import machine, tools
 from clickstream_local.database import ProfileTable
-from clickstream_local.errors import DeadlinePassed
+from clickstream_local.errors import DeadlinePassed, StartEnded
 from clickstream_local.options import Options
 from clickstream_local.parts.connect import Connect, build_sink, debezium
 from clickstream_local.parts.controller import Controller
@@ -65,6 +65,7 @@ class Stack:
         self.options = options
         self.progress = progress
         self._started: list[Part] = []
+        self._ending = False
         self.connectors: list[Connector] = []
         self.kafka: Kafka
         self.postgres: Postgres
@@ -102,12 +103,17 @@ class Stack:
                 for future in wait(steps, return_when=FIRST_EXCEPTION).done:
                     future.result()
             except BaseException:
-                self._end_parts()  # the other steps wait for programs that would be in vain
+                # The other steps would go on in vain and start more: end that until all have failed.
+                self._ending = True
+                while wait(steps, timeout=0.2).not_done:
+                    self._end_parts()
                 raise
 
     def _step(self, what: str, act: Callable[[], None], after: tuple[Future[None], ...]) -> None:
         for other in after:
             other.result()
+        if self._ending:
+            raise StartEnded(what)
         with self.progress.step(what):
             act()
 
@@ -219,23 +225,28 @@ class Stack:
     def _wait_for_tasks(self, timeout_s: float = 120) -> None:
         """Step 6: every task runs, so the source's snapshot is complete and in the state."""
         wanted = self.pipeline.spec.topics.partitions
-        deadline = time.monotonic() + timeout_s
-        while self.pods.metric("clickstream_task_state", role="owner", phase="running") < wanted:
-            if time.monotonic() > deadline:
-                raise DeadlinePassed(f"not all {wanted} tasks run after {timeout_s:.0f} s; see pod-*.log")
-            time.sleep(0.1)
+
+        def all_run() -> bool:
+            return self.pods.metric("clickstream_task_state", role="owner", phase="running") >= wanted
+
+        self._wait(all_run, f"not all {wanted} tasks run; see pod-*.log", timeout_s)
 
     def _wait_for_template(self, timeout_s: float = 60) -> None:
         """Wait until a pod has put the index template: without it the engine guesses the fields' types."""
         index = self.pipeline.spec.sink.search.index
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
+
+        def is_there() -> bool:
             answer = call(self.search, "GET", "/_index_template")
             templates = answer.json().get("index_templates", []) if answer.ok else []
-            patterns = [p for one in templates for p in one["index_template"]["index_patterns"]]
-            if f"{index}-*" in patterns:
-                return
-            time.sleep(0.2)
-        raise DeadlinePassed(
-            f"no pod has put the template of {index}-* after {timeout_s:.0f} s; see pod-0.log"
-        )
+            return f"{index}-*" in [p for one in templates for p in one["index_template"]["index_patterns"]]
+
+        self._wait(is_there, f"no pod has put the template of {index}-*; see pod-0.log", timeout_s)
+
+    def _wait(self, condition: Callable[[], bool], otherwise: str, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if self._ending:
+                raise StartEnded(otherwise)
+            if time.monotonic() > deadline:
+                raise DeadlinePassed(f"after {timeout_s:.0f} s {otherwise}")
+            time.sleep(0.1)

@@ -138,6 +138,8 @@ class Connect:
         """Wait until the connector and at least one task run. Raises PartFailed with a failed one's trace."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
+            if not self.is_running():
+                raise PartFailed("Kafka Connect", "ended", self._process.log, self._process.tail())
             status = self.status(name)
             parts = [status.get("connector", {}), *status.get("tasks", [])]
             for part in parts:
