@@ -183,6 +183,9 @@ class Tenure:
         self._transactions.bind(task.outputs)
         self._input.add(partition, restored.clicks_from, restored.profiles_from)
         holding.task = self.running[partition] = task
+        # Fenced once and for all: to fence again after each doubt (R4) would let two living pods, each on an
+        # old fence list of the other, fail each other's transactions for ever.
+        holding.goal = replace(holding.goal, fence=())
         self._source.holds(partition)
         if restored.position is not None:
             self.acknowledge(task)
