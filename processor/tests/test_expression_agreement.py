@@ -130,16 +130,20 @@ COMMON = [
 
 
 @pytest.mark.parametrize("source", COMMON)
-def test_a_common_expression_does_not_go_through_the_library(source: str) -> None:
+def test_a_common_expression_does_not_go_through_the_library(
+    source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("the library was asked")
+
+    monkeypatch.setattr(Expression, "by_library", refuse)
     expression = Expression("filter", source)
-    assert expression.is_native
-    expression.by_library = None  # type: ignore[assignment,method-assign]  # the function must not need it
     click, profile = Click("u", "/p", "view", 1), Profile("u")
     assert expression.evaluate(click, profile, {"amount": 11, "vip": True}, {}) in (True, False, "none")
 
 
 def test_a_common_expression_costs_a_tenth_of_the_library_at_most() -> None:
-    """Measured 0.13 us against 4.5 us; the bound leaves room for a busy machine."""
+    """Measured 0.08 us against 4.5 us; the bound leaves room for a busy machine."""
     expression = Expression("filter", 'click.action != "heartbeat"')
     click, rounds = Click("u", "/p", "view", 1), 5_000
 

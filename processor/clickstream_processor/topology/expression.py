@@ -69,9 +69,9 @@ class Expression:
         self.reads_columns = reads.columns
         self._activation = reads.activation
         self._library = _RUN.compile(source)
-        function = native.to_function(tree)
+        function = native.to_function(tree, self.by_library)
         self.is_native = function is not None
-        self.evaluate: Evaluate = self.by_library if function is None else self._guard(function)
+        self.evaluate: Evaluate = function or self.by_library
 
     def by_library(self, click: Any, profile: Any, fields: Row = None, columns: Row = None) -> Any:
         """Evaluate in the library, whatever the expression: the reference for ``evaluate``."""
@@ -86,18 +86,6 @@ class Expression:
         if plain.__class__ not in _SCALARS:
             _require_json(self.name, plain)
         return plain
-
-    def _guard(self, function: native.Function) -> Evaluate:
-        """Return ``function`` with the library behind it for what it leaves open."""
-        by_library = self.by_library
-
-        def evaluate(click: Any, profile: Any, fields: Row = None, columns: Row = None) -> Any:
-            try:
-                return function(click, profile, fields, columns)
-            except native.DOUBT:
-                return by_library(click, profile, fields, columns)
-
-        return evaluate
 
 
 def compile_filter(source: str, name: str = "processing.filter") -> Expression | None:

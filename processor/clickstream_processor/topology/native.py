@@ -33,18 +33,29 @@ _NUMBERS = {"int", "double"}
 
 Function = Callable[[Any, Any, Mapping[str, Any] | None, Mapping[str, Any] | None], Any]
 
+# One call a click: the doubt is handled in the function itself.
+_TEMPLATE = """
+def evaluate(click, profile, fields=None, columns=None):
+    try:
+        return None
+    except doubt:
+        return by_library(click, profile, fields, columns)
+"""
 
-def to_function(tree: Tree) -> Function | None:
+
+def to_function(tree: Tree, by_library: Function) -> Function | None:
     """Return ``f(click, profile, fields, columns)``, or None when only the library can evaluate the tree."""
     try:
         body = _Translation(tree).value(tree.root)
     except _NotTranslated:
         return None
-    names = [ast.arg(name) for name in ("click", "profile", "fields", "columns")]
-    arguments = ast.arguments(posonlyargs=[], args=names, kwonlyargs=[], kw_defaults=[], defaults=[])
-    source = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, body)))
+    module = ast.parse(_TEMPLATE)
+    returned = next(node for node in ast.walk(module) if isinstance(node, ast.Return))
+    returned.value = body
     # Safe: the tree holds nothing but the node kinds made below; the expression's text is only in constants.
-    function: Function = eval(compile(source, "<expression>", "eval"), dict(_RUNTIME))  # noqa: S307
+    names: dict[str, Any] = _RUNTIME | {"doubt": DOUBT, "by_library": by_library}
+    exec(compile(ast.fix_missing_locations(module), "<expression>", "exec"), names)  # noqa: S102
+    function: Function = names["evaluate"]
     return function
 
 
