@@ -11,6 +11,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,14 +84,17 @@ class Running:
             assignment="static:2",
         )
 
-    def send(self, sent: Iterable[Sent]) -> None:
+    def send(self, sent: Iterable[Sent], pause_s: float = 0.0) -> None:
+        """Send everything; with a pause after each 50, so that the pods work while this still sends."""
         producer = Producer(
             {"bootstrap.servers": self._bootstrap, "enable.idempotence": True, "linger.ms": 5}
         )
         refused: list[Any] = []
         names = {CLICKS: self.pipeline.spec.topics.clicks, PROFILES: self.pipeline.spec.topics.profiles}
-        for one in sent:
+        for number, one in enumerate(sent):
             event = one.event
+            if pause_s and number % 50 == 49:
+                time.sleep(pause_s)
             producer.produce(
                 names[event.topic],
                 None if event.value is None else event.value.encode(),
@@ -196,8 +200,15 @@ def test_two_pods_that_are_killed_write_what_kafka_streams_writes(
         running.send(phases[0].profiles)
         running.pods.start()
         killed = _kill_while_sending(running, phases[0].clicks, 0, random_)
+        read = running.pods.metric("clickstream_records_consumed_total", input="profiles")
         running.send(phases[1].profiles)
         _eventually(running, running.knows_markers, "the changed profiles are read")
+        read += len(phases[1].profiles)
+        _eventually(
+            running,
+            lambda: running.pods.metric("clickstream_records_consumed_total", input="profiles") == read,
+            "profiles that come without clicks are counted",
+        )
         killed += _kill_while_sending(running, phases[1].clicks, len(phases[0].clicks), random_)
     finally:
         running.pods.stop()
@@ -232,15 +243,18 @@ def _placed(events: Sequence[Event]) -> list[Sent]:
 
 
 def _kill_while_sending(running: Running, clicks: Sequence[Sent], before: int, random_: random.Random) -> int:
-    """Send the clicks in parts; kill a pod after each part and start it again. Return the kills amid work."""
+    """Send the clicks in parts, kill a pod at a random moment of each; return the kills amid the sending."""
     parts = 5
     killed = 0
     for number in range(parts):
-        running.send(clicks[number * len(clicks) // parts : (number + 1) * len(clicks) // parts])
-        sent = before + (number + 1) * len(clicks) // parts
+        part = clicks[number * len(clicks) // parts : (number + 1) * len(clicks) // parts]
         pod = random_.randrange(2)
-        running.pods.kill(pod)
-        killed += running.handled() < sent
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(running.send, part, pause_s=0.03)
+            time.sleep(random_.uniform(0.05, 0.6))
+            running.pods.kill(pod)
+            killed += not sending.done()
+            sending.result()
         running.pods.restart(pod)
     _eventually(running, lambda: running.handled() == before + len(clicks), "all clicks are committed")
     return killed
