@@ -52,7 +52,7 @@ def recover_owner(
     if position is None and found.position is not None and skip != "R13":
         raise PositionLost("the local state has a position, and the positions topic has none")
     if found.owner_mark and found.position is not None and found.position == position:  # R19
-        stale = _profiles_stale(found, profiles, now_ms, limits)
+        stale = skip != "R14" and _profiles_stale(found, profiles, now_ms, limits)
         return Recovery(changelog.high, profiles.low if stale else found.profiles_offset, wipe_profiles=stale)
     recovery = recover_standby(found, changelog, profiles, now_ms=now_ms, limits=limits, skip=skip)
     whole = recovery.wipe or found.changelog_offset < 0
