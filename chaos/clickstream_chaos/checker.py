@@ -60,17 +60,6 @@ class Topic:
         self._consumer.close()
 
 
-def something_open(bootstrap: str, topic: str, partitions: int) -> bool:
-    """Tell whether a transaction is open in a topic: its last stable offset is behind its end."""
-    ends: list[list[int]] = []
-    for isolation in ("read_committed", "read_uncommitted"):
-        reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "ends", "isolation.level": isolation})
-        partition = (TopicPartition(topic, p) for p in range(partitions))
-        ends.append([reader.get_watermark_offsets(tp, 30, cached=False)[1] for tp in partition])
-        reader.close()
-    return ends[0] != ends[1]
-
-
 def _headers(message: Message) -> dict[str, str]:
     pairs: Any = message.headers() or []  # the client's stubs allow more shapes than it returns
     return {name: (value or b"").decode() for name, value in pairs}

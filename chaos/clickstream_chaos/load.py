@@ -40,9 +40,17 @@ class Load:
         )
         self._began_ms = int(time.time() * 1_000) - 3_600_000
         self._began_s = time.monotonic()
-        self._stop = threading.Event()
+        self._stop, self._paused = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
         self.sent = 0
+
+    def pause(self) -> None:
+        """Send nothing until `go_on`."""
+        self._paused.set()
+
+    def go_on(self) -> None:
+        """Send again."""
+        self._paused.clear()
 
     def event_ms(self) -> int:
         """Return the event time of now."""
@@ -76,6 +84,9 @@ class Load:
         began_s, sent = time.monotonic(), 0
         self._began_s = began_s
         while not self._stop.wait(0.02):
+            if self._paused.is_set():
+                began_s = time.monotonic() - sent / self._rate  # what was not sent is not made up for
+                continue
             due = int((time.monotonic() - began_s) * self._rate)
             for _ in range(min(due - sent, 2_000)):
                 self._send(self.event_ms())

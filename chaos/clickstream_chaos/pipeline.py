@@ -256,6 +256,11 @@ class Pipeline:
             if task["role"] == "owner" and task["phase"] == "running"
         }
 
+    def runs(self, ordinal: int) -> int:
+        """Return how many tasks a pod runs as owner."""
+        tasks = self.status(ordinal).get("tasks", {}).values()
+        return sum(task["role"] == "owner" and task["phase"] == "running" for task in tasks)
+
     def wait_until_running(self, timeout_s: float = 60.0) -> None:
         """Wait until every task has a running owner."""
         eventually(

@@ -19,7 +19,7 @@ from clickstream_local.ports import HOST, free_port, free_ports
 
 PRODUCE, END_TXN = 0, 26
 PRODUCES_INTO_NEXT = 2  # the held request is let go after so many writes of the next transaction
-WRITTEN_S = 0.05  # for the broker to do what it was sent on another connection
+WRITTEN_S = 0.2  # for the broker to do what it was sent on another connection
 
 
 class Proxy:
@@ -158,7 +158,7 @@ class EndTxnTrap:
         elif api == PRODUCE and self._repeated:
             self._produces += 1
             if self._produces > PRODUCES_INTO_NEXT and self._pair is not None:
-                time.sleep(WRITTEN_S)
+                pair.wait_until_answered()  # what was written so far is in the log
                 with contextlib.suppress(OSError):
                     self._pair.broker.sendall(self._frame)
                 time.sleep(WRITTEN_S)
@@ -174,6 +174,7 @@ class _Pair:
         self.client_id = b""
         self.deaf = False  # answers are swallowed
         self._keep_broker = False
+        self._sent = self._answered = 0
         self._ended: Callable[[], None] = lambda: None
 
     def start(self, ended: Callable[[], None]) -> None:
@@ -181,6 +182,12 @@ class _Pair:
         self._ended = ended
         threading.Thread(target=self._requests, daemon=True).start()
         threading.Thread(target=self._responses, daemon=True).start()
+
+    def wait_until_answered(self, timeout_s: float = 10) -> None:
+        """Wait until the broker has answered everything it was sent here; called by the requests' thread."""
+        deadline_s = time.monotonic() + timeout_s
+        while self._answered < self._sent and time.monotonic() < deadline_s:
+            time.sleep(0.001)
 
     def close(self) -> None:
         """Break both connections."""
@@ -199,14 +206,16 @@ class _Pair:
                 if not self._proxy.on_request(self, frame):
                     return
                 self.broker.sendall(frame)
+                self._sent += 1
         if not self._keep_broker:
             self.close()
 
     def _responses(self) -> None:
         with contextlib.suppress(OSError):
-            while data := self.broker.recv(65_536):
+            while (frame := _read_frame(self.broker)) is not None:
                 if not self.deaf:
-                    self.client.sendall(data)
+                    self.client.sendall(frame)
+                self._answered += 1
         if not self._keep_broker:
             self.close()
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Producer
 
@@ -29,18 +29,30 @@ class Puppet:
         self, owner: int, fence: Sequence[int] = (), standbys: Sequence[int] = (), started: bool = True
     ) -> None:
         """Make a pod the owner of every task, in a new generation."""
+        self.give(dict.fromkeys(range(self._partitions), (owner, fence)), standbys, started)
+
+    def give(
+        self,
+        owners: Mapping[int, tuple[int, Sequence[int]]],
+        standbys: Sequence[int] = (),
+        started: bool = True,
+    ) -> None:
+        """Change owners: partition -> owner and fence list, all in one new generation."""
         self._generation += 1
-        record = {
-            "version": 1,
-            "term": 1,
-            "generation": self._generation,
-            "epoch": self._generation,
-            "owner": owner,
-            "fence": list(fence),
-            "standbys": list(standbys),
-            "started": started,
+        records: dict[str, object] = {
+            f"task/clicks-{partition}": {
+                "version": 1,
+                "term": 1,
+                "generation": self._generation,
+                "epoch": self._generation,
+                "owner": owner,
+                "fence": list(fence),
+                "standbys": list(standbys),
+                "started": started,
+            }
+            for partition, (owner, fence) in owners.items()
         }
-        self._write({f"task/clicks-{p}": record for p in range(self._partitions)})
+        self._write(records)
 
     def _write(self, records: dict[str, object]) -> None:
         self._producer.begin_transaction()

@@ -13,8 +13,8 @@ from pathlib import Path
 from clickstream_local.parts.kafka import Kafka
 from confluent_kafka import Producer
 
-from clickstream_chaos.checker import Topic, Verdict, something_open
-from clickstream_chaos.pipeline import NotInTime, Shape, eventually
+from clickstream_chaos.checker import Topic, Verdict
+from clickstream_chaos.pipeline import Shape, eventually
 from clickstream_chaos.proxy import Proxy
 from clickstream_chaos.puppet import Puppet
 from clickstream_chaos.suite import Suite
@@ -78,18 +78,10 @@ class Course:
         finally:
             reader.close()
 
-    def suspend_between_transactions(self, ordinal: int) -> None:
-        """Freeze a pod that has nothing open: else the brokers would abort that in time, and fence it."""
-        process, partitions = self.pipeline.pod(ordinal), self.pipeline.shape.partitions
-        topics = [self.pipeline.topic(name) for name in ("enriched", "positions", "changelog")]
-        for _ in range(100):
-            process.suspend()
-            time.sleep(0.3)
-            if not any(something_open(self._kafka.bootstrap, topic, partitions) for topic in topics):
-                return
-            process.resume()
-            time.sleep(0.05)
-        raise NotInTime(f"pod {ordinal} was within a transaction whenever it was looked at")
+    def fall_silent(self) -> None:
+        """Let no clicks come, and wait until all that came are through: then no pod has anything open."""
+        self.suite.load.pause()
+        eventually("all clicks are through", lambda: self.suite.checker.check().complete(), 60)
 
     def owner_runs(self, ordinal: int) -> None:
         """Wait until a pod runs every task."""
@@ -98,6 +90,11 @@ class Course:
             lambda: list(self.pipeline.owners().values()) == [ordinal] * self.pipeline.shape.partitions,
             90,
         )
+
+    def pod_runs(self, ordinal: int) -> None:
+        """Wait until a pod runs every task, whatever the others believe."""
+        everything = self.pipeline.shape.partitions
+        eventually(f"pod {ordinal} runs every task", lambda: self.pipeline.runs(ordinal) == everything, 90)
 
     def output_flows(self) -> None:
         """Wait for new output of every partition."""
@@ -135,16 +132,15 @@ def missed_generation(course: Course) -> None:
 def chain(course: Course) -> None:
     """R2: A does not see the assignment, B dies before it has fenced A, C fences only the last owner."""
     pods = course.pipeline
-    course.suspend_between_transactions(A)
+    course.fall_silent()
     course.proxies[A].stall("-control")
     course.puppet.give_all(B, fence=[A])
     trapped = pods.restart_pod(B, {"CLICKSTREAM_CRASH_AT": "before-fence"})
     eventually("B has died before fencing", lambda: not trapped.is_running(), 60)
     pods.pod(C).start()
     course.puppet.give_all(C, fence=[A, B])
-    course.owner_runs(C)
-    course.output_flows()
-    pods.pod(A).resume()
+    course.pod_runs(C)
+    course.suite.load.go_on()
     time.sleep(8)
     course.proxies[A].mend()
 
@@ -152,13 +148,12 @@ def chain(course: Course) -> None:
 def no_second_look(course: Course) -> None:
     """R3: A is fenced by B, makes a new producer, and goes on without reading the assignment again."""
     pods = course.pipeline
-    course.suspend_between_transactions(A)
+    course.fall_silent()
     course.proxies[A].stall("-control")
     pods.pod(B).start()
     course.puppet.give_all(B, fence=[A])
-    course.owner_runs(B)
-    course.output_flows()
-    pods.pod(A).resume()
+    course.pod_runs(B)
+    course.suite.load.go_on()
     time.sleep(8)
     course.proxies[A].mend()
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from clickstream_chaos import rules
+from clickstream_chaos.pipeline import eventually
 from clickstream_chaos.proxy import Proxy, make_kafka
 from clickstream_local.parts.kafka import Kafka
+from confluent_kafka import Producer
 
 _seeds = itertools.count(1_000)
 # R4's course waits for a commit's time-out of 30 s, twice; it is part of `make chaos` alone.
@@ -35,6 +37,32 @@ def broker(tmp_path_factory: pytest.TempPathFactory, proxies: dict[int, Proxy]) 
     kafka.start()
     yield kafka
     kafka.stop()
+
+
+def test_two_living_pods_on_each_others_fence_lists_come_to_rest(
+    broker: Kafka, proxies: dict[int, Proxy], tmp_path: Path
+) -> None:
+    """A doubt of one must not fence the other again, whose doubt would fence the first, and so on."""
+    course = rules.Course(tmp_path, broker, proxies, "", next(_seeds), drain_s=90)
+    pods = course.pipeline
+    try:
+        course.begin()
+        pods.pod(rules.B).start()
+        course.puppet.give({0: (rules.A, [rules.B]), 1: (rules.B, [rules.A])})
+        eventually("each runs its task", lambda: pods.owners() == {0: rules.A, 1: rules.B})
+        course.output_flows()
+        intruder = Producer(
+            {"bootstrap.servers": broker.bootstrap, "transactional.id": f"{pods.id}-{rules.A}"}
+        )
+        intruder.init_transactions(30)
+        course.output_flows()
+        fenced = sum(
+            pods.pod(o).log.read_text(errors="replace").count("fenced pod") for o in (rules.A, rules.B)
+        )
+        assert fenced <= 4
+        assert course.end().complete()
+    finally:
+        course.stop()
 
 
 @pytest.mark.parametrize("rule", QUICK)
