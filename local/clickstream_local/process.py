@@ -22,6 +22,7 @@ _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.05
+START_TIMEOUT_S = 600.0  # for a program that hangs; one that ends is noticed at once, a busy machine is slow
 
 Account = Sequence[str]
 """A command prefix that runs the program as somebody else; empty for the present user (account.py)."""
@@ -96,7 +97,9 @@ class Process:
                 preexec_fn=_end_with_parent(os.getpid()),
             )
 
-    def wait_until(self, ready: Callable[[], bool], timeout_s: float, what: str = "ready") -> None:
+    def wait_until(
+        self, ready: Callable[[], bool], timeout_s: float = START_TIMEOUT_S, what: str = "ready"
+    ) -> None:
         """Wait until `ready` is true. Raises PartFailed when the program ends first or the time is over."""
         deadline = time.monotonic() + timeout_s
         while not ready():

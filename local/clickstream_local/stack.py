@@ -38,6 +38,7 @@ from clickstream_local.parts.opensearch import OpenSearch
 from clickstream_local.parts.pods import Pods
 from clickstream_local.parts.postgres import Postgres
 from clickstream_local.parts.search import SearchEngine, call, choose_engine
+from clickstream_local.process import START_TIMEOUT_S
 from clickstream_local.profiles import make_profiles
 from clickstream_local.progress import Progress
 from clickstream_local.reference import Place, create_topics, load, write_secret, write_settings
@@ -222,7 +223,7 @@ class Stack:
         self.connect.put(connector.name, connector.rest())
         self.connect.wait_until_running(connector.name)
 
-    def _wait_for_tasks(self, timeout_s: float = 120) -> None:
+    def _wait_for_tasks(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Step 6: every task runs, so the source's snapshot is complete and in the state."""
         wanted = self.pipeline.spec.topics.partitions
 
@@ -231,7 +232,7 @@ class Stack:
 
         self._wait(all_run, f"not all {wanted} tasks run; see pod-*.log", timeout_s)
 
-    def _wait_for_template(self, timeout_s: float = 60) -> None:
+    def _wait_for_template(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Wait until a pod has put the index template: without it the engine guesses the fields' types."""
         index = self.pipeline.spec.sink.search.index
 

@@ -12,7 +12,7 @@ from clickstream_local.errors import CannotStart, DeadlinePassed, PartFailed
 from clickstream_local.maven import Say, silent
 from clickstream_local.parts.kafka import HERE, LOGGING, QUICK, Kafka, kafka_jars
 from clickstream_local.ports import HOST, free_port
-from clickstream_local.process import Process
+from clickstream_local.process import START_TIMEOUT_S, Process
 from clickstream_local.web import request
 
 # What the worker has itself must not be in a plugin's folder a second time.
@@ -98,7 +98,7 @@ class Connect:
         """Start the worker and wait until its REST interface knows the cluster."""
         self._lay_out()
         self._process.start()
-        self._process.wait_until(lambda: request("GET", f"{self.url}/connectors").ok, 180)
+        self._process.wait_until(lambda: request("GET", f"{self.url}/connectors").ok)
 
     def stop(self) -> None:
         """Stop the worker in order."""
@@ -134,7 +134,7 @@ class Connect:
         answer = request("GET", f"{self._of(name)}/status")
         return dict(answer.json()) if answer.ok else {}
 
-    def wait_until_running(self, name: str, timeout_s: float = 90) -> None:
+    def wait_until_running(self, name: str, timeout_s: float = START_TIMEOUT_S) -> None:
         """Wait until the connector and at least one task run. Raises PartFailed with a failed one's trace."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:

@@ -39,7 +39,7 @@ class Elasticsearch:
         """Start the node and wait until it answers."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._process.start()
-        self._process.wait_until(lambda: answers(self.url), 180)
+        self._process.wait_until(lambda: answers(self.url))
 
     def stop(self) -> None:
         """Stop the node in order."""

@@ -18,7 +18,6 @@ from clickstream_local.process import Process, stop_all
 HERE = Path(__file__).parent
 LOGGING = f"-Dlog4j2.configurationFile={HERE / 'log4j2.yaml'}"
 QUICK = ("-XX:TieredStopAtLevel=1",)  # half the CPU of a start, a third less throughput: for tests
-START_TIMEOUT_S = 240.0  # an idle machine takes 3 s, one that is overloaded thirty times over 75 s
 
 
 def kafka_jars(say: Say = silent) -> Path:
@@ -77,7 +76,7 @@ class Kafka:
         for one in chosen:
             self._processes[one.number].start()
         for one in chosen:
-            self._processes[one.number].wait_until(lambda one=one: self._answers(one), START_TIMEOUT_S)  # type: ignore[misc]
+            self._processes[one.number].wait_until(lambda one=one: self._answers(one))  # type: ignore[misc]
 
     def stop(self, node: int | None = None) -> None:
         """Stop one broker or all in order."""

@@ -49,7 +49,7 @@ class OpenSearch:
         """Start the node and wait until it answers."""
         self._lay_out()
         self._process.start()
-        self._process.wait_until(lambda: answers(self.url), 180)
+        self._process.wait_until(lambda: answers(self.url))
 
     def stop(self) -> None:
         """Stop the node in order."""

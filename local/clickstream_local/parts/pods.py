@@ -14,7 +14,6 @@ from clickstream_local.process import Process, stop_all
 from clickstream_local.web import request
 
 _SAMPLE = re.compile(r"^([a-z_]+)(?:\{([^}]*)\})? ([-+0-9.eE]+)$", re.MULTILINE)
-READY_TIMEOUT_S = 90.0
 
 
 @dataclass(slots=True)
@@ -94,7 +93,7 @@ class Pods:
 
     def wait_until_ready(self, pod: Pod) -> None:
         """Wait until a started pod is ready."""
-        pod.process.wait_until(pod.is_ready, READY_TIMEOUT_S)
+        pod.process.wait_until(pod.is_ready)
 
     def kill(self, ordinal: int) -> None:
         """Kill one pod, as a crash would. Its folder stays."""

@@ -55,7 +55,7 @@ class Postgres:
             missing_ok=True
         )  # left behind by a kill; nobody else uses the folder
         self._process.start()
-        self._process.wait_until(self._answers, 60)
+        self._process.wait_until(self._answers)
 
     def stop(self) -> None:
         """Stop the server in order."""
