@@ -8,7 +8,7 @@ LOCKS := requirements.lock
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test lint clean chaos bench bench-quick oracle test-operator cluster cluster-down e2e ci lock format dashboards
+.PHONY: help setup demo smoke test lint clean chaos bench bench-quick oracle test-operator sbom ci lock format dashboards
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -30,6 +30,21 @@ test: $(READY)  ## Unit and integration tests (real Kafka, started by the tests)
 chaos: $(READY)  ## Faults against running pods, with an independent checker (CHAOS_MINUTES=10 CHAOS_SEED= CHAOS_BROKERS=1|3)
 	@scripts/chaos
 
+bench: $(READY)  ## Side by side with Kafka Streams, Quix Streams and a plain copy: about half an hour
+	@scripts/bench
+
+bench-quick: $(READY)  ## The same in minutes, and what got worse than the baseline
+	@scripts/bench --quick
+
+oracle: $(READY)  ## Compare with Kafka Streams record for record, for longer than the tests do
+	@scripts/oracle
+
+test-operator: $(READY)  ## The operator and its CRD against a real kube-apiserver, with faults
+	@scripts/test-operator
+
+sbom: $(READY)  ## Bills of materials of the images (CycloneDX), and a check of the licences
+	@scripts/sbom
+
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy operator && $(BIN)/mypy processor && $(BIN)/mypy local && $(BIN)/mypy chaos && $(BIN)/mypy charts && $(BIN)/mypy connect/tests
@@ -44,8 +59,8 @@ lock: $(READY)  ## Compile the lock files anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 processor/pyproject.toml -o processor/requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 operator/pyproject.toml -o operator/requirements.lock
 
-clean:  ## Stop nothing, remove the demo's data and the virtual environment
-	rm -rf .local $(VENV)
+clean:  ## Remove the demo's data, build output and the virtual environment
+	rm -rf .local build connect/target bench/kafka-streams/target $(VENV)
 
 ci:  ## What .ci/run calls: lint, then every suite that exists
 	@scripts/ci
