@@ -81,45 +81,41 @@ def test_operator_that_stops_lets_pipelines_of_a_vanishing_namespace_go(
     eventually(lambda: world.plane.get(f"/api/v1/namespaces/{shop}") is None, 60)
 
 
-def test_many_pipelines_are_looked_at_in_a_minute_within_little_memory(
-    world: World, pair: list[OperatorProcess], figure: Figure
-) -> None:
+def test_many_pipelines_are_looked_at_in_a_minute_within_little_memory(world: World, figure: Figure) -> None:
     world.namespace("many")
     world.standins.topics = world.standins.connectors = world.standins.pods = False
-    leader = leader_of(pair)
-    for operator in pair:
-        if operator is not leader:
-            operator.kill()
+    leader = world.operator()  # at the resync of an installation
+    eventually(leader.is_leader, 60)
     try:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda number: world.create("many", f"p{number}"), range(PIPELINES)))
-        eventually(lambda: leader.metric("clickstream_operator_pipelines") >= PIPELINES, 120)
         eventually(lambda: settled(world, leader), 600, "every pipeline was looked at")
-        resync_s = full_resync_s(leader)
+        resync_s, cpu_s = full_resync(leader)
+        print(f"a look at {PIPELINES} pipelines from a cold start took {cpu_s:.1f} s of processor time")
         figure(pipelines=PIPELINES, resync_s=resync_s, rss_mib=round(leader.rss_mib(), 1))
         assert resync_s <= 60
         assert leader.rss_mib() <= 400
     finally:
         world.standins.topics = world.standins.connectors = world.standins.pods = True
         leader.kill()
-        world.plane.request("DELETE", f"{path_of('many', '').rstrip('/')}")
+        world.plane.request("DELETE", path_of("many", "").rstrip("/"))
         world.plane.request("DELETE", "/api/v1/namespaces/many")
 
 
 def settled(world: World, leader: OperatorProcess) -> bool:
-    """Tell whether every pipeline has its objects and the queue is empty."""
+    """Tell whether every pipeline has its objects and few wait."""
     maps = world.plane.items("/api/v1/namespaces/many/configmaps?labelSelector=clickstream.dev/pipeline")
-    return len(maps) == PIPELINES and leader.metric("clickstream_operator_queue_depth") == 0
+    return len(maps) == PIPELINES and leader.metric("clickstream_operator_queue_depth") < PIPELINES / 10
 
 
-def full_resync_s(leader: OperatorProcess) -> float:
-    """Return how long a restart takes to look at every pipeline once: from empty caches to an empty queue."""
+def full_resync(leader: OperatorProcess) -> tuple[float, float]:
+    """Return how long a new process takes to look at every pipeline once, on the clock and of a processor."""
     leader.kill()
     began = time.monotonic()
     leader.start()
     looks = "clickstream_operator_reconcile_duration_seconds_count"
     eventually(lambda: leader.is_leader() and leader.metric(looks) >= PIPELINES, 300)
-    return round(time.monotonic() - began, 1)
+    return round(time.monotonic() - began, 1), leader.cpu_s()
 
 
 def test_operator_of_one_namespace_needs_no_right_elsewhere(tmp_path: Path) -> None:
