@@ -271,16 +271,16 @@ class SearchSinkTaskTest {
 
   @Test
   void severalRequestsAreOnTheWayAtOnceAndOneIdStaysInOrder() {
-    engine.delayMs = 20;
+    engine.delayMs = 100; // long enough for all lanes to be on the way
     try (TaskUnderTest wide = new TaskUnderTest(engine.url(), "batch.max.records", "10", "max.in.flight.requests", "4")) {
-      List<SinkRecord> records = IntStream.range(0, 200).mapToObj(i -> wide.record(
-          "{\"event_id\":\"" + i % 20 + "\",\"timestamp\":" + NOON + ",\"n\":" + i + "}")).collect(Collectors.toList());
+      List<SinkRecord> records = IntStream.range(0, 210).mapToObj(i -> wide.record(
+          "{\"event_id\":\"" + i % 21 + "\",\"timestamp\":" + NOON + ",\"n\":" + i + "}")).collect(Collectors.toList());
       wide.deliver(records);
       assertEquals(4, engine.mostAtOnce.get());
-      for (int id = 0; id < 20; id++) {
-        assertTrue(engine.documents.get(DAY + "/" + id).contains("\"n\":" + (180 + id)));
+      for (int id = 0; id < 21; id++) {
+        assertTrue(engine.documents.get(DAY + "/" + id).contains("\"n\":" + (189 + id)));
       }
-      assertEquals(200, wide.metric("documents-indexed-total"));
+      assertEquals(210, wide.metric("documents-indexed-total"));
     }
   }
 
