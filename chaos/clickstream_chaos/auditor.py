@@ -58,7 +58,7 @@ class Auditor:
             for pod in self._pods():
                 windows = self._ask_until_unmarked(pod, name)
                 if windows != true:
-                    wrong.append(f"pod {pod} says of {name} {windows}, not {true}")
+                    wrong.append(f"pod {pod} on {name}: {_difference(windows, true)}")
         return wrong
 
     def _ask_until_unmarked(self, pod: int, name: str, timeout_s: float = 20) -> Windows | None:
@@ -95,3 +95,12 @@ class Auditor:
             return None
         self.answers += 1
         return {window["window_start"]: window["clicks"] for window in document["windows"]}
+
+
+def _difference(windows: Windows | None, true: Windows) -> str:
+    """Return what differs, in a few words."""
+    if windows is None:
+        return "no unmarked answer"
+    wrong = [start for start in sorted(windows.keys() | true.keys()) if windows.get(start) != true.get(start)]
+    first = wrong[0]
+    return f"{len(wrong)} windows are wrong, {first} is {windows.get(first)}, not {true.get(first)}"

@@ -13,7 +13,8 @@ from confluent_kafka import Producer
 
 USERS = 240
 STRANGERS = 12  # users without a profile
-SPEED = 30  # event time per clock time: a 60 s window closes every two seconds
+SPEED = 6  # event time per clock time: a 60 s window closes every ten seconds
+HEAD_START_MS = 12 * 3_600_000  # it begins so long ago, and reaches the present after more than two hours
 
 
 def user(number: int) -> str:
@@ -38,7 +39,7 @@ class Load:
                 "reconnect.backoff.max.ms": 1_000,
             }
         )
-        self._began_ms = int(time.time() * 1_000) - 3_600_000
+        self._began_ms = int(time.time() * 1_000) - HEAD_START_MS
         self._began_s = time.monotonic()
         self._stop, self._paused = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
