@@ -519,6 +519,8 @@ def test_volumes_grow_and_the_pods_set_is_made_anew_around_its_pods(world: World
 
     def grown() -> bool:
         live = world.plane.get(pods)
+        if live is None:  # between the old set and the new one
+            return False
         sizes = [c["spec"]["resources"]["requests"]["storage"] for c in world.plane.items(path)]
         template = live["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
         return bool(live["metadata"]["uid"] != before and template == "20Gi" and sizes == ["20Gi"] * 3)
