@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from charts.tests.metric_names import exported_metrics, metrics_in
+
 ROOT = Path(__file__).parents[2]
 RULES = sorted((ROOT / "charts/clickstream/alerts").glob("*.yaml"))
 CASES = sorted(Path(__file__).parent.glob("*.promtest.yaml"))
@@ -23,6 +25,11 @@ def test_alert_says_what_is_wrong_how_bad_it_is_and_where_its_runbook_is(rule: d
     assert rule["annotations"]["description"]
     assert rule["annotations"]["runbook"] == rule["alert"]
     assert (ROOT / f"docs/runbooks/{rule['alert']}.md").read_text().startswith(f"# {rule['alert']}\n")
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_alert_asks_only_for_metrics_that_a_program_of_ours_exports(rule: dict[str, Any]) -> None:
+    assert metrics_in(rule["expr"]) <= exported_metrics()
 
 
 def test_every_runbook_belongs_to_an_alert() -> None:

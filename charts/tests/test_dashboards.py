@@ -9,13 +9,10 @@ import pytest
 
 from charts.dashboards.catalogue import ALL
 from charts.dashboards.panels import Board, build
+from charts.tests.metric_names import exported_metrics, metrics_in
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "charts" / "clickstream" / "dashboards"
-SOURCES = [
-    ROOT / "processor/clickstream_processor/metrics.py",
-    ROOT / "operator/clickstream_operator/metrics.py",
-]
 
 
 def panels(board: Board) -> list[dict[str, Any]]:
@@ -47,24 +44,10 @@ def test_every_expression_is_filtered_by_job_and_instance_and_rates_by_the_rate_
             assert set(ranges) <= {"$__rate_interval"}, panel["title"]
 
 
-def sink_metrics() -> set[str]:
-    """Return the names that connect/metrics.yaml gives to what the sink's README lists."""
-    readme = (ROOT / "connect/README.md").read_text()
-    _, _, table = readme.partition("<!-- begin metrics -->")
-    listed = re.findall(r"^\| `([a-z-]+)` \|", table.partition("<!-- end metrics -->")[0], re.MULTILINE)
-    assert len(listed) > 5
-    return {"clickstream_sink_" + re.sub(r"-ms$", "-seconds", name).replace("-", "_") for name in listed}
-
-
 @pytest.mark.parametrize("board", ALL, ids=lambda board: board.uid)
 def test_every_metric_asked_for_is_defined_by_a_program_of_ours(board: Board) -> None:
-    defined = set(re.findall(r'"(clickstream_\w+)"', "".join(f.read_text() for f in SOURCES if f.exists())))
-    defined |= sink_metrics()
     asked = {
-        re.sub(r"_bucket$", "", name)
-        for panel in panels(board)
-        for target in panel["targets"]
-        for name in re.findall(r"clickstream_\w+", target["expr"])
+        name for panel in panels(board) for target in panel["targets"] for name in metrics_in(target["expr"])
     }
     assert asked
-    assert asked <= defined
+    assert asked <= exported_metrics()

@@ -89,6 +89,7 @@ def _run(chosen: Settings, plan: Plan, programs: Programs) -> int:
     """Start everything, serve until the end, stop everything."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     metrics.BUILD.info({"version": VERSION})
+    metrics.PARTITIONS.set(plan.partitions)
     pod = chosen.pod
     log.info("clickstream-processor %s, pod %d of %s", VERSION, pod.ordinal, chosen.id)
     if chosen.ignored:

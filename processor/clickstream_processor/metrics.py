@@ -48,6 +48,7 @@ COMMIT_DURATION = Histogram(
 PRODUCERS = Counter("clickstream_producer_starts_total", "Transactional producers made, by cause", ["cause"])
 
 # --- tasks ----------------------------------------------------------------------------------------------
+PARTITIONS = Gauge("clickstream_pipeline_partitions", "Partitions of the pipeline's clicks topic")
 TASK_STATE = Gauge(
     "clickstream_task_state",
     "1 for the role and phase a task of this pod is in",
