@@ -102,7 +102,7 @@ def test_secrets_of_a_folder_are_referred_to_by_file() -> None:
 def test_source_renames_a_key_of_another_name() -> None:
     pipeline = parse(changed({"source.postgres.key": "customer"}))
     config = connectors.profiles_connector(pipeline, connectors.cluster_references(pipeline)).config
-    assert config["transforms"] == "unwrap,key,rename,route"
+    assert config["transforms"] == "heartbeat,unwrap,key,rename,route"
     assert config["transforms.rename.renames"] == "customer:user_id"
     assert config["transforms.key.field"] == "customer"
 

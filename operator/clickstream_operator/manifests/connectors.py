@@ -153,10 +153,18 @@ def _shape(pipeline: ClickPipeline) -> dict[str, str]:
         "key.converter": STRING_CONVERTER,
         "value.converter": JSON_CONVERTER,
         "value.converter.schemas.enable": "false",
-        "predicates": "profile",
+        "predicates": "profile,heartbeat",
         "predicates.profile.type": f"{_TRANSFORMS}.predicates.TopicNameMatches",
         "predicates.profile.pattern": table_topic,
-        "transforms": ",".join(steps),
+        # That flush mode brings heartbeats. Their own topic does not exist: a record for it would hang the
+        # producer, and the snapshot with it. They go to the notifications' topic, where readers skip them.
+        "predicates.heartbeat.type": f"{_TRANSFORMS}.predicates.TopicNameMatches",
+        "predicates.heartbeat.pattern": r"__debezium-heartbeat\..*",
+        "transforms": ",".join(["heartbeat", *steps]),
+        "transforms.heartbeat.type": f"{_TRANSFORMS}.RegexRouter",
+        "transforms.heartbeat.predicate": "heartbeat",
+        "transforms.heartbeat.regex": ".*",
+        "transforms.heartbeat.replacement": internal_topic(pipeline, NOTIFICATIONS),
         "transforms.unwrap.type": "io.debezium.transforms.ExtractNewRecordState",
         # Mode `tombstone` keeps the row's schema beside the null: JsonConverter writes the text "null" then.
         "transforms.unwrap.delete.tombstone.handling.mode": "delete-to-tombstone",
