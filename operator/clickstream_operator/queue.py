@@ -27,6 +27,7 @@ class KeyedQueue(Generic[K]):
         self._failures: dict[K, int] = {}
         self._working: dict[K, float] = {}
         self._again: dict[K, float] = {}  # added while worked on
+        self._not_before: dict[K, float] = {}
         self._changed = asyncio.Event()
         self._count = 0
 
@@ -36,6 +37,7 @@ class KeyedQueue(Generic[K]):
         if key in self._working:
             self._again[key] = min(due, self._again.get(key, due))
             return
+        due = max(due, self._not_before.get(key, due))
         if due >= self._due.get(key, float("inf")):
             return
         self._due[key] = due
@@ -49,6 +51,8 @@ class KeyedQueue(Generic[K]):
         self._failures[key] = failures + 1
         backoff_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(failures, 20))
         delay_s = max(at_least_s, backoff_s * (0.5 + self._jitter() / 2))
+        if at_least_s:  # the server asked for it: news of the key do not shorten it
+            self._not_before[key] = self._clock() + at_least_s
         self.add(key, delay_s)
         return delay_s
 
@@ -69,6 +73,7 @@ class KeyedQueue(Generic[K]):
                     break
                 heapq.heappop(self._heap)
                 del self._due[key]
+                self._not_before.pop(key, None)
                 self._working[key] = now
                 return key
             wait_s = self._heap[0][0] - now if self._heap else None
@@ -89,6 +94,7 @@ class KeyedQueue(Generic[K]):
         """Forget a key that is gone."""
         self._due.pop(key, None)
         self._again.pop(key, None)
+        self._not_before.pop(key, None)
         self._failures.pop(key, None)
 
     @property

@@ -81,6 +81,21 @@ async def test_server_may_ask_for_a_longer_wait(queue: KeyedQueue[str]) -> None:
     assert queue.retry("a", at_least_s=7) == 7
 
 
+async def test_news_do_not_shorten_the_wait_the_server_asked_for(
+    queue: KeyedQueue[str], clock: Clock
+) -> None:
+    queue.add("a")
+    await queue.take()
+    queue.add("a")  # news before the failure
+    queue.retry("a", at_least_s=7)
+    queue.release("a")
+    queue.add("a")  # and after it
+    clock.now += 6.9
+    assert queue.depth == 0
+    clock.now += 0.2
+    assert await queue.take() == "a"
+
+
 async def test_age_is_that_of_the_oldest_wait_or_work(queue: KeyedQueue[str], clock: Clock) -> None:
     queue.add("a")
     clock.now += 3
