@@ -254,7 +254,7 @@ class ControlPlane:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "GOMAXPROCS": "2"},
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         self._processes.append((program, process))
 
@@ -270,7 +270,7 @@ def running(folder: Path, controllers: bool = False) -> Iterator[ControlPlane]:
         plane.stop()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Let the kernel stop the child when the test process is killed. PR_SET_PDEATHSIG is 1."""
     import ctypes
 

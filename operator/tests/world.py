@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from controlplane import OPERATOR, REPOSITORY, ControlPlane, Refused, eventually, free_port
+from controlplane import OPERATOR, REPOSITORY, ControlPlane, Refused, die_with_parent, eventually, free_port
 from standins import PLUGINS, STRIMZI, StandIns
 
 PIPELINES = "/apis/clickstream.dev/v1alpha1"
@@ -158,7 +158,9 @@ class OperatorProcess:
         """Start it, without waiting for anything."""
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "clickstream_operator"]
-            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log, preexec_fn=die_with_parent
+            )
 
     @property
     def pid(self) -> int:
