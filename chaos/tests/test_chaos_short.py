@@ -1,7 +1,9 @@
-"""A short run of the fault suite with a fresh seed: what `make chaos` does for longer."""
+"""A short run of the fault suite with a seed of its own: what `make chaos` does for longer, with a fresh one.
+
+The same faults each time: a red run is then the change's doing, and not the draw's.
+"""
 
 import os
-import random
 import time
 from pathlib import Path
 
@@ -11,11 +13,12 @@ from clickstream_chaos.proxy import Proxy, make_kafka
 from clickstream_chaos.suite import Suite
 
 MINUTES = float(os.environ.get("CHAOS_MINUTES") or 3)
+SEED = 8
 
 
 @pytest.mark.timeout(int(MINUTES * 60) + 600)
 def test_nothing_is_lost_doubled_or_contradicted_through_random_faults(tmp_path: Path) -> None:
-    seed = int(os.environ.get("CHAOS_SEED") or random.randrange(1_000_000))
+    seed = int(os.environ.get("CHAOS_SEED") or SEED)
     print(f"seed {seed}: run it again with CHAOS_SEED={seed}")
     proxy = Proxy()
     kafka = make_kafka(tmp_path / "kafka", 1, [proxy])
