@@ -2,17 +2,15 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from controlplane import ControlPlane, running
-from world import World
+from world import Figure, World
 
 # Those take minutes and Go's compiler once: `make test-operator` runs them.
 collect_ignore_glob = [] if os.environ.get("CLICKSTREAM_CONTROL_PLANE") else ["test_cluster_*.py"]
-
-Figure = Callable[..., None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,11 +10,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from conftest import Figure
 from controlplane import ControlPlane, eventually
 from faultproxy import FORWARD, Fate, FaultProxy, forward
 from standins import STRIMZI
-from world import OperatorProcess, World, path_of
+from world import Figure, OperatorProcess, World, path_of
 
 _numbers = itertools.count()
 IDENTITY = {"CLICKSTREAM_IDENTITY": "the-same-after-a-restart", "CLICKSTREAM_RESYNC_SECONDS": "30"}

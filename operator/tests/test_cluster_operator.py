@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Figure
 from controlplane import ControlPlane, Refused, eventually
 from standins import STRIMZI
-from world import PASSWORD, OperatorProcess, World, path_of, secret
+from world import PASSWORD, Figure, OperatorProcess, World, path_of, secret
 
 _numbers = itertools.count()
 

@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import Figure
 from controlplane import ControlPlane, Refused, eventually, running
 from standins import STRIMZI
-from world import HERE, OperatorProcess, World, path_of
+from world import HERE, Figure, OperatorProcess, World, path_of
 
 PIPELINES = 500
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from standins import PLUGINS, STRIMZI, StandIns
 PIPELINES = "/apis/clickstream.dev/v1alpha1"
 CRD = REPOSITORY / "crds/clickpipelines.clickstream.dev.yaml"
 HERE = Path(__file__).parent
+Figure = Callable[..., None]  # keeps measured figures, by name
 PASSWORD = "hunter2hunter2"  # noqa: S105  # must show up nowhere
 
 
