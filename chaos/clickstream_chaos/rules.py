@@ -119,10 +119,13 @@ def missed_generation(course: Course) -> None:
     course.puppet.give_all(B, fence=[A])
     course.owner_runs(B)
     course.output_flows()
+    course.fall_silent()  # an open transaction of B's would hold A up until it times out, and fence B
     course.proxies[B].stall("-control")
     pods.pod(B).suspend()
     course.puppet.give_all(A, fence=[A, B])
     course.proxies[A].mend()
+    course.pod_runs(A)
+    course.suite.load.go_on()
     course.output_flows()
     pods.pod(B).resume()
     time.sleep(3)
