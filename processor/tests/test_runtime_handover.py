@@ -163,7 +163,7 @@ def test_an_owner_that_has_not_heard_of_its_successor_is_fenced_and_drops_the_ta
     pair.scripts[0].write(2, after, visible=False)
     pair.scripts[1].write(2, after)
     pair.rig.send_clicks(20_000, NAMES)
-    pair.wait(1, Role.OWNER)
+    eventually(lambda: pair.scripts[1].acquisitions == [(0, 2)], "the new owner has fenced the old one")
     pair.rig.send_clicks(1_000, NAMES)  # the old owner, if it was fast, has had nothing to commit since
     eventually(lambda: (0, 2) in pair.scripts[0].releases, "the old owner knows")
     pair.rig.wait_until_handled()
