@@ -386,7 +386,7 @@ def _decode_unit(kind: type, value: object) -> Any:
         if match is None:
             raise ValueError("must be a quantity of bytes such as 512Mi, 1Gi or 1000000000")
         return Bytes(float(match[1]) * _FACTORS[match[2] or ""])
-    raise NotImplementedError(kind)
+    raise NotImplementedError(kind)  # what msgspec asks of a hook for a type that it does not know
 
 
 def _broken_rules(values: dict[str, Any], pod: Pod) -> list[str]:
