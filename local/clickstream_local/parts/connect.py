@@ -188,6 +188,8 @@ class Connect:
             "rest.advertised.host.name": HOST,
             "plugin.path": str(plugins),
             "plugin.discovery": "service_load",  # all have manifests; a scan takes 10 CPU seconds
+            # There is no other worker to wait for when this one has lost its tasks (default: 5 minutes).
+            "scheduled.rebalance.max.delay.ms": "0",
             "offset.flush.interval.ms": "5000",
             "topic.creation.enable": "false",
             **self._properties,
