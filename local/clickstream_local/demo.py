@@ -98,7 +98,7 @@ def _print_addresses(options: Options, stack: Stack, progress: Progress) -> None
 def _figures_for_ever(stack: Stack, producer: ClickProducer, probe: Probe, progress: Progress) -> None:
     index = stack.pipeline.spec.sink.search.index
     before = indexed(stack.search, index)
-    sent_before, enriched_before = producer.sent, _enriched(stack)
+    written_before, enriched_before = producer.written, _enriched(stack)
     terminal = progress.console.is_terminal
     replicas = Replicas(stack.pods, stack.settings, progress)
     next_line_s = 0.0
@@ -110,7 +110,7 @@ def _figures_for_ever(stack: Stack, producer: ClickProducer, probe: Probe, progr
                 time.sleep(1)
                 continue
             figures = Figures(
-                clicks=producer.sent - sent_before,
+                clicks=producer.written - written_before,
                 enriched=_enriched(stack) - enriched_before,
                 indexed=indexed(stack.search, index) - before,
                 lag=int(stack.pods.metric("clickstream_consumer_lag_records")),

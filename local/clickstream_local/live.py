@@ -20,7 +20,7 @@ PROBES_KEPT = 600
 class Figures:
     """One look at the pipeline; counts are since the demo's start."""
 
-    clicks: int
+    clicks: int  # written to Kafka
     enriched: int
     indexed: int
     lag: int  # clicks the pods are behind the end of their input

@@ -25,13 +25,16 @@ class ClickProducer:
                 "bootstrap.servers": bootstrap,
                 "partitioner": "murmur2_random",  # Java's; librdkafka's own default is another
                 "enable.idempotence": True,
+                "message.timeout.ms": 0,  # wait as long as it takes; the default drops after 5 minutes
                 "linger.ms": 2,
                 "queue.buffering.max.messages": 1_000_000,
                 "compression.type": "lz4",
                 "log_level": 2,
             }
         )
-        self.sent = 0
+        self.sent = 0  # handed over
+        self.written = 0  # acknowledged by the brokers
+        self._error: KafkaError | None = None  # why the last record that was refused was refused
 
     def send(self, record: Record) -> None:
         """Hand one record over; it waits while the client's queue is full."""
@@ -47,8 +50,12 @@ class ClickProducer:
             self._producer.poll(0)
 
     def _report(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._error = error
+            return
+        self.written += 1
         partition, offset = message.partition(), message.offset()
-        if error is None and self._on_written and partition is not None and offset is not None:
+        if self._on_written and partition is not None and offset is not None:
             self._on_written(partition, offset)
 
     def poll(self) -> None:
@@ -56,10 +63,12 @@ class ClickProducer:
         self._producer.poll(0)
 
     def flush(self, timeout_s: float = 60) -> None:
-        """Wait until all records are written. Raises KafkaException when some are not in time."""
+        """Wait until all records are written. Raises KafkaException when some are refused, or not in time."""
         left = self._producer.flush(timeout_s)
         if left:
             raise KafkaException(f"{left} clicks were not written in {timeout_s:.0f} s")
+        if self._error is not None:
+            raise KafkaException(self._error)
 
 
 class Stream:
