@@ -24,6 +24,7 @@ def main() -> None:
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
+            "fetch.queue.backoff.ms": 20,
         }
     )
     producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": name, "linger.ms": 5})
