@@ -27,9 +27,16 @@ class Course:
     """A small pipeline with a puppet, and the moves that the courses are made of."""
 
     def __init__(
-        self, folder: Path, kafka: Kafka, proxies: dict[int, Proxy], skip_rule: str, seed: int, drain_s: float
+        self,
+        folder: Path,
+        kafka: Kafka,
+        proxies: dict[int, Proxy],
+        skip_rule: str,
+        seed: int,
+        drain_s: float,
+        commit_interval: str = "100ms",
     ) -> None:
-        shape = Shape(partitions=2, pods=3, standbys=0)
+        shape = Shape(partitions=2, pods=3, standbys=0, commit_interval=commit_interval)
         self.suite = Suite(folder, kafka, seed, print, shape, rate=200, proxies=proxies)
         self.pipeline, self.proxies = self.suite.pipeline, proxies
         if skip_rule:
@@ -210,6 +217,8 @@ COURSES: dict[str, Callable[[Course], None]] = {
     "R14": missed_tombstone,
     "R18": late_commit,
 }
+# The late commit must find most of its transaction still to come, or what it commits by half may be whole.
+COMMIT_INTERVALS = {"R18": "1s"}
 REFUSES = frozenset({"R13"})  # with the rule the pod refuses to go on: nothing is wrong, something is missing
 
 
@@ -224,6 +233,7 @@ def run(
         rule if skip else "",
         seed,
         drain_s=5 if rule in REFUSES else 30 if skip else 90,
+        commit_interval=COMMIT_INTERVALS.get(rule, "100ms"),
     )
     try:
         course.begin()

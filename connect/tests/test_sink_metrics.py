@@ -31,7 +31,7 @@ def test_what_was_indexed_and_dead_lettered_is_counted(indexing: Indexing, expor
     assert found["clickstream_sink_documents_indexed_total"] == 500
     assert found["clickstream_sink_documents_dead_lettered_total"] == 1
     assert found["clickstream_sink_tombstones_ignored_total"] == 1
-    assert found["clickstream_sink_bulk_requests_total"] >= 2
+    assert found["clickstream_sink_bulk_requests_total"] >= 1  # of one task or both: who got what is chance
     assert found["clickstream_sink_retries_total"] == 0
     assert found["clickstream_sink_blocked_seconds"] == 0
     assert 0 < found["clickstream_sink_bulk_request_latency_max_seconds"] < 60

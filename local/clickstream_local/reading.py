@@ -18,6 +18,15 @@ from confluent_kafka import (
 
 from clickstream_local.errors import DeadlinePassed
 
+NOT_YET = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._TRANSPORT,
+    }
+)
+
 
 @contextmanager
 def reader(bootstrap: str, **options: str) -> Iterator[Consumer]:
@@ -30,6 +39,7 @@ def reader(bootstrap: str, **options: str) -> Iterator[Consumer]:
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 20,
+            "log_level": 2,  # whoever reads says what is wrong; the client's lines would break the demo's
             **options,
         }
     )
@@ -44,13 +54,29 @@ def partitions_of(consumer: Consumer, topic: str) -> list[int]:
     return sorted(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
 
 
-def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
-    """Return the offset after the last record of each partition, committed or not."""
+def end_offsets(bootstrap: str, topic: str, timeout_s: float = 30) -> dict[int, int]:
+    """Return the offset after the last record of each partition, committed or not.
+
+    A broker that has just started answers before it leads its partitions: it is asked again until then.
+    """
+    deadline = time.monotonic() + timeout_s
     with reader(bootstrap, **{"isolation.level": "read_uncommitted"}) as consumer:
         return {
-            partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), 30, cached=False)[1]
+            partition: _end_offset(consumer, TopicPartition(topic, partition), deadline)
             for partition in partitions_of(consumer, topic)
         }
+
+
+def _end_offset(consumer: Consumer, partition: TopicPartition, deadline: float) -> int:
+    while True:
+        try:
+            _low, high = consumer.get_watermark_offsets(partition, 30, cached=False)
+        except KafkaException as failure:
+            if failure.args[0].code() not in NOT_YET or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return int(high)
 
 
 def read_all(bootstrap: str, topic: str, timeout_s: float = 120) -> Iterator[Message]:
