@@ -37,6 +37,21 @@ class _Running:
     problem: str = ""
 
 
+def seen_from_afar(bootstrap: str, namespace: str) -> str:
+    """Return the servers as another namespace must name them.
+
+    A Service's bare name means the pipeline's own namespace, where the pods are; the operator is elsewhere.
+    """
+    servers = [server.rpartition(":") for server in bootstrap.split(",")]
+    return ",".join(
+        f"{host}.{namespace}.svc:{port}" if _is_bare(host) else f"{host}:{port}" for host, _, port in servers
+    )
+
+
+def _is_bare(host: str) -> bool:
+    return host != "localhost" and not any(mark in host for mark in ".:[")
+
+
 class Controllers:
     """The companion of the reconciler (`reconcile.Companion`)."""
 
@@ -92,7 +107,12 @@ class Controllers:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists() or path.read_text() != value:
                 path.write_text(value)
-        return options_from(settings_document(pipeline), folder), digest.hexdigest()
+        document = settings_document(pipeline)
+        kafka = document["kafka"]
+        document["kafka"] = kafka | {
+            "bootstrapServers": seen_from_afar(kafka["bootstrapServers"], key.namespace)
+        }
+        return options_from(document, folder), digest.hexdigest()
 
     def _start(self, key: Key, options: ControllerOptions, credentials: str) -> _Running:
         controller, stop = Controller(options), threading.Event()
