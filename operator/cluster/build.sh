@@ -1,41 +1,46 @@
 #!/usr/bin/env bash
-# Builds etcd, kube-apiserver, kube-controller-manager, kubectl and helm from Go modules, once for
-# each state of this folder, and prints the folder they are in. build.sh --help
+# Builds etcd, Kubernetes (control plane and node), kubectl, helm, CoreDNS and the local path provisioner from Go
+# modules, once for each state of this folder, and prints the folder they are in. build.sh --help
 set -euo pipefail
 if [ "${1:-}" = --help ]; then
   cat <<'TEXT'
-operator/cluster/build.sh: build the control plane the tests run against
+operator/cluster/build.sh: build the Kubernetes programs that the tests run
 
   Prints the folder of the programs. They are kept in ${CLICKSTREAM_CACHE:-~/.cache/clickstream}/cluster
-  and built anew when this folder changes (about 5 minutes cold). Needs Go 1.26 or newer (https://go.dev/dl).
+  and built anew when this folder changes (about 9 minutes cold). Needs Go 1.26 or newer (https://go.dev/dl).
 TEXT
   exit 0
 fi
 cd "$(dirname "$0")"
-key=$(cat main.go tools.go go.mod go.sum build.sh | sha256sum | cut -c1-16)
+key=$(cat main.go coredns/main.go tools.go go.mod go.sum build.sh | sha256sum | cut -c1-16)
 root=${CLICKSTREAM_CACHE:-$HOME/.cache/clickstream}/cluster
 bin=$root/$key
 mkdir -p "$root"
 exec 9> "$root/lock"
 flock 9 # two suites at once build once
 if [ ! -e "$bin/complete" ]; then
-  command -v go > /dev/null || { echo "operator/cluster: needs Go 1.26 or newer to build the control plane: see https://go.dev/dl" >&2; exit 1; }
+  command -v go > /dev/null || { echo "operator/cluster: needs Go 1.26 or newer to build Kubernetes: see https://go.dev/dl" >&2; exit 1; }
   kubernetes=$(sed -nE 's#^\s+k8s.io/kubernetes (v[0-9.]+)$#\1#p' go.mod)
   helm=$(sed -nE 's#^\s+helm.sh/helm/v3 (v[0-9.]+)$#\1#p' go.mod)
-  flags="-s -w -X helm.sh/helm/v3/internal/version.version=$helm"
+  stamps=
   for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
-    flags+=" -X $package.gitVersion=$kubernetes -X $package.gitMajor=1 -X $package.gitMinor=$(cut -d. -f2 <<< "$kubernetes")"
-    flags+=" -X $package.gitTreeState=clean -X $package.gitCommit=local -X $package.buildDate=1970-01-01T00:00:00Z"
+    stamps+=" -X $package.gitVersion=$kubernetes -X $package.gitMajor=1 -X $package.gitMinor=$(cut -d. -f2 <<< "$kubernetes")"
+    stamps+=" -X $package.gitTreeState=clean -X $package.gitCommit=local -X $package.buildDate=1970-01-01T00:00:00Z"
   done
   export CGO_ENABLED=0
-  build() {
+  build() { # build NAME PACKAGE STAMPS
     echo "operator/cluster: building $1 ($(date +%T))" >&2
-    nice -n 10 go build -trimpath -ldflags "$flags" -o "$bin/$1" "$2"
+    nice -n 10 go build -trimpath -ldflags "-s -w $3" -o "$bin/$1" "$2"
   }
-  build controlplane .
-  build kubectl k8s.io/kubernetes/cmd/kubectl
-  build helm helm.sh/helm/v3/cmd/helm
-  for program in etcd kube-apiserver kube-controller-manager; do ln -sf controlplane "$bin/$program"; done
+  build kubernetes . "$stamps"
+  build kubectl k8s.io/kubernetes/cmd/kubectl "$stamps"
+  # Helm takes the cluster's version for `helm template` from client-go's stamp.
+  build helm helm.sh/helm/v3/cmd/helm "$stamps -X helm.sh/helm/v3/internal/version.version=$helm"
+  build coredns ./coredns ""
+  build local-path-provisioner github.com/rancher/local-path-provisioner ""
+  for program in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy; do
+    ln -sf kubernetes "$bin/$program"
+  done
   touch "$bin/complete"
   find "$root" -mindepth 1 -maxdepth 1 -type d ! -name "$key" -mtime +7 -exec rm -rf {} + # states of long ago
 fi

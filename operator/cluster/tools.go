@@ -4,6 +4,7 @@
 package main
 
 import (
+	_ "github.com/rancher/local-path-provisioner"
 	_ "helm.sh/helm/v3/cmd/helm"
 	_ "k8s.io/kubernetes/cmd/kubectl"
 )
