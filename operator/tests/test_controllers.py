@@ -1,7 +1,6 @@
 """What the controllers of the leader are told."""
 
 import pytest
-
 from clickstream_operator.controllers import seen_from_afar
 
 
