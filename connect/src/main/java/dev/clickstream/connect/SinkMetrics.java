@@ -1,7 +1,9 @@
 package dev.clickstream.connect;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
@@ -26,27 +28,44 @@ final class SinkMetrics {
   private final LongAdder tombstones = new LongAdder();
   private final LongAdder requests = new LongAdder();
   private final LongAdder retries = new LongAdder();
-  private final Optional<Sensor> latency;
+  private final Optional<PluginMetrics> plugin;
+  private final Supplier<Duration> blocked;
+  private Sensor latency; // null: not registered
 
   /**
    * @param plugin Kafka Connect's registry, if it has one
    * @param blocked time since the engine last took documents, zero while it does
    */
   SinkMetrics(Optional<PluginMetrics> plugin, Supplier<Duration> blocked) {
-    plugin.ifPresent(registry -> {
-      counter(registry, "documents-indexed-total", indexed);
-      counter(registry, "documents-dead-lettered-total", deadLettered);
-      counter(registry, "tombstones-ignored-total", tombstones);
-      counter(registry, "bulk-requests-total", requests);
-      counter(registry, "retries-total", retries);
-      registry.addMetric(name(registry, "blocked-seconds"), (Gauge<Double>) (config, now) -> blocked.get().toMillis() / 1e3);
-    });
-    latency = plugin.map(registry -> {
-      Sensor sensor = registry.addSensor("bulk-request-latency");
-      sensor.add(name(registry, "bulk-request-latency-avg-ms"), new Avg());
-      sensor.add(name(registry, "bulk-request-latency-max-ms"), new Max());
-      return sensor;
-    });
+    this.plugin = plugin;
+    this.blocked = blocked;
+    register();
+  }
+
+  /**
+   * Registers all metrics, or none: a task that the worker gave up while Kafka was away keeps the names until it has
+   * ended, which may be after the next one of the same id has begun. Each bulk request tries again.
+   */
+  private synchronized void register() {
+    if (plugin.isEmpty() || latency != null) {
+      return;
+    }
+    PluginMetrics registry = plugin.get();
+    List<MetricName> done = new ArrayList<>();
+    try {
+      counter(registry, "documents-indexed-total", indexed, done);
+      counter(registry, "documents-dead-lettered-total", deadLettered, done);
+      counter(registry, "tombstones-ignored-total", tombstones, done);
+      counter(registry, "bulk-requests-total", requests, done);
+      counter(registry, "retries-total", retries, done);
+      add(registry, "blocked-seconds", (Gauge<Double>) (config, now) -> blocked.get().toMillis() / 1e3, done);
+    } catch (IllegalArgumentException taken) {
+      done.forEach(registry::removeMetric);
+      return;
+    }
+    latency = registry.addSensor("bulk-request-latency");
+    latency.add(name(registry, "bulk-request-latency-avg-ms"), new Avg());
+    latency.add(name(registry, "bulk-request-latency-max-ms"), new Max());
   }
 
   void indexed(int documents) {
@@ -66,17 +85,26 @@ final class SinkMetrics {
   }
 
   /** Notes one bulk request, answered or not. */
-  void request(long tookNs) {
+  synchronized void request(long tookNs) {
     requests.increment();
-    latency.ifPresent(sensor -> sensor.record(tookNs / 1e6));
+    register();
+    if (latency != null) {
+      latency.record(tookNs / 1e6);
+    }
   }
 
   long documentsIndexed() {
     return indexed.sum();
   }
 
-  private static void counter(PluginMetrics registry, String name, LongAdder value) {
-    registry.addMetric(name(registry, name), (Gauge<Long>) (config, now) -> value.sum());
+  private static void counter(PluginMetrics registry, String name, LongAdder value, List<MetricName> done) {
+    add(registry, name, (Gauge<Long>) (config, now) -> value.sum(), done);
+  }
+
+  private static void add(PluginMetrics registry, String name, Gauge<?> value, List<MetricName> done) {
+    MetricName full = name(registry, name);
+    registry.addMetric(full, value);
+    done.add(full);
   }
 
   private static MetricName name(PluginMetrics registry, String name) {
