@@ -4,17 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clickstream_local import maven
 from clickstream_local.parts.connect import Connect, build_sink
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.parts.search import ENGINES, OPENSEARCH_JAVA, SearchEngine
-from clickstream_local.ports import HOST, free_port
+from clickstream_local.ports import free_port
 from clickstream_local.testing import Topics
 from clickstream_local.tools import java_is_to_be_had
 from indexing import Indexing
 
 pytest_plugins = ["clickstream_local.testing"]
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,11 +30,7 @@ def exporter_port() -> int:
 @pytest.fixture(scope="session")
 def connect_worker(kafka: Kafka, parts_folder: Path, exporter_port: int) -> Iterator[Connect]:
     """Give one Kafka Connect worker for the session, with Prometheus' JMX exporter in it."""
-    (agent,) = maven.jars("jmx-exporter", HERE / "jmx-exporter.pom.xml").glob("*.jar")
-    with pytest.MonkeyPatch.context() as patch:
-        option = f"-javaagent:{agent}={HOST}:{exporter_port}:{HERE.parent / 'metrics.yaml'}"
-        patch.setenv("JDK_JAVA_OPTIONS", option)
-        worker = Connect(parts_folder / "connect", kafka)  # keeps the environment it is made in
+    worker = Connect(parts_folder / "connect", kafka, metrics_port=exporter_port)
     worker.start()
     yield worker
     worker.stop()

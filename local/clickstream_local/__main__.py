@@ -34,7 +34,8 @@ DESCRIPTION = (
 )
 DEMO = """Run everything until Ctrl-C, with generated profiles and clicks.
 Ports: KAFKA_PORT 9092, CONNECT_PORT 8073, POSTGRES_PORT 5433, SEARCH_PORT 9200, QUERY_PORT 8080 (pod i: + i),
-ADMIN_PORT 8180 (pod i: + i), KAFKA_CONTROLLER_PORT 9093.
+ADMIN_PORT 8180 (pod i: + i), KAFKA_CONTROLLER_PORT 9093, PROMETHEUS_PORT 9099, CONNECT_METRICS_PORT 9404,
+CONTROLLER_METRICS_PORT 9405. Prometheus runs with the chart's alert rules where it is installed.
 Downloads are kept in CLICKSTREAM_CACHE (~/.cache/clickstream)."""
 SMOKE = """Run everything on free ports, for about two minutes, and prove the path by an independent count.
 Prints a table of what was checked and, last, one JSON object; exits with 0 only if all held."""

@@ -7,8 +7,10 @@ from dataclasses import asdict
 
 from clickstream_local.database import Writer
 from clickstream_local.errors import CannotStart, DeadlinePassed
-from clickstream_local.live import Figures, Probe, indexed
+from clickstream_local.live import Probe, Watch
 from clickstream_local.options import Options
+from clickstream_local.parts.prometheus import HOW_TO_GET
+from clickstream_local.ports import HOST
 from clickstream_local.producer import ClickProducer, Stream
 from clickstream_local.profiles import ALICE, make_profiles
 from clickstream_local.progress import Progress
@@ -41,13 +43,14 @@ def _show(options: Options, stack: Stack, progress: Progress) -> None:
     stream = Stream(producer, Traffic(users, topics.partitions, seed=seed), options.rate)
     writer = Writer(stack.table, options.profiles, options.changes, options.seed)
     probe = Probe(stack.pods, users)
-    workers = (stream, writer, probe)
+    watch = Watch(stack, producer, probe)
+    workers = (watch, stream, writer, probe)
     for worker in workers:
         worker.start()
     try:
         _first_answer(stack, progress)
         _print_addresses(options, stack, progress)
-        _figures_for_ever(stack, producer, probe, progress)
+        _figures_for_ever(stack, watch, progress)
     finally:
         for worker in workers:
             worker.stop()
@@ -79,7 +82,8 @@ def _print_addresses(options: Options, stack: Stack, progress: Progress) -> None
         "Search": f"{first.url}/search",
         "API": f"curl -s {first.url}/dashboard/users/{ALICE}/metrics"
         + (f"   (or {others})" if others else ""),
-        "Metrics": " ".join(f"{pod.admin_url}/metrics" for pod in stack.pods.pods),
+        "Prometheus": _prometheus(stack),
+        "Metrics": " ".join(f"http://{HOST}:{target.port}/metrics" for target in stack.targets()),
         stack.search.engine: stack.search.url,
         "Kafka": stack.kafka.bootstrap,
         "Kafka Connect": f"{stack.connect.url}/connectors?expand=status",
@@ -95,38 +99,30 @@ def _print_addresses(options: Options, stack: Stack, progress: Progress) -> None
     )
 
 
-def _figures_for_ever(stack: Stack, producer: ClickProducer, probe: Probe, progress: Progress) -> None:
-    index = stack.pipeline.spec.sink.search.index
-    before = indexed(stack.search, index)
-    written_before, enriched_before = producer.written, _enriched(stack)
+def _prometheus(stack: Stack) -> str:
+    if stack.prometheus is None:
+        return f"not installed: {HOW_TO_GET}, then start again"
+    return f"{stack.prometheus.url}/   (the chart's alert rules; targets: Status, Targets)"
+
+
+def _figures_for_ever(stack: Stack, watch: Watch, progress: Progress) -> None:
     terminal = progress.console.is_terminal
     replicas = Replicas(stack.pods, stack.settings, progress)
     next_line_s = 0.0
     with progress.console.status("") as status:
         while not (ended := [name for name in stack.ended() if name != "a pod"]):
             replicas.keep()
+            stack.show_targets()
             _note(stack.options, stack)
-            if time.monotonic() < next_line_s:
-                time.sleep(1)
-                continue
-            figures = Figures(
-                clicks=producer.written - written_before,
-                enriched=_enriched(stack) - enriched_before,
-                indexed=indexed(stack.search, index) - before,
-                lag=int(stack.pods.metric("clickstream_consumer_lag_records")),
-                query_p99_ms=probe.p99_ms(),
-            )
-            if terminal:
-                status.update(figures.line())
-            else:
-                progress.say(figures.line())
-            next_line_s = time.monotonic() + (0 if terminal else PLAIN_LINE_EVERY_S)
+            if time.monotonic() >= next_line_s:
+                line = watch.look().line()
+                if terminal:
+                    status.update(line)
+                else:
+                    progress.say(line)
+                next_line_s = time.monotonic() + (0 if terminal else PLAIN_LINE_EVERY_S)
             time.sleep(1)
     raise CannotStart(f"{', '.join(ended)} ended by itself; see the logs in {stack.options.data}")
-
-
-def _enriched(stack: Stack) -> int:
-    return int(stack.pods.metric("clickstream_records_enriched_total"))
 
 
 def _note(options: Options, stack: Stack) -> None:
@@ -136,6 +132,7 @@ def _note(options: Options, stack: Stack) -> None:
         "engine": stack.search.engine,
         "pods": [pod.process.pid for pod in stack.pods.pods],
         "ports": asdict(options.ports),
+        "prometheus": stack.prometheus.url if stack.prometheus else None,
         "connectors": [connector.name for connector in stack.connectors],
     }
     scratch = (options.data / RUN_FILE).with_suffix(".new")

@@ -6,7 +6,8 @@ from pathlib import Path
 import psutil
 
 from clickstream_local.errors import CannotStart
-from clickstream_local.options import Options
+from clickstream_local.options import Options, Ports
+from clickstream_local.parts.prometheus import find_prometheus
 from clickstream_local.ports import Port, check_free
 
 # Resident after some minutes, in GB: Kafka 0.5, Connect 0.6, search 0.9, a pod 0.25, the rest 0.3.
@@ -33,7 +34,17 @@ def wanted_ports(options: Options) -> list[Port]:
         Port(ports.search, "the search engine", "SEARCH_PORT"),
         *(Port(ports.query + i, f"queries of pod {i}", "QUERY_PORT") for i in range(options.pods)),
         *(Port(ports.admin + i, f"metrics of pod {i}", "ADMIN_PORT") for i in range(options.pods)),
+        *(_monitoring_ports(ports) if options.monitored else ()),
     ]
+
+
+def _monitoring_ports(ports: Ports) -> list[Port]:
+    exporters = [
+        Port(ports.connect_metrics, "metrics of Kafka Connect", "CONNECT_METRICS_PORT"),
+        Port(ports.controller_metrics, "metrics of the controller", "CONTROLLER_METRICS_PORT"),
+    ]
+    server = [Port(ports.prometheus, "Prometheus", "PROMETHEUS_PORT")] if find_prometheus() else []
+    return exporters + server
 
 
 def check_memory(available_bytes: int, pods: int) -> None:

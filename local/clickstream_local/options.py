@@ -25,6 +25,9 @@ class Ports:
     search: int = 9200
     query: int = 8080  # pod i listens on query + i
     admin: int = 8180  # pod i listens on admin + i
+    connect_metrics: int = 9404
+    controller_metrics: int = 9405
+    prometheus: int = 9099  # not 9090, where the distribution's own server listens once it is installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Options:
     changes: float  # changes of profiles a second
     seed: int
     ports: Ports
+    monitored: bool = False  # every part tells its metrics, and Prometheus runs where it is installed
 
 
 def environment(name: str, kind: Callable[[str], T], default: T) -> T:
@@ -103,6 +107,7 @@ def options_from(flags: argparse.Namespace, folder: str, ports: Ports | None = N
         changes=_given(flags.changes, "CHANGES", float, 2.0),
         seed=_given(flags.seed, "SEED", int, 1),
         ports=ports or ports_from_environment(),
+        monitored=folder == "demo",
     )
     if options.pods < 1 or options.rate <= 0 or options.profiles < 200 or options.changes <= 0:
         raise CannotStart("PODS must be at least 1, PROFILES at least 200, RATE and CHANGES above 0")
@@ -120,4 +125,7 @@ def ports_from_environment() -> Ports:
         search=environment("SEARCH_PORT", int, usual.search),
         query=environment("QUERY_PORT", int, usual.query),
         admin=environment("ADMIN_PORT", int, usual.admin),
+        connect_metrics=environment("CONNECT_METRICS_PORT", int, usual.connect_metrics),
+        controller_metrics=environment("CONTROLLER_METRICS_PORT", int, usual.controller_metrics),
+        prometheus=environment("PROMETHEUS_PORT", int, usual.prometheus),
     )

@@ -7,6 +7,7 @@ Order of the start, each step as soon as what it needs is there:
 4. Kafka Connect, the controller and the pods, once Kafka runs and the topics exist;
 5. the connectors: the source once Connect runs, the sink once the pods made the index template;
 6. the first profiles: until the source's snapshot is complete, no click is processed.
+Prometheus, where it is wanted and installed, needs nothing: it finds the parts as they come.
 The stop is the reverse; it is complete even when the start broke off half-way.
 """
 
@@ -29,6 +30,7 @@ from clickstream_operator.spec import ClickPipeline
 from clickstream_local import machine, tools
 from clickstream_local.database import ProfileTable
 from clickstream_local.errors import DeadlinePassed, StartEnded
+from clickstream_local.monitoring import targets
 from clickstream_local.options import Options
 from clickstream_local.parts.connect import Connect, build_sink, debezium
 from clickstream_local.parts.controller import Controller
@@ -37,6 +39,7 @@ from clickstream_local.parts.kafka import Kafka, kafka_jars
 from clickstream_local.parts.opensearch import OpenSearch
 from clickstream_local.parts.pods import Pods
 from clickstream_local.parts.postgres import Postgres
+from clickstream_local.parts.prometheus import Prometheus, Target, find_prometheus
 from clickstream_local.parts.search import SearchEngine, call, choose_engine
 from clickstream_local.process import START_TIMEOUT_S
 from clickstream_local.profiles import make_profiles
@@ -74,6 +77,7 @@ class Stack:
         self.connect: Connect
         self.pods: Pods
         self.controller: Controller
+        self.prometheus: Prometheus | None = None  # not wanted, or not installed
         self.settings = options.data / "settings.json"
         self.pipeline: ClickPipeline
         self.table: ProfileTable
@@ -99,7 +103,9 @@ class Stack:
             sink = begin("connector of the search index", self._put_sink, connect, pods, search)
             loaded = begin("first profiles", self._wait_for_tasks, source, controller, pods)
             connectors = (source, sink, loaded)
-            steps = (kafka, topics, postgres, table, search, connect, controller, pods, *connectors)
+            steps = [kafka, topics, postgres, table, search, connect, controller, pods, *connectors]
+            if (prometheus := self.prometheus) is not None:
+                steps.append(begin("Prometheus", lambda: self._run(prometheus)))
             try:
                 for future in wait(steps, return_when=FIRST_EXCEPTION).done:
                     future.result()
@@ -140,6 +146,15 @@ class Stack:
             "a pod": self.pods,
         }
 
+    def show_targets(self) -> None:
+        """Tell Prometheus, where it runs, which pods there are at present."""
+        if self.prometheus is not None:
+            self.prometheus.follow(self.targets())
+
+    def targets(self) -> list[Target]:
+        """Return what tells metrics."""
+        return targets(self.pipeline, self.options.ports, len(self.pods.pods))
+
     def ended(self) -> list[str]:
         """Return the names of parts that run no more."""
         return [name for name, part in self.parts().items() if not part.is_running()]
@@ -162,7 +177,14 @@ class Stack:
             self.search = kind(options.data, port=ports.search, say=say)
         self.kafka = Kafka(options.data, ports=[ports.kafka, ports.kafka_controller])
         self.postgres = Postgres(options.data, port=ports.postgres)
-        self.connect = Connect(options.data, self.kafka, port=ports.connect, secrets=options.data / "secrets")
+        self.connect = Connect(
+            options.data,
+            self.kafka,
+            port=ports.connect,
+            metrics_port=ports.connect_metrics if options.monitored else None,
+            secrets=options.data / "secrets",
+            say=say,
+        )
         place = Place(
             bootstrap=self.kafka.bootstrap,
             postgres_port=ports.postgres,
@@ -175,8 +197,16 @@ class Stack:
         self.pipeline = load(options.pipeline, place)
         self.table = ProfileTable(self.postgres, self.pipeline.spec.source.postgres.database)
         self.pods = self._make_pods(place)
-        self.controller = Controller(options.data, settings=self.settings, secrets=options.data / "secrets")
+        self.controller = Controller(
+            options.data,
+            settings=self.settings,
+            secrets=options.data / "secrets",
+            metrics_port=ports.controller_metrics if options.monitored else None,
+        )
         self.connectors = self._make_connectors()
+        if options.monitored and find_prometheus():
+            self.prometheus = Prometheus(options.data, port=ports.prometheus)
+            self.show_targets()
 
     def _make_pods(self, place: Place) -> Pods:
         options = self.options

@@ -96,6 +96,9 @@ def _rows(run: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     for part, port in (("PostgreSQL", "postgres"), ("Kafka", "kafka"), (run["engine"], "search")):
         alive = is_listening(ports[port])
         rows.append((part, f"{HOST}:{ports[port]}", "answers" if alive else "silent", alive))
+    if run["prometheus"]:
+        ready = request("GET", f"{run['prometheus']}/-/ready").ok
+        rows.append(("Prometheus", run["prometheus"], "answers" if ready else "silent", ready))
     connect = f"http://{HOST}:{ports['connect']}/connectors"
     rows += [_connector(f"{connect}/{name}", name) for name in run["connectors"]]
     return rows + [

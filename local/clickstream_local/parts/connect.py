@@ -28,12 +28,20 @@ IN_THE_WORKER = (
 DIRECTORY_PROVIDER = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
 REPOSITORY = Path(__file__).parents[3]
 SINK = REPOSITORY / "connect" / "target" / "plugin" / "clickstream-connect"
+METRICS = REPOSITORY / "connect" / "metrics.yaml"
 
 
 def debezium(say: Say = silent) -> Path:
     """Return the folder with the source connector's jars."""
     tools.maven(say)
     return maven.jars("debezium-3.7.0", HERE / "debezium.pom.xml", exclude_groups=IN_THE_WORKER, say=say)
+
+
+def jmx_exporter(say: Say = silent) -> Path:
+    """Return the Java agent that tells the worker's metrics to Prometheus."""
+    tools.maven(say)
+    (agent,) = maven.jars("jmx-exporter-1.0.1", HERE / "jmx-exporter.pom.xml", say=say).glob("*.jar")
+    return agent
 
 
 def sink_jars() -> list[Path]:
@@ -69,13 +77,17 @@ class Connect:
         kafka: Kafka,
         *,
         port: int | None = None,
+        metrics_port: int | None = None,
         secrets: Path | None = None,
         with_sink: bool = True,
         quick: bool = False,
         properties: dict[str, str] | None = None,
         say: Say = silent,
     ) -> None:
-        """`secrets`: the folder of NAME/KEY files that `${secrets:<secrets>/NAME:KEY}` may name."""
+        """`secrets`: the folder of NAME/KEY files that `${secrets:<secrets>/NAME:KEY}` may name.
+
+        `metrics_port`: where Prometheus may scrape the worker; None: nowhere.
+        """
         self.port = port or free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.secrets = secrets or folder / "secrets"
@@ -86,10 +98,11 @@ class Connect:
         self._debezium = debezium(say)
         java = tools.java(say=say)
         memory = ["-Xms64m", "-Xmx768m", "-XX:+UseSerialGC", *(QUICK if quick else ())]
+        agent = [f"-javaagent:{jmx_exporter(say)}={HOST}:{metrics_port}:{METRICS}"] if metrics_port else []
         main = ["-cp", f"{kafka_jars(say)}/*", "org.apache.kafka.connect.cli.ConnectDistributed"]
         self._process = Process(
             "Kafka Connect",
-            [java.program, *memory, LOGGING, *main, str(folder / "connect.properties")],
+            [java.program, *memory, *agent, LOGGING, *main, str(folder / "connect.properties")],
             log=folder / "connect.log",
             stop_timeout_s=20,
         )

@@ -9,12 +9,16 @@ from clickstream_local.process import Process
 class Controller:
     """The controller of one pipeline. It reads the settings file again when that changes."""
 
-    def __init__(self, folder: Path, *, settings: Path, secrets: Path) -> None:
+    def __init__(
+        self, folder: Path, *, settings: Path, secrets: Path, metrics_port: int | None = None
+    ) -> None:
+        """`metrics_port`: where Prometheus may scrape it; None: nowhere."""
         self.process = Process(
             "controller",
             [
                 *(sys.executable, "-m", "clickstream_operator.assignment"),
                 *("--settings", str(settings), "--secrets", str(secrets)),
+                *(("--metrics-port", str(metrics_port)) if metrics_port else ()),
             ],
             log=folder / "controller.log",
         )

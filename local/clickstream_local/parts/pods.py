@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,17 @@ class Pod:
             return self.spent_cpu_s
         return self.spent_cpu_s + float(times.user + times.system)
 
+    def exposition(self) -> str | None:
+        """Return what the pod tells Prometheus, None when it does not answer."""
+        answer = request("GET", f"{self.admin_url}/metrics", timeout_s=2)
+        return answer.body.decode() if answer.ok else None
+
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples with these labels; 0 when the pod does not answer."""
-        answer = request("GET", f"{self.admin_url}/metrics", timeout_s=2)
-        return sum_of(answer.body.decode(), name, labels) if answer.ok else 0.0
+        return sum_of(self.exposition() or "", name, labels)
 
 
-def sum_of(exposition: str, name: str, labels: dict[str, str]) -> float:
+def sum_of(exposition: str, name: str, labels: Mapping[str, str]) -> float:
     """Return the sum of the samples of one metric whose labels hold all of `labels`."""
     wanted = [f'{key}="{value}"' for key, value in labels.items()]
     return sum(

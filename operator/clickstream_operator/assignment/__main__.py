@@ -1,6 +1,6 @@
 """The controller as a process of its own: `python -m clickstream_operator.assignment --settings FILE`.
 
-The operator runs the same `Controller` in a thread; this is for running a pipeline without Kubernetes.
+The operator runs the same `Controller` for each pipeline; this is for running a pipeline without Kubernetes.
 """
 
 import argparse
@@ -13,10 +13,15 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
-from clickstream_operator.assignment.controller import Controller, PipelineMismatch
-from clickstream_operator.assignment.log import ControlReader, Superseded, Unreachable
+from prometheus_client import start_http_server
+
+from clickstream_operator.assignment.clients import Clients
+from clickstream_operator.assignment.controller import Controller
+from clickstream_operator.assignment.errors import PipelineMismatch, Superseded, Unreachable
+from clickstream_operator.assignment.log import ControlReader
 from clickstream_operator.assignment.options import ControllerOptions, InvalidSettings, read_options
 from clickstream_operator.assignment.records import ProtocolTooNew
+from clickstream_operator.metrics import LEADER, REGISTRY
 
 log = logging.getLogger("clickstream_operator.assignment")
 
@@ -67,6 +72,7 @@ def _parse() -> argparse.Namespace:
         metavar="DIR",
         help="files SECRETNAME/KEY (%(default)s)",
     )
+    add("--metrics-port", type=int, metavar="PORT", help="tell metrics at http://127.0.0.1:PORT/metrics")
     add("--adopt", action="store_true", help="take the id over from a pipeline of another name that is gone")
     add(
         "--show",
@@ -81,10 +87,20 @@ def _run(flags: argparse.Namespace, options: ControllerOptions) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    controller = Controller(options, adopt=flags.adopt)
-    watcher = threading.Thread(target=_follow, args=(flags, controller, stop), name="settings", daemon=True)
-    watcher.start()
-    controller.run(stop)
+    with Clients(options.kafka) as clients:
+        seat = clients.seat(options, adopt=flags.adopt)
+        controller = seat.controller
+        if flags.metrics_port:
+            LEADER.set_function(lambda: float(controller.snapshot.term > 0))
+            start_http_server(flags.metrics_port, "127.0.0.1", REGISTRY)
+        watcher = threading.Thread(
+            target=_follow, args=(flags, controller, stop), name="settings", daemon=True
+        )
+        watcher.start()
+        while not (stop.is_set() or seat.ended.is_set()):
+            seat.ended.wait(_WATCH_FILE_S)
+    if seat.error is not None:
+        raise seat.error
     log.info("the controller ends; the pods go on")
     return 0
 
@@ -117,14 +133,13 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _show(options: ControllerOptions) -> int:
-    reader = ControlReader(options.kafka, options.id)
-    try:
-        reader.read_to_end(10)
-    except Unreachable as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    finally:
-        reader.close()
+    with Clients(options.kafka) as clients:
+        reader = ControlReader(clients.feed, options.id)
+        try:
+            reader.read_to_end(10)
+        except Unreachable as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
     shown = {
         "term": reader.term,
         "controller": reader.claim.controller if reader.claim else None,
