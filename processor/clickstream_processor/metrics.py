@@ -73,7 +73,9 @@ ASSIGNMENT_GENERATION = Gauge(
 ASSIGNMENT_AGE = Gauge(
     "clickstream_assignment_age_seconds", "Time since the assignment was last known to be the newest"
 )
-BROKER_SILENCE = Gauge("clickstream_broker_silence_seconds", "Time since a broker last answered this pod")
+BROKER_SILENCE = Gauge(
+    "clickstream_broker_silence_seconds", "Time since a broker last answered this pod, or since its start"
+)
 
 # --- RocksDB --------------------------------------------------------------------------------------------
 ROCKSDB_SST = Gauge("clickstream_rocksdb_sst_bytes", "Size of the table files", ["partition"])

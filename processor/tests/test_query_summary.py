@@ -44,6 +44,8 @@ def three_owners(cluster: Cluster) -> None:
         pod.directory.totals = totals(100 * (pod.ordinal + 1))
     cluster.pods[1].hold(0, Role.STANDBY)
     cluster.assign({0: 0, 1: 1, 2: 2}, {0: (1,)}, generation=5)
+    for pod in cluster.pods:
+        pod.heard_from_kafka(now_ms() + 60_000)  # not cut off, however slow the machine is
 
 
 async def test_summary_adds_up_the_pods(tmp_path: Path) -> None:
@@ -65,6 +67,21 @@ async def test_summary_adds_up_the_pods(tmp_path: Path) -> None:
         (1, 1, 1),
         (2, 1, 0),
     ]
+
+
+async def test_lag_is_unknown_while_an_owner_hears_from_no_broker(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=3)
+    async with cluster:
+        three_owners(cluster)
+        cluster.pods[1].heard_from_kafka(now_ms() - 30_000)
+        one = await summary_of(cluster)
+        for pod in cluster.pods:
+            pod.heard_from_kafka(now_ms() - 30_000)
+        every = await summary_of(cluster, pod=1)
+    assert one["lag"] == every["lag"] == {"records": None, "ms": None}
+    assert [task["lag_records"] for task in one["tasks"]] == [10, None, 10, 0]
+    assert one["kafka_silent_ms"] == 0
+    assert 30_000 <= every["kafka_silent_ms"] < 90_000
 
 
 async def test_summary_says_partial_when_a_pod_is_silent(tmp_path: Path) -> None:

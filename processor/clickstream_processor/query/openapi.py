@@ -96,6 +96,7 @@ def _ms(description: str) -> Schema:
 
 
 _COUNT: Schema = {"type": "integer", "minimum": 0}
+_LAG: Schema = {"type": ["integer", "null"], "minimum": 0, "description": "null while Kafka is away: unknown"}
 _RATE: Schema = {"type": "number", "minimum": 0}
 _MAYBE_TEXT: Schema = {"type": ["string", "null"]}
 
@@ -116,8 +117,8 @@ _TASK = _object(
         },
         "standbys": _list({"type": "integer"}),
         "phase": _text(enum=["restoring", "waiting", "running", "stopped", "unknown"]),
-        "lag_records": _COUNT,
-        "lag_ms": _COUNT,
+        "lag_records": _LAG,
+        "lag_ms": _LAG,
         "stream_ms": _ms("Stream time, -1 before the first click"),
         "detail": _text("Why a task is stopped, and what to do"),
     }
@@ -174,7 +175,12 @@ _SUMMARY = _object(
         "generation": {"type": "integer"},
         "totals": _TOTALS,
         "rates": _RATES,
-        "lag": _object({"records": _COUNT, "ms": _COUNT}),
+        "lag": _object({"records": _LAG, "ms": _LAG}),
+        "kafka_silent_ms": {
+            "type": ["integer", "null"],
+            "minimum": 0,
+            "description": "Time since a broker answered any pod that answered; null: none ever did",
+        },
         "tasks_without_owner": _list(_text()),
         "tasks": _list(_schema("Task")),
         "pods": _list(_schema("Pod")),

@@ -2,6 +2,7 @@
 
 Totals are sums over the pods that answered, counted since each pod's start; a pod that did not answer
 makes the summary ``partial``. Who owns what is taken from the newest assignment any pod knows.
+A pod that hears from no broker does not know the end of its input: its lag is null, not the last one known.
 """
 
 from collections import Counter
@@ -14,6 +15,7 @@ from clickstream_processor.query.report import PodReport, Rates, Sample, owned, 
 Summary = dict[str, Any]
 
 _UNKNOWN = "unknown"  # the phase of a task whose owner did not answer, or does not hold it yet
+_CUT_OFF_MS = 5_000  # a pod hears from a broker each second; a new leader takes less than this
 
 
 def expected_pods(report: PodReport, replicas: int) -> list[int]:
@@ -48,10 +50,8 @@ def merge(
             "commits": sum(r.commits for r in present.values()),
         },
         "rates": _rates(r.rates for r in present.values()),
-        "lag": {
-            "records": sum(task["lag_records"] for task in led),
-            "ms": max((task["lag_ms"] for task in led), default=0),
-        },
+        "lag": _lag(led),
+        "kafka_silent_ms": _kafka_silent_ms(present.values()),
         "tasks_without_owner": [task["task"] for task in tasks if task["owner"] is None],
         "tasks": tasks,
         "pods": [_pod(ordinal, report) for ordinal, report in sorted(reports.items())],
@@ -92,6 +92,22 @@ def _rates(rates: Iterable[Rates]) -> dict[str, float]:
     return {name: round(sum(getattr(r, name) for r in every), 3) for name in Rates.__struct_fields__}
 
 
+def _lag(led: Collection[Mapping[str, Any]]) -> dict[str, int | None]:
+    """Return the sum and the greatest of the tasks' lags; unknown as soon as one is."""
+    if any(task["lag_records"] is None for task in led):
+        return {"records": None, "ms": None}
+    return {
+        "records": sum(task["lag_records"] for task in led),
+        "ms": max((task["lag_ms"] for task in led), default=0),
+    }
+
+
+def _kafka_silent_ms(reports: Iterable[PodReport]) -> int | None:
+    """Return the time since any pod heard from a broker, each by its own clock; None when none ever did."""
+    silences = [max(0, r.at_ms - r.brokers_seen_ms) for r in reports if r.brokers_seen_ms]
+    return min(silences, default=None)
+
+
 def _task(partition: int, routes: PodReport, present: Mapping[int, PodReport]) -> dict[str, Any]:
     """Return one task: who should own it, and what that pod says of it."""
     name, owner = task_name(partition), routes.owners[partition]
@@ -99,14 +115,15 @@ def _task(partition: int, routes: PodReport, present: Mapping[int, PodReport]) -
     held = report.tasks.get(name) if report is not None else None
     if held is None or held.role != Role.OWNER:
         held = None
+    cut_off = report is not None and report.at_ms - report.brokers_seen_ms > _CUT_OFF_MS
     return {
         "task": name,
         "partition": partition,
         "owner": owner,
         "standbys": list(routes.standbys[partition]) if partition < len(routes.standbys) else [],
         "phase": held.phase if held else _UNKNOWN,
-        "lag_records": held.lag_records if held else 0,
-        "lag_ms": held.lag_ms if held else 0,
+        "lag_records": None if cut_off else held.lag_records if held else 0,
+        "lag_ms": None if cut_off else held.lag_ms if held else 0,
         "stream_ms": held.stream_ms if held else -1,
         "detail": held.detail if held else "",
     }

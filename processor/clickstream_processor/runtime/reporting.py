@@ -23,6 +23,10 @@ class Reporter:
         self._shown: set[tuple[str, str, str]] = set()  # label values of task states set to 1
         self._partitions: set[str] = set()  # partitions with gauges
         self._began_s = time.monotonic()
+        began_ms = _now_ms()
+        # Asked at each scrape: the worker may wait for half a minute in a commit while Kafka is away.
+        metrics.BROKER_SILENCE.set_function(lambda: _age_s(directory.brokers_seen_ms or began_ms, _now_ms()))
+        metrics.ASSIGNMENT_AGE.set_function(lambda: _age_s(directory.routes.as_of_ms or began_ms, _now_ms()))
 
     def committed(self, tasks: Collection[Task], now_ms: int, *, transactions: int) -> None:
         """Add what these tasks have done since their last commit; profiles alone need no transaction."""
@@ -70,8 +74,6 @@ class Reporter:
         """Set the gauges, once a second."""
         directory = self._directory
         metrics.ASSIGNMENT_GENERATION.set(directory.routes.generation)
-        metrics.ASSIGNMENT_AGE.set(_age_s(directory.routes.as_of_ms, now_ms))
-        metrics.BROKER_SILENCE.set(_age_s(directory.brokers_seen_ms, now_ms))
         self._show_states(directory.tasks)
         partitions = set()
         for partition, view in directory.tasks.items():
@@ -122,6 +124,10 @@ class Reporter:
 
 def _grown(before: Mapping[str, int], after: Mapping[str, int]) -> list[tuple[str, int]]:
     return [(r, n - before.get(r, 0)) for r, n in after.items() if n != before.get(r, 0)]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _age_s(as_of_ms: int, now_ms: int) -> float:

@@ -7,6 +7,7 @@ import { UserLookup } from "./lookup.js";
 
 const HISTORY_MS = 300_000;
 const SPARK = 60;
+const AWAY_MS = 5000; // a pod hears from a broker each second
 const HIDDEN_MS = 60_000; // a tab nobody sees lets go of its stream after a minute
 
 const chart = new EventChart(document.getElementById("chart"), [
@@ -21,8 +22,14 @@ function remember(summary) {
   for (const sample of summary.history) seconds.set(sample[0], sample);
   for (const at of seconds.keys()) if (at < summary.at_ms - HISTORY_MS - 5000) seconds.delete(at);
   for (const [name, value] of [["lag", summary.lag.records], ["queries", summary.rates.queries]]) {
-    recent[name] = [...recent[name], value].slice(-SPARK);
+    if (value !== null) recent[name] = [...recent[name], value].slice(-SPARK);
   }
+}
+
+// What to say while no pod hears from Kafka; empty while one does.
+function away({ kafka_silent_ms: silent }) {
+  if (silent === null) return "Kafka has not answered yet";
+  return silent > AWAY_MS ? `Kafka away for ${duration(silent)}` : "";
 }
 
 function figures(summary) {
@@ -34,9 +41,10 @@ function figures(summary) {
   setText("total-clicks", count(totals.clicks));
   setText("total-enriched", count(totals.enriched));
   setText("total-dead", count(totals.dead_lettered));
-  setText("lag-records", short(lag.records));
-  setText("lag-unit", lag.records === 1 ? "click" : "clicks");
-  setText("lag-ms", lag.ms ? `${duration(lag.ms)} behind` : lag.records ? "catching up" : "up to date");
+  const known = lag.records !== null;
+  setText("lag-records", known ? short(lag.records) : "–");
+  setText("lag-unit", !known ? "" : lag.records === 1 ? "click" : "clicks");
+  setText("lag-ms", !known ? away(summary) ? "unknown" : "a pod is cut off" : lag.ms ? `${duration(lag.ms)} behind` : lag.records ? "catching up" : "up to date");
   setText("cpu", rates.cpu.toFixed(2));
 }
 
@@ -93,7 +101,7 @@ function pods(summary) {
   document.getElementById("pods").replaceChildren(...summary.pods.map((pod) => {
     const name = element("td", {}, element("span", { class: "swatch", "data-pod": colour(pod.ordinal) }), `pod ${pod.ordinal}`);
     if (!pod.answered) return element("tr", {}, name, element("td", { colspan: "7" }, element("span", { class: "pill bad" }, "silent")));
-    const cut = now - Math.min(pod.brokers_seen_ms, pod.routes_as_of_ms) > 5000;
+    const cut = now - Math.min(pod.brokers_seen_ms, pod.routes_as_of_ms) > AWAY_MS;
     const state = !pod.ready ? ["", "starting"] : cut ? ["bad", "cut off from Kafka"] : ["good", "ready"];
     const cells = [count(pod.owned), count(pod.standby), rate(pod.rates.clicks), rate(pod.rates.queries), `${Math.round(100 * pod.rates.cpu)} %`, count(pod.clicks)];
     return element("tr", {}, name, element("td", {}, element("span", { class: `pill ${state[0]}` }, state[1])), ...cells.map((text) => element("td", { class: "number" }, text)));
@@ -104,6 +112,8 @@ function show(summary) {
   setText("pipeline", `${summary.pipeline.namespace} / ${summary.pipeline.name}`);
   setText("answered-by", `pod ${summary.answered_by}`);
   document.getElementById("partial").hidden = !summary.partial;
+  document.getElementById("away").hidden = !away(summary);
+  setText("away", away(summary));
   document.title = `${rate(summary.rates.clicks)}/s · ${summary.pipeline.name} · Clickstream`;
   remember(summary);
   figures(summary);
