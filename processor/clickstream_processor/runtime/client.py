@@ -19,8 +19,8 @@ log.addFilter(logs.OnceInAWhile())
 TRANSACTION_TIMEOUT_S = 30.0
 # R11: an end of input is seen at most this late, and a quiet broker is asked 20 times a second.
 FETCH_WAIT_MS = 50
-# A partition whose prefetch is full is not fetched for so long. The default, 1 s, starves a consumer that takes
-# more than `queued.min.messages` a second: a third of the time at full ingest was spent waiting for input.
+# A partition whose prefetch is full is not fetched for so long. The default, 1 s, starves a consumer that
+# takes more than `queued.min.messages` a second: full ingest spent a third of its time waiting for input.
 FETCH_QUEUE_BACKOFF_MS = 20
 # Bound of the prefetched input of one consumer; librdkafka's 64 MiB would be a sixth of a small pod, twice.
 PREFETCH_KIB = 16 * 1024

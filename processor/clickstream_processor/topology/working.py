@@ -158,6 +158,7 @@ class WorkingSet:
         self.pending_profiles = {}
         self._displaced = {}
         if len(self.users) > self._generation:
+            self.users.older = {}  # or every generation there ever was would hang on its successor
             self.users = Users(self._load, self.users)
 
     def forget(self) -> None:

@@ -1,0 +1,33 @@
+"""The working set's bound: users that were not seen for two generations are let go, whatever passes by."""
+
+import gc
+
+from clickstream_processor.topology.pipeline import Pipeline
+from clickstream_processor.topology.plan import Plan
+from clickstream_processor.topology.working import User, WorkingSet
+from sample_line import T0, Captured, DictState, click
+
+CACHED = 10
+
+
+class Bounded(DictState):
+    """A working set of ten users over a dict."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        WorkingSet.__init__(self, self, plan, cached_users=CACHED)
+
+
+def test_no_more_users_are_held_than_two_generations_and_a_commit() -> None:
+    plan = Plan("user-clicks", 1, join="left")
+    state = Bounded(plan)
+    pipeline = Pipeline(plan, state, 0, Captured())
+    per_commit = 3
+    for commit in range(100):
+        users = [f"user-{commit * per_commit + n}" for n in range(per_commit)]
+        pipeline.clicks([click(user, T0, commit * per_commit + n) for n, user in enumerate(users)])
+        pipeline.flush()
+        state.commit()
+    held = {user.name for user in gc.get_objects() if type(user) is User}
+    assert len(held) <= CACHED + 2 * per_commit
+    assert "user-299" in held
