@@ -63,8 +63,10 @@ final class SinkMetrics {
       done.forEach(registry::removeMetric);
       return;
     }
-    latency = registry.addSensor("bulk-request-latency");
-    latency.add(name(registry, "bulk-request-latency-avg-ms"), new Avg());
+    MetricName mean = name(registry, "bulk-request-latency-avg-ms");
+    // Sensors of all tasks of the worker share one space of names, and one that is closed takes its metrics along.
+    latency = registry.addSensor("bulk-request-latency " + mean.tags());
+    latency.add(mean, new Avg());
     latency.add(name(registry, "bulk-request-latency-max-ms"), new Max());
   }
 

@@ -35,9 +35,26 @@ class SinkMetricsTest {
     assertEquals(SinkMetrics.DESCRIPTIONS.size(), ours());
   }
 
+  @Test
+  void everyTaskHasALatencyOfItsOwnThatStaysWhenAnotherEnds() throws Exception {
+    Map<String, String> other = Map.of("connector", "search", "task", "1");
+    PluginMetricsImpl ending = new PluginMetricsImpl(worker, other);
+    SinkMetrics first = new SinkMetrics(Optional.of(new PluginMetricsImpl(worker, TASK)), () -> Duration.ZERO);
+    SinkMetrics second = new SinkMetrics(Optional.of(ending), () -> Duration.ZERO);
+    first.request(5_000_000);
+    second.request(50_000_000);
+    assertEquals(50.0, told("bulk-request-latency-max-ms", other));
+    ending.close();
+    assertEquals(5.0, told("bulk-request-latency-max-ms"));
+  }
+
   private Object told(String name) {
+    return told(name, TASK);
+  }
+
+  private Object told(String name, Map<String, String> task) {
     return worker.metrics().entrySet().stream()
-        .filter(entry -> entry.getKey().name().equals(name))
+        .filter(entry -> entry.getKey().name().equals(name) && entry.getKey().tags().equals(task))
         .map(Map.Entry::getValue)
         .map(KafkaMetric::metricValue)
         .findFirst()
