@@ -8,7 +8,7 @@ LOCKS := requirements.lock
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test lint clean chaos bench bench-quick oracle test-operator sbom ci lock format dashboards
+.PHONY: help setup demo smoke test lint clean chaos bench bench-quick oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -41,6 +41,15 @@ oracle: $(READY)  ## Compare with Kafka Streams record for record, for longer th
 
 test-operator: $(READY)  ## The operator and its CRD against a real kube-apiserver, with faults
 	@scripts/test-operator
+
+cluster: $(READY)  ## A real single-node Kubernetes on this machine (root; first time about 12 minutes)
+	@e2e/cluster/up.sh
+
+cluster-down:  ## Stop it (PURGE=1: and remove its state)
+	@e2e/cluster/down.sh $(if $(PURGE),--purge)
+
+e2e: $(READY)  ## Every promise on a real cluster (KIND=1, E2E_KUBECONFIG=, STRIMZI=real: scripts/e2e --help)
+	@scripts/e2e
 
 sbom: $(READY)  ## Bills of materials of the images (CycloneDX), and a check of the licences
 	@scripts/sbom

@@ -13,7 +13,7 @@ CONTAINERD=$RUN/containerd/containerd.sock
 export DOCKER_HOST=unix://$RUN/docker.sock
 export KUBECONFIG=$STATE/kubeconfig
 BIN=$("$REPOSITORY/operator/cluster/build.sh")
-export PATH=$BIN:/usr/sbin:/sbin:$PATH
+export PATH=$BIN:/usr/sbin:/sbin:/usr/bin:$PATH # the distribution's docker fits its daemon
 runtime() { ctr -a "$CONTAINERD" -n k8s.io "$@"; }
 
 # pid_of NAME: the process that up.sh started under that name, if it is still that one (a number may have been given anew)

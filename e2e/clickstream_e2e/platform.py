@@ -1,0 +1,161 @@
+"""What the pipelines under test run on: Kafka, Kafka Connect, PostgreSQL, a search engine, and Strimzi or its stand-in."""
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clickstream_e2e.images import E2E, REPOSITORY
+from clickstream_e2e.kube import Document, Kube, condition, eventually
+
+NAMESPACE = "shop"
+DATA_PLANE = E2E / "dataplane"
+USERS = 200  # as many as the tester's traffic has
+REAL_STRIMZI = os.environ.get("STRIMZI") == "real"
+
+
+class Platform:
+    """Installs the data plane into the namespace of the pipelines."""
+
+    def __init__(self, kube: Kube, images: Mapping[str, str]) -> None:
+        self._kube = kube
+        self._images = images
+
+    def install(self) -> None:
+        """Install everything and wait until it serves. Repeating it changes nothing.
+
+        1. The namespace, with Pod Security `restricted`, and Secrets. 2. Strimzi's kinds and its stand-in.
+        3. Brokers, database, search engine. 4. The Kafka user and Kafka Connect. 5. The tester.
+        """
+        self._namespace()  # 1
+        if not REAL_STRIMZI:
+            self._strimzi()  # 2
+        for name in ("kafka.yaml", "postgres.yaml", "search.yaml"):  # 3
+            self._kube.apply(self._documents(name), NAMESPACE)
+        for name in ("events-kafka", "postgres", "search"):
+            self._kube.rolled_out(f"statefulset/{name}", NAMESPACE)
+        self._profiles()
+        self._kube.apply([*self._documents("user.yaml"), *self._documents("connect.yaml")], NAMESPACE)  # 4
+        self._tester()  # 5
+        eventually("the Kafka user is there", lambda: self._is_ready("kafkauser", "storefront"))
+        eventually("Kafka Connect is there", lambda: self._is_ready("kafkaconnect", "events-connect"), 300)
+        self._kube("wait", "pod/tester", "--namespace", NAMESPACE, "--for=condition=Ready", "--timeout=120s")
+
+    def _is_ready(self, kind: str, name: str) -> bool:
+        return bool(condition(self._kube.get(kind, name, NAMESPACE), "Ready")["status"] == "True")
+
+    def _documents(self, name: str) -> list[Document]:
+        """Return the documents of a file, with the image that each role has now."""
+        documents = list(yaml.safe_load_all((DATA_PLANE / name).read_text()))
+        for document in documents:
+            self._name_images(document)
+        return documents
+
+    def _name_images(self, value: Any) -> None:
+        if isinstance(value, dict):
+            if isinstance(value.get("image"), str):
+                value["image"] = self._images[value["image"]]
+            for inner in value.values():
+                self._name_images(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                self._name_images(inner)
+
+    def _namespace(self) -> None:
+        labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+        self._kube.apply(
+            [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}]
+        )
+        present = self._kube.names("secrets", NAMESPACE)
+        if "postgres-credentials" not in present:
+            credentials = {"username": "clickstream", "password": os.urandom(12).hex()}
+            self._kube.apply([secret("postgres-credentials", credentials)], NAMESPACE)
+        if "events-kafka-brokers" not in present and not REAL_STRIMZI:
+            authority, broker = certificates(f"events-kafka-bootstrap.{NAMESPACE}.svc", "*.events-kafka-brokers")
+            self._kube.apply(
+                [
+                    secret("events-cluster-ca-cert", {"ca.crt": authority}),
+                    secret("events-kafka-brokers", {"broker.pem": broker}),
+                ],
+                NAMESPACE,
+            )
+
+    def _strimzi(self) -> None:
+        kinds = [*sorted((REPOSITORY / "operator/tests/crds").glob("*.yaml")), *(DATA_PLANE / "crds").glob("*.yaml")]
+        for path in kinds:
+            self._kube.apply(yaml.safe_load_all(path.read_text()))
+        documents = self._documents("strimzi-stand-in.yaml")
+        self._kube.apply(documents[:1])
+        code = code_map("strimzi-stand-in", "strimzi", E2E / "strimzi_stand_in")
+        documents[-1]["spec"]["template"]["metadata"]["annotations"] = {"code": digest(code)}
+        self._kube.apply([code, *documents])
+
+    def _tester(self) -> None:
+        chaos = REPOSITORY / "chaos" / "clickstream_chaos"
+        maps = [
+            code_map("clickstream-tester", NAMESPACE, E2E / "clickstream_tester"),
+            code_map("clickstream-checker", NAMESPACE, chaos),
+            code_map("clickstream-local", NAMESPACE, REPOSITORY / "local" / "clickstream_local"),
+        ]
+        self._kube("delete", "pod", "tester", "--namespace", NAMESPACE, "--ignore-not-found", "--wait")
+        self._kube.apply([*maps, *self._documents("tester.yaml")], NAMESPACE)
+
+    def _profiles(self) -> None:
+        """Put a row for each user into the table, unless they are there."""
+        rows = (
+            "INSERT INTO public.user_profiles SELECT 'user-' || lpad(n::text, 4, '0'), 'Name ' || n, "
+            "'u' || n || '@example.com', (ARRAY['US','FR','JP'])[n % 3 + 1], (ARRAY['free','premium'])[n % 2 + 1] "
+            f"FROM generate_series(0, {USERS - 1}) n ON CONFLICT DO NOTHING"
+        )
+        sql(self._kube, rows)
+
+
+def sql(kube: Kube, statement: str) -> str:
+    """Run a statement as the database's superuser; return its rows, one a line."""
+    command = ["psql", "-h", "localhost", "-U", "postgres", "-d", "shop", "-qAt", "-v", "ON_ERROR_STOP=1"]
+    return kube("exec", "postgres-0", "--namespace", NAMESPACE, "--", *command, "-c", statement)
+
+
+def secret(name: str, values: Mapping[str, str]) -> Document:
+    """Return a Secret."""
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
+
+
+def code_map(name: str, namespace: str, folder: Path) -> Document:
+    """Return a ConfigMap with the modules of a package."""
+    data = {path.name: path.read_text() for path in sorted(folder.glob("*.py"))}
+    meta = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+
+
+def digest(document: Document) -> str:
+    """Return what changes when the document does."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def certificates(bootstrap: str, brokers: str) -> tuple[str, str]:
+    """Return an authority's certificate, and a broker's key and certificate as one PEM file, as Strimzi would make them."""
+    service, _, rest = bootstrap.partition(".")
+    namespace = rest.removesuffix(".svc")
+    names = [service, f"{service}.{namespace}", bootstrap, f"{bootstrap}.cluster.local", f"{brokers}.{namespace}.svc"]
+    with tempfile.TemporaryDirectory() as folder:
+
+        def openssl(*arguments: str) -> None:
+            subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+        new = ["req", "-newkey", "rsa:2048", "-nodes", "-keyout"]
+        openssl(*new, "ca.key", "-x509", "-days", "30", "-subj", "/CN=events-cluster-ca", "-out", "ca.crt")
+        openssl(*new, "broker.key", "-subj", "/CN=events-kafka", "-out", "broker.csr")
+        (Path(folder) / "names").write_text("subjectAltName=" + ",".join(f"DNS:{name}" for name in names))
+        sign = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-extfile", "names"]
+        openssl("x509", "-req", "-in", "broker.csr", *sign, "-out", "broker.crt")
+        read = {name: (Path(folder) / name).read_text() for name in ("ca.crt", "broker.key", "broker.crt")}
+    return read["ca.crt"], read["broker.key"] + read["broker.crt"] + read["ca.crt"]
