@@ -192,7 +192,14 @@ def test_the_operator_accepts_its_environment_and_the_chart_sets_all_of_it(
     settings = read_settings(given)
     assert settings.operator_namespace == "ops"
     # right as they are inside a cluster
-    fixed = {"HTTP_HOST", "HTTP_PORT", "POD_URL", "CONTROLLERS", "SLOT_SETTLE_SECONDS"}
+    fixed = {
+        "HTTP_HOST",
+        "HTTP_PORT",
+        "POD_URL",
+        "CONTROLLERS",
+        "SLOT_SETTLE_SECONDS",
+        "ROLLOUT_DEADLINE_SECONDS",
+    }
     assert {setting.name for setting in SETTINGS} - set(given) == {f"CLICKSTREAM_{name}" for name in fixed}
 
 

@@ -102,13 +102,17 @@ class Api:
         path = f"{kind.path(namespace, name)}?fieldManager={MANAGER}"
         return await self._request("PATCH", path, patch, _MERGE)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, orphan: bool = False) -> None:
-        """Delete an object; one that is gone already is fine."""
-        options = {"propagationPolicy": "Orphan" if orphan else "Background"}
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, orphan: bool = False, uid: str = ""
+    ) -> None:
+        """Delete an object, with `uid` no namesake of it; one that is gone already is fine."""
+        options: Document = {"propagationPolicy": "Orphan" if orphan else "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
         try:
             await self._request("DELETE", kind.path(namespace, name), options)
         except ApiFailure as failure:
-            if failure.code != 404:
+            if failure.code != 404 and not (uid and failure.code == 409):
                 raise
 
     async def watch(

@@ -64,6 +64,12 @@ class Applier:
         WRITES.labels(kind.kind, "delete").inc()
         await self._api.delete(kind, namespace, name)
 
+    async def remove(self, kind: Kind, document: Document) -> None:
+        """Delete this very object: one of its name that was made meanwhile stays."""
+        WRITES.labels(kind.kind, "delete").inc()
+        meta = document["metadata"]
+        await self._api.delete(kind, meta["namespace"], meta["name"], uid=meta["uid"])
+
     async def grow(self, namespace: str, claim: str, size: str) -> str:
         """Ask a volume to grow; return why it may not, empty when it may."""
         WRITES.labels(CLAIM.kind, "merge").inc()

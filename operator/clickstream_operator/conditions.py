@@ -4,37 +4,17 @@ A message says what is so and what to do about it. A condition that cannot be kn
 nothing is True because nobody looked.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
-from clickstream_operator.desired import missing_secrets, topics_ready
+from clickstream_operator.condition import Condition, is_false, is_true, is_unknown
+from clickstream_operator.desired import topics_ready
 from clickstream_operator.manifests import connectors, names, topics
 from clickstream_operator.observed import Observed, TaskState, condition
+from clickstream_operator.pod_conditions import processors_ready, rolled_out, volumes_resized
+from clickstream_operator.secret_state import missing_secrets
 from clickstream_operator.spec import ClickPipeline
-from clickstream_operator.volumes import must_grow
 
-_LONGEST_MESSAGE = 2000
 _SHOWN = 5
-
-
-class Truth(StrEnum):
-    """The status of a condition."""
-
-    TRUE = "True"
-    FALSE = "False"
-    UNKNOWN = "Unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One condition, without times."""
-
-    type: str
-    truth: Truth
-    reason: str
-    message: str
-    is_fatal: bool = False  # no waiting mends it: somebody must act
 
 
 def conditions_of(pipeline: ClickPipeline, observed: Observed) -> list[Condition]:
@@ -44,6 +24,7 @@ def conditions_of(pipeline: ClickPipeline, observed: Observed) -> list[Condition
         topics_are_ready(pipeline, observed),
         connectors_ready(pipeline, observed),
         processors_ready(pipeline, observed),
+        rolled_out(pipeline, observed),
         profiles_loaded(pipeline, observed),
         state_restored(pipeline, observed),
         index_ready(observed),
@@ -56,17 +37,19 @@ def secrets_resolved(pipeline: ClickPipeline, observed: Observed) -> Condition:
     missing = missing_secrets(pipeline, observed)
     if missing:
         listed = ", ".join(f"{name} key {key}" if key else name for name, key in missing)
-        return _false("SecretsResolved", "Missing", f"Create in namespace {pipeline.namespace}: {listed}.")
+        return is_false("SecretsResolved", "Missing", f"Create in namespace {pipeline.namespace}: {listed}.")
     if observed.denied:
-        return _false("SecretsResolved", "ConnectMayNotRead", _role_message(pipeline, observed.denied))
-    return _true("SecretsResolved", "AllFound", "Every Secret is there, and Connect may read those it needs.")
+        return is_false("SecretsResolved", "ConnectMayNotRead", _role_message(pipeline, observed.denied))
+    return is_true(
+        "SecretsResolved", "AllFound", "Every Secret is there, and Connect may read those it needs."
+    )
 
 
 def topics_are_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
     """Tell whether the topics are there and fit."""
     kind = "TopicsReady"
     if not pipeline.spec.topics.manage:
-        return _true(kind, "Unmanaged", "topics.manage is false: the topics are taken as they are.")
+        return is_true(kind, "Unmanaged", "topics.manage is false: the topics are taken as they are.")
     if observed.strimzi_version is None:
         return _no_strimzi(kind)
     waiting = []
@@ -80,17 +63,17 @@ def topics_are_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
                 f"KafkaTopic {name} is somebody else's and has {given} partitions, not {topic.partitions}: "
                 "set topics.partitions to that number in a new pipeline, or choose another topic."
             )
-            return _false(kind, "PartitionsDiffer", message, is_fatal=True)
+            return is_false(kind, "PartitionsDiffer", message, is_fatal=True)
         ready = condition(live, "Ready")
         if ready.get("status") == "False":
-            return _false(
+            return is_false(
                 kind, "TopicFailed", f"KafkaTopic {name}: {observed.redact(ready.get('message', ''))}"
             )
         if ready.get("status") != "True":
             waiting.append(name)
     if waiting:
-        return _false(kind, "Waiting", f"Waiting for Strimzi to create {_some(waiting)}.")
-    return _true(kind, "Created", "Every topic is there.")
+        return is_false(kind, "Waiting", f"Waiting for Strimzi to create {_some(waiting)}.")
+    return is_true(kind, "Created", "Every topic is there.")
 
 
 def connectors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
@@ -104,7 +87,7 @@ def connectors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
     for name in (own.profiles_connector, own.search_connector):
         live = observed.child("KafkaConnector", name)
         if live is None:
-            return _false(kind, "NotCreated", _why_not_created(pipeline, observed, name))
+            return is_false(kind, "NotCreated", _why_not_created(pipeline, observed, name))
         status = live.get("status", {})
         state = status.get("connectorStatus", {})
         parts = [("connector", state.get("connector", {}))]
@@ -115,60 +98,35 @@ def connectors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
                 message = (
                     f"{name}, {part} failed: {_causes(trace)}. It is restarted by itself; see Connect's log."
                 )
-                return _false(kind, "Failed", message)
+                return is_false(kind, "Failed", message)
         ready = condition(live, "Ready")
         if ready.get("status") == "False":
-            return _false(kind, "NotReady", f"{name}: {observed.redact(str(ready.get('message', '')))}")
+            return is_false(kind, "NotReady", f"{name}: {observed.redact(str(ready.get('message', '')))}")
         not_running = [
             f"{part} {said.get('state', 'unknown')}" for part, said in parts if said.get("state") != "RUNNING"
         ]
         if not_running or len(parts) == 1:
-            return _false(kind, "Starting", f"{name}: waiting for {', '.join(not_running) or 'its tasks'}.")
-    return _true(kind, "Running", "Both connectors and all their tasks run.")
-
-
-def processors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
-    """Tell whether all pods are ready and on the newest revision."""
-    kind = "ProcessorsReady"
-    live = observed.child("StatefulSet", names.names_of(pipeline).statefulset)
-    if live is None:
-        return _false(kind, "NotCreated", "The processors start once their Secrets and topics are there.")
-    wanted, status = pipeline.spec.processors.replicas, live.get("status", {})
-    if live["spec"]["replicas"] > wanted:
-        leaving = live["spec"]["replicas"] - wanted
-        message = f"{leaving} pods hand their tasks over and are removed then."
-        return _false(kind, "Draining", message)
-    ready = status.get("readyReplicas", 0)
-    if status.get("observedGeneration", 0) < live["metadata"].get("generation", 0):
-        return _false(kind, "Updating", "The StatefulSet's last change is not yet seen by its controller.")
-    if ready < wanted:
-        selector = f"{names.PIPELINE_LABEL}={pipeline.name}"
-        message = f"{ready} of {wanted} pods are ready; see kubectl describe pods -l {selector}."
-        return _false(kind, "NotReady", message)
-    if status.get("updatedReplicas", wanted) < wanted:
-        return _false(
-            kind, "Rolling", f"{status.get('updatedReplicas', 0)} of {wanted} pods have the newest settings."
-        )
-    return _true(kind, "Ready", f"All {wanted} pods are ready.")
+            return is_false(kind, "Starting", f"{name}: waiting for {', '.join(not_running) or 'its tasks'}.")
+    return is_true(kind, "Running", "Both connectors and all their tasks run.")
 
 
 def profiles_loaded(pipeline: ClickPipeline, observed: Observed) -> Condition:
     """Tell whether the first snapshot of the table is complete, as the tasks see it."""
     kind = "ProfilesLoaded"
     if not pipeline.spec.processing.join.wait_for_snapshot:
-        return _true(kind, "NotAwaited", "processing.join.waitForSnapshot is false.")
+        return is_true(kind, "NotAwaited", "processing.join.waitForSnapshot is false.")
     owners = _owners(observed)
     if not owners:
-        return _unknown(kind, "NoPodAnswers", "Known once a processor pod answers.")
+        return is_unknown(kind, "NoPodAnswers", "Known once a processor pod answers.")
     waiting = [name for name, task in owners.items() if task.phase == "waiting"]
     if waiting:
         message = (
             f"{len(waiting)} tasks hold their first click until the profile table's snapshot is complete."
         )
-        return _false(kind, "Snapshot", message)
+        return is_false(kind, "Snapshot", message)
     if any(task.phase == "running" for task in owners.values()):
-        return _true(kind, "Complete", "The profile table's first snapshot is complete.")
-    return _unknown(kind, "Restoring", "Known once the first task has restored its state.")
+        return is_true(kind, "Complete", "The profile table's first snapshot is complete.")
+    return is_unknown(kind, "Restoring", "Known once the first task has restored its state.")
 
 
 def state_restored(pipeline: ClickPipeline, observed: Observed) -> Condition:
@@ -176,55 +134,43 @@ def state_restored(pipeline: ClickPipeline, observed: Observed) -> Condition:
     kind = "StateRestored"
     partitions, assignment = pipeline.spec.topics.partitions, observed.assignment
     if assignment and assignment.problem:
-        return _false(kind, "NotAssigned", observed.redact(assignment.problem), is_fatal=True)
+        return is_false(kind, "NotAssigned", observed.redact(assignment.problem), is_fatal=True)
     if assignment and assignment.kafka:
-        return _false(kind, "KafkaUnreachable", f"The controller cannot use Kafka: {assignment.kafka}")
+        return is_false(kind, "KafkaUnreachable", f"The controller cannot use Kafka: {assignment.kafka}")
     if assignment and assignment.held:
         message = "More than half of the pods look dead: nothing is moved until some come back."
-        return _false(kind, "Held", message)
+        return is_false(kind, "Held", message)
     if not observed.pods:
-        return _unknown(kind, "NoPodAnswers", "Known once a processor pod answers.")
+        return is_unknown(kind, "NoPodAnswers", "Known once a processor pod answers.")
     stopped = {n: t for n, held in observed.tasks().items() for t in held if t.phase == "stopped"}
     if stopped:
         name, task = min(stopped.items())
         message = (
             f"{len(stopped)} tasks refuse to go on; {name} on pod {task.pod}: {observed.redact(task.detail)}"
         )
-        return _false(kind, "TaskStopped", message, is_fatal=True)
+        return is_false(kind, "TaskStopped", message, is_fatal=True)
     owners = _owners(observed)
     if len(owners) < partitions:
-        return _false(kind, "Unowned", f"{partitions - len(owners)} of {partitions} tasks have no owner yet.")
+        return is_false(
+            kind, "Unowned", f"{partitions - len(owners)} of {partitions} tasks have no owner yet."
+        )
     restoring = [name for name, task in owners.items() if task.phase == "restoring"]
     if restoring:
-        return _false(kind, "Restoring", f"{len(restoring)} of {partitions} tasks restore their state.")
-    return _true(kind, "Restored", f"All {partitions} tasks have an owner with its state.")
+        return is_false(kind, "Restoring", f"{len(restoring)} of {partitions} tasks restore their state.")
+    return is_true(kind, "Restored", f"All {partitions} tasks have an owner with its state.")
 
 
 def index_ready(observed: Observed) -> Condition:
     """Tell whether the index template is in place, which the sink waits for."""
     if not observed.pods:
-        return _unknown("IndexReady", "NoPodAnswers", "Known once a processor pod answers.")
+        return is_unknown("IndexReady", "NoPodAnswers", "Known once a processor pod answers.")
     if observed.index_ready():
-        return _true("IndexReady", "TemplateInPlace", "The index template is in place.")
+        return is_true("IndexReady", "TemplateInPlace", "The index template is in place.")
     details = {pod.index_detail for pod in observed.pods.values() if pod.index_detail}
     why = (
         observed.redact("; ".join(sorted(details))) or "the processors have not reached the search engine yet"
     )
-    return _false("IndexReady", "NoTemplate", f"The index template is not in place: {why}.")
-
-
-def volumes_resized(pipeline: ClickPipeline, observed: Observed) -> Condition:
-    """Tell whether the volumes have the size that the spec asks for, as far as claims say."""
-    kind, size = "VolumesResized", pipeline.spec.processors.storage.size
-    if observed.claims_refused:
-        message = (
-            f"The volumes cannot grow to {size}: {observed.claims_refused}. "
-            "A new pipeline of another class can have it."
-        )
-        return _false(kind, "Refused", message)
-    if must_grow(pipeline, observed.child("StatefulSet", names.names_of(pipeline).statefulset)):
-        return _false(kind, "Growing", f"The volumes grow to {size}.")
-    return _true(kind, "AsAsked", f"Every new volume has {size}, and those there are were asked to.")
+    return is_false("IndexReady", "NoTemplate", f"The index template is not in place: {why}.")
 
 
 def lag(observed: Observed) -> str:
@@ -251,7 +197,7 @@ def _connect_problem(pipeline: ClickPipeline, observed: Observed) -> Condition |
             f"There is no KafkaConnect {cluster} in namespace {pipeline.namespace}: "
             "create it, or name another in connect.cluster."
         )
-        return _false(kind, "ConnectMissing", message)
+        return is_false(kind, "ConnectMissing", message)
     annotations: dict[str, Any] = observed.connect["metadata"].get("annotations", {})
     if annotations.get("strimzi.io/use-connector-resources") != "true":
         message = (
@@ -259,7 +205,7 @@ def _connect_problem(pipeline: ClickPipeline, observed: Observed) -> Condition |
             f"kubectl annotate kafkaconnect {cluster} -n {pipeline.namespace} "
             "strimzi.io/use-connector-resources=true"
         )
-        return _false(kind, "ConnectNotManaged", message)
+        return is_false(kind, "ConnectNotManaged", message)
     plugins = {
         plugin.get("class") for plugin in observed.connect.get("status", {}).get("connectorPlugins", [])
     }
@@ -274,7 +220,7 @@ def _connect_problem(pipeline: ClickPipeline, observed: Observed) -> Condition |
         message = (
             f"KafkaConnect {cluster} lacks the plugin {lacking}: add it to its image (docs/operator.md)."
         )
-        return _false(kind, "PluginMissing", message)
+        return is_false(kind, "PluginMissing", message)
     return None
 
 
@@ -320,16 +266,4 @@ def _some(found: list[str]) -> str:
 
 def _no_strimzi(kind: str) -> Condition:
     message = "Strimzi's resources (kafka.strimzi.io) are not installed: see https://strimzi.io/quickstarts."
-    return _false(kind, "StrimziMissing", message)
-
-
-def _true(kind: str, reason: str, message: str) -> Condition:
-    return Condition(kind, Truth.TRUE, reason, message)
-
-
-def _false(kind: str, reason: str, message: str, is_fatal: bool = False) -> Condition:
-    return Condition(kind, Truth.FALSE, reason, message[:_LONGEST_MESSAGE], is_fatal)
-
-
-def _unknown(kind: str, reason: str, message: str) -> Condition:
-    return Condition(kind, Truth.UNKNOWN, reason, message)
+    return is_false(kind, "StrimziMissing", message)

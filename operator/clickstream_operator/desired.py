@@ -7,7 +7,6 @@ made the index template. What exists already stays, whatever happens to what cam
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clickstream_operator.kinds import BUILT_IN, PIPELINE, SECRET, Kind, strimzi_kind
@@ -23,18 +22,12 @@ from clickstream_operator.manifests import (
 )
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.observed import Document, Observed, condition
+from clickstream_operator.secret_state import missing_secrets
 from clickstream_operator.spec import API_GROUP, ClickPipeline
+from clickstream_operator.templates import Rollout, plan_rollout
 
 APPLIED_HASH = f"{API_GROUP}/applied-hash"
 _KINDS = {kind.kind: kind for kind in BUILT_IN}
-
-
-@dataclass(frozen=True, slots=True)
-class Pods:
-    """How many pods, and from which ordinal on with the newest revision: drains and roll-outs set these."""
-
-    replicas: int
-    partition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +43,12 @@ class Wanted:
 
 
 def desired_objects(
-    pipeline: ClickPipeline, uid: str, platform: Platform, observed: Observed, pods: Pods | None = None
+    pipeline: ClickPipeline, uid: str, platform: Platform, observed: Observed, rollout: Rollout | None = None
 ) -> list[Wanted]:
     """Return the objects to apply now, in order. The peer key is made apart: nobody repeats its value."""
+    rollout = rollout or plan_rollout(pipeline, platform, observed, pods_to_run(pipeline, observed))
     objects = [
-        settings.config_map(pipeline),
+        settings.config_map(pipeline, rollout.settings),
         statefulset.service_account(pipeline),
         services.headless_service(pipeline),
         services.query_service(pipeline),
@@ -62,7 +56,7 @@ def desired_objects(
         network.network_policy(pipeline, platform),
     ]
     if _may_start_processors(pipeline, observed):
-        objects.append(_statefulset(pipeline, platform, observed, pods))
+        objects.append(_statefulset(pipeline, platform, observed, rollout))
     wanted = [Wanted(_KINDS[o["kind"]], o) for o in objects]
     if observed.strimzi_version:
         wanted = [*_topics(pipeline, observed), *wanted, *_connectors(pipeline, observed)]
@@ -97,18 +91,6 @@ def topics_ready(pipeline: ClickPipeline, observed: Observed) -> bool:
     return all(condition(topic, "Ready").get("status") == "True" for topic in found)
 
 
-def missing_secrets(pipeline: ClickPipeline, observed: Observed) -> list[tuple[str, str]]:
-    """Return (secret, key) of what is referred to and not there; an empty key: the Secret itself."""
-    missing = []
-    for use in secrets.secret_uses(pipeline):
-        state = observed.secrets.get(use.name)
-        if state is None:
-            missing.append((use.name, ""))
-        else:
-            missing += [(use.name, key) for key in use.keys if key not in state.keys]
-    return missing
-
-
 def may_assign(pipeline: ClickPipeline, observed: Observed) -> bool:
     """Tell whether a controller can work: its topics and its Kafka user's Secrets are there."""
     kafka = pipeline.spec.kafka
@@ -118,7 +100,7 @@ def may_assign(pipeline: ClickPipeline, observed: Observed) -> bool:
     return topics_ready(pipeline, observed) and not missing & set(needed)
 
 
-def pods_to_run(pipeline: ClickPipeline, observed: Observed) -> Pods:
+def pods_to_run(pipeline: ClickPipeline, observed: Observed) -> int:
     """Return how many pods to run: fewer only once those that leave hold nothing any more.
 
     While the controller has not taken office nobody knows what they hold, so they stay.
@@ -126,15 +108,14 @@ def pods_to_run(pipeline: ClickPipeline, observed: Observed) -> Pods:
     wanted = pipeline.spec.processors.replicas
     live = observed.child("StatefulSet", names.names_of(pipeline).statefulset)
     if live is None or observed.assignment is None or live["spec"]["replicas"] <= wanted:
-        return Pods(wanted)
+        return wanted
     assignment = observed.assignment
     drained = assignment.term > 0 and not assignment.kafka and not assignment.undrained
     if drained:
-        return Pods(wanted)
+        return wanted
     # Drift upwards is not kept: a pod that holds nothing and is not wanted may go.
-    return Pods(
-        min(live["spec"]["replicas"], max(assignment.undrained, default=live["spec"]["replicas"] - 1) + 1)
-    )
+    replicas: int = live["spec"]["replicas"]
+    return min(replicas, max(assignment.undrained, default=replicas - 1) + 1)
 
 
 def _topics(pipeline: ClickPipeline, observed: Observed) -> list[Wanted]:
@@ -175,28 +156,20 @@ def _may_start_processors(pipeline: ClickPipeline, observed: Observed) -> bool:
 
 
 def _statefulset(
-    pipeline: ClickPipeline, platform: Platform, observed: Observed, pods: Pods | None
+    pipeline: ClickPipeline, platform: Platform, observed: Observed, rollout: Rollout
 ) -> Document:
     live = observed.child("StatefulSet", names.names_of(pipeline).statefulset)
-    document = statefulset.statefulset(pipeline, platform, secrets_hash(pipeline, observed, live))
-    if pods:
-        document["spec"]["replicas"] = pods.replicas
-        document["spec"]["updateStrategy"]["rollingUpdate"]["partition"] = pods.partition
+    document = statefulset.statefulset(pipeline, platform, secrets_hash="")
+    if rollout.annotations:
+        document["metadata"]["annotations"] = dict(rollout.annotations)
+    document["spec"]["template"] = rollout.template.document
+    document["spec"]["replicas"] = rollout.replicas
+    document["spec"]["updateStrategy"]["rollingUpdate"]["partition"] = rollout.next.partition
     if live:
         # Claim templates cannot change in place; a larger volume takes a way of its own.
         size = live["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
         document["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] = size
     return document
-
-
-def secrets_hash(pipeline: ClickPipeline, observed: Observed, live: Document | None) -> str:
-    """Return the digest of the mounted Secrets; while one is missing, the pods' own: no roll for nothing."""
-    mounted = statefulset.mounted_secrets(pipeline)
-    if live and not all(name in observed.secrets for name in mounted):
-        annotations: Mapping[str, str] = live["spec"]["template"]["metadata"].get("annotations", {})
-        return annotations.get(names.SECRETS_HASH, "")
-    digests = [f"{name}={observed.secrets[name].digest}" for name in mounted if name in observed.secrets]
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 
 def peer_key(pipeline: ClickPipeline, uid: str, key: str) -> Wanted:

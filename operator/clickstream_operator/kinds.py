@@ -33,6 +33,7 @@ NAMESPACE = Kind("v1", "Namespace", "namespaces")
 EVENT = Kind("v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 ACCESS_REVIEW = Kind("authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews")
+POD = Kind("v1", "Pod", "pods")
 CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 
 STATEFULSET = Kind("apps/v1", "StatefulSet", "statefulsets")

@@ -18,18 +18,20 @@ from clickstream_operator.kinds import (
     CLAIM,
     NAMESPACE,
     PIPELINE,
+    POD,
     SECRET,
     STRIMZI,
     Kind,
     strimzi_kind,
 )
-from clickstream_operator.manifests.names import names_of
+from clickstream_operator.manifests.names import names_of, selector
 from clickstream_operator.manifests.secrets import PEER_KEY, secret_uses
 from clickstream_operator.observed import Document, ObjectId, Observed, SecretState
 from clickstream_operator.pods import Pods
 from clickstream_operator.redaction import redactor
 from clickstream_operator.spec import ClickPipeline
 from clickstream_operator.store import Key, Store, owner_of
+from clickstream_operator.templates import needs_pods
 from clickstream_operator.volumes import claim_names, must_grow
 
 _REVIEW = Kind("authorization.k8s.io/v1", "LocalSubjectAccessReview", "localsubjectaccessreviews")
@@ -77,7 +79,8 @@ class Observer:
         names = names_of(pipeline)
         ready = children.get(("StatefulSet", names.statefulset), {}).get("status", {}).get("readyReplicas", 0)
         peer_key = values.get((names.peer_key, PEER_KEY), "")
-        wanted = pipeline.spec.processors.replicas
+        statefulset = children.get(("StatefulSet", names.statefulset))
+        count = max(pipeline.spec.processors.replicas, (statefulset or {}).get("spec", {}).get("replicas", 0))
         return Observed(
             children=children,
             foreign=foreign,
@@ -85,8 +88,10 @@ class Observer:
             strimzi_version=version,
             secrets=secrets,
             denied=await self._denied(pipeline, children, secrets),
-            pods=await self._pods.states(pipeline, peer_key, wanted) if ready and peer_key else {},
-            claims=await self._claims(pipeline, children.get(("StatefulSet", names.statefulset))),
+            pods=await self._pods.states(pipeline, peer_key, count) if ready and peer_key else {},
+            claims=await self._claims(pipeline, statefulset),
+            pod_objects=await self._pod_objects(pipeline, statefulset),
+            now_s=time.time(),
             kafka_secrets=_of_kafka(pipeline, values),
             redact=redactor(value for (_, name), value in values.items() if not name.endswith(".crt")),
         )
@@ -106,6 +111,21 @@ class Observer:
             for key, value in data.items():
                 values[(name, key)] = base64.b64decode(value).decode(errors="replace").strip()
         return states, values
+
+    async def _pod_objects(
+        self, pipeline: ClickPipeline, statefulset: Document | None
+    ) -> dict[int, Document]:
+        """Return the pods by ordinal while what happens next depends on them."""
+        if not needs_pods(statefulset):
+            return {}
+        labels = ",".join(f"{name}={value}" for name, value in selector(pipeline).items())
+        found, _ = await self._api.list(POD, pipeline.namespace, labels)
+        prefix = f"{names_of(pipeline).statefulset}-"
+        by_name = {pod["metadata"]["name"]: pod for pod in found}
+        suffixes = {
+            name.removeprefix(prefix): pod for name, pod in by_name.items() if name.startswith(prefix)
+        }
+        return {int(ordinal): pod for ordinal, pod in suffixes.items() if ordinal.isdigit()}
 
     async def _claims(self, pipeline: ClickPipeline, statefulset: Document | None) -> dict[str, Document]:
         """Return the volume claims, also those of pods that were scaled away, while volumes must grow."""

@@ -1,8 +1,11 @@
 """What a reconcile saw of one pipeline, as one value: the input of planning and of the status."""
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from clickstream_operator.rollout import Next
 
 Document = dict[str, Any]
 ObjectId = tuple[str, str]  # kind, name
@@ -67,6 +70,10 @@ class Observed:
     claims: Mapping[str, Document] = field(default_factory=dict)
     claims_refused: str = ""  # why a claim could not be made larger
     assignment: AssignmentState | None = None  # None: no controller runs here
+    # Pods by ordinal; looked at only while one is not ready or a roll-out is under way.
+    pod_objects: Mapping[int, Document] = field(default_factory=dict)
+    rollout: Next | None = None  # the step that was planned from the rest
+    now_s: float = 0.0  # the wall clock of this look
     redact: Any = field(default=str, repr=False)  # takes every known secret value out of a text
 
     def child(self, kind: str, name: str) -> Document | None:
@@ -84,6 +91,11 @@ class Observed:
     def index_ready(self) -> bool:
         """Tell whether a pod has put the index template in place."""
         return any(pod.index_ready for pod in self.pods.values())
+
+
+def epoch_s(stamp: str | None) -> float:
+    """Return the seconds since the epoch of a time as the API server writes it; 0 of none."""
+    return datetime.datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
 
 
 def condition(document: Document | None, kind: str) -> Document:

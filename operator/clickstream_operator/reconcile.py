@@ -16,13 +16,14 @@ from clickstream_operator.apply import Applier, utc_now
 from clickstream_operator.deletion import SETTLE_S, elapsed_s, next_step
 from clickstream_operator.desired import desired_objects, may_assign, needed_names, peer_key, pods_to_run
 from clickstream_operator.errors import InvalidSpec
-from clickstream_operator.kinds import STATEFULSET
+from clickstream_operator.kinds import POD, STATEFULSET
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.metrics import CONDITION
 from clickstream_operator.observe import Observer
 from clickstream_operator.observed import AssignmentState, Document, Observed
 from clickstream_operator.plan import Step, plan
+from clickstream_operator.rollout import Phase
 from clickstream_operator.spec import ClickPipeline, parse
 from clickstream_operator.status import (
     PAUSED,
@@ -34,6 +35,7 @@ from clickstream_operator.status import (
     transitions,
 )
 from clickstream_operator.store import Key
+from clickstream_operator.templates import ROLLOUT_DEADLINE_S, plan_rollout
 from clickstream_operator.twins import Twins
 from clickstream_operator.volumes import growth, must_grow
 
@@ -74,6 +76,7 @@ class Reconciler:
         record: Record,
         companion: Companion | None = None,
         slot_settle_s: float = SETTLE_S,
+        rollout_deadline_s: float = ROLLOUT_DEADLINE_S,
     ) -> None:
         self._observer = observer
         self._applier = applier
@@ -81,6 +84,7 @@ class Reconciler:
         self._record = record
         self._companion = companion
         self._slot_settle_s = slot_settle_s
+        self._rollout_deadline_s = rollout_deadline_s
         self._twins = Twins()
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -111,8 +115,10 @@ class Reconciler:
         if self._companion and may_assign(pipeline, observed):
             observed = dataclasses.replace(observed, assignment=self._companion.seen(pipeline, observed))
         uid = document["metadata"]["uid"]
-        pods = pods_to_run(pipeline, observed)
-        steps = plan(desired_objects(pipeline, uid, self._platform, observed, pods), observed)  # 5
+        replicas = pods_to_run(pipeline, observed)
+        rollout = plan_rollout(pipeline, self._platform, observed, replicas, self._rollout_deadline_s)
+        observed = dataclasses.replace(observed, rollout=rollout.next)
+        steps = plan(desired_objects(pipeline, uid, self._platform, observed, rollout), observed)  # 5
         if mode_of(document) in (PAUSED, PLAN_ONLY):
             return await self._finish(document, pipeline, observed, steps, applied=False)  # 7
         await self._applier.set_finalizer(document, pipeline.spec.deletion_policy == "Delete")  # 6
@@ -121,7 +127,10 @@ class Reconciler:
             return Outcome("changed", 0)
         if steps:
             return await self._apply(document, steps)
-        if must_grow(pipeline, observed.child("StatefulSet", names_of(pipeline).statefulset)):
+        if await self._remove(document, observed):
+            return Outcome("changed", DELETING_S)
+        statefulset = observed.child("StatefulSet", names_of(pipeline).statefulset)
+        if rollout.next.phase in (Phase.DONE, Phase.STARTING) and must_grow(pipeline, statefulset):
             refused = await self._grow(pipeline, observed)
             if not refused:
                 return Outcome("changed", 0)
@@ -148,8 +157,9 @@ class Reconciler:
         if mode_of(document) == PLAN_ONLY and pending != (document.get("status", {}).get("plan") or []):
             shown = "; ".join(pending)[:1000] or "nothing would change"
             self._record(document, "Normal", "Planned", f"{len(pending)} changes: {shown}")
-        draining = observed.assignment is not None and bool(observed.assignment.undrained)
-        unsettled = draining or (
+        under_way = observed.assignment is not None and bool(observed.assignment.undrained)
+        under_way |= observed.rollout is not None and observed.rollout.phase in _ROLLING
+        unsettled = under_way or (
             not is_settled(status) and (observed.pods or observed.denied or not _has_secrets(status))
         )
         return Outcome("changed" if wrote else "unchanged", SOON_S if unsettled else None)
@@ -167,6 +177,16 @@ class Reconciler:
                 await self._write(document, refused_status(document, "ApplyRefused", message[:2000]))
                 raise
         return Outcome("changed", 0)
+
+    async def _remove(self, document: Document, observed: Observed) -> bool:
+        """Remove the pods that a roll-out is stuck on; tell whether there were any."""
+        ordinals = observed.rollout.remove if observed.rollout else ()
+        for ordinal in ordinals:
+            pod = observed.pod_objects[ordinal]
+            await self._applier.remove(POD, pod)
+            message = f"Removed {pod['metadata']['name']}: it stood in the way of a roll-out."
+            self._record(document, "Normal", "PodRemoved", message)
+        return bool(ordinals)
 
     async def _grow(self, pipeline: ClickPipeline, observed: Observed) -> str:
         """Take the next step to larger volumes; return why it cannot be taken."""
@@ -245,8 +265,10 @@ _REFUSALS = (400, 403, 422)
 _CONDITIONS = (
     *("Ready", "Reconciling", "Stalled", "Paused", "SecretsResolved", "TopicsReady", "ConnectorsReady"),
     *("ProcessorsReady", "ProfilesLoaded", "StateRestored", "IndexReady"),
-    "VolumesResized",
+    *("VolumesResized", "RolledOut"),
 )
+
+_ROLLING = (Phase.ROLLING, Phase.WAITING, Phase.STUCK, Phase.ROLLING_BACK)
 
 
 def _taken(pipeline: ClickPipeline, observed: Observed) -> list[str]:

@@ -70,6 +70,7 @@ class Service:
             self._record,
             self._controllers,
             settings.slot_settle_s,
+            settings.rollout_deadline_s,
         )
         self._leader = Leader(
             self._api,

@@ -34,6 +34,7 @@ SETTINGS = (
     Setting("CLICKSTREAM_WORKERS", "8", "Pipelines reconciled at the same time."),
     Setting("CLICKSTREAM_CONTROLLERS", "on", "Whether this operator assigns the tasks: on or off."),
     Setting("CLICKSTREAM_SLOT_SETTLE_SECONDS", "15", "Time for a source to heed that it drops its slot."),
+    Setting("CLICKSTREAM_ROLLOUT_DEADLINE_SECONDS", "300", "Time for a new template's pod to become ready."),
     Setting("CLICKSTREAM_HTTP_HOST", "0.0.0.0", "Address of /livez, /readyz and /metrics."),  # noqa: S104
     Setting("CLICKSTREAM_HTTP_PORT", "8080", "Port of /livez, /readyz and /metrics."),
     Setting("CLICKSTREAM_POD_URL", "", "Admin URL of a pod instead of its cluster name, with {namespace}, "
@@ -64,6 +65,7 @@ class Settings:
     workers: int
     controllers: bool
     slot_settle_s: float
+    rollout_deadline_s: float
     http_host: str
     http_port: int
     pod_url: str
@@ -79,7 +81,13 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         problems.append("CLICKSTREAM_PROCESSOR_IMAGE: is required: the image of the processor pods")
     problems += [
         f"CLICKSTREAM_{name}: {given[name]}: must be a whole number above 0"
-        for name in ("RESYNC_SECONDS", "WORKERS", "SLOT_SETTLE_SECONDS", "HTTP_PORT")
+        for name in (
+            "RESYNC_SECONDS",
+            "WORKERS",
+            "SLOT_SETTLE_SECONDS",
+            "ROLLOUT_DEADLINE_SECONDS",
+            "HTTP_PORT",
+        )
         if not given[name].isdigit() or int(given[name]) < 1
     ]
     problems += [
@@ -106,6 +114,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         workers=int(given["WORKERS"]),
         controllers=given["CONTROLLERS"] == "on",
         slot_settle_s=float(given["SLOT_SETTLE_SECONDS"]),
+        rollout_deadline_s=float(given["ROLLOUT_DEADLINE_SECONDS"]),
         http_host=given["HTTP_HOST"],
         http_port=int(given["HTTP_PORT"]),
         pod_url=given["POD_URL"],

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clickstream_operator.conditions import Condition, Truth, conditions_of, lag
+from clickstream_operator.condition import Condition, Truth
+from clickstream_operator.conditions import conditions_of, lag
 from clickstream_operator.manifests.names import names_of, selector
 from clickstream_operator.observed import Document, Observed
 from clickstream_operator.spec import API_GROUP, ClickPipeline
@@ -99,7 +100,7 @@ _FAILURES: tuple[str, ...] = (
     "ConnectNotManaged",
     "Missing",
 )
-_FAILURES += ("Refused",)
+_FAILURES += ("Refused", "RollingBack", "RolledBack", "Stuck")
 _FAILURES += ("ConnectMayNotRead", "StrimziMissing", "PartitionsDiffer", "TaskStopped", "NoTemplate")
 
 

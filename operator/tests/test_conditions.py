@@ -4,7 +4,8 @@ import copy
 from typing import Any
 
 import pytest
-from clickstream_operator.conditions import Truth, conditions_of
+from clickstream_operator.condition import Truth
+from clickstream_operator.conditions import conditions_of
 from clickstream_operator.manifests.names import topic_object
 from clickstream_operator.manifests.topics import topic_specs
 from clickstream_operator.observed import Observed, PodState, SecretState, TaskState

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from clickstream_operator.desired import Pods, desired_objects, pods_to_run
+from clickstream_operator.desired import desired_objects, pods_to_run
 from clickstream_operator.manifests.names import topic_object
 from clickstream_operator.manifests.topics import topic_specs
 from clickstream_operator.observed import AssignmentState, Observed, PodState, SecretState
@@ -90,7 +90,7 @@ def running(replicas: int) -> dict[tuple[str, str], Any]:
 def test_pods_are_removed_only_once_they_hold_nothing(
     live: int, assignment: AssignmentState | None, pods: int
 ) -> None:
-    assert pods_to_run(PIPELINE, Observed(children=running(live), assignment=assignment)) == Pods(pods)
+    assert pods_to_run(PIPELINE, Observed(children=running(live), assignment=assignment)) == pods
 
 
 def test_pods_of_another_number_change_nothing_but_the_number() -> None:

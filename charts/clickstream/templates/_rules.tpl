@@ -36,6 +36,10 @@
 - apiGroups: ['']
   resources: [persistentvolumeclaims]
   verbs: [get, patch]
+# In a roll-out: which pod has come up, and the one that stands in the way.
+- apiGroups: ['']
+  resources: [pods]
+  verbs: [list, delete]
 # Whether a pipeline's namespace is being deleted; in a Role, its own namespace only.
 - apiGroups: ['']
   resources: [namespaces]

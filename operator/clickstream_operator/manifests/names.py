@@ -16,6 +16,9 @@ INTERNAL_LABEL = f"{API_GROUP}/internal"
 CLUSTER_LABEL = "strimzi.io/cluster"
 SETTINGS_HASH = f"{API_GROUP}/settings-hash"
 SECRETS_HASH = f"{API_GROUP}/secrets-hash"
+TEMPLATE_HASH = f"{API_GROUP}/template-hash"
+ROLLOUT = f"{API_GROUP}/rollout"
+FAILED_ROLLOUT = f"{API_GROUP}/failed-rollout"
 
 CHANGELOG, POSITIONS, ASSIGNMENT, ACKS, NOTIFICATIONS = (
     "changelog",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from clickstream_operator.manifests.names import labels, names_of
@@ -47,8 +48,13 @@ def settings_hash(document: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def config_map(pipeline: ClickPipeline) -> dict[str, Any]:
-    """Return the ConfigMap that holds the settings."""
+def hashed_file(digest: str) -> str:
+    """Return the key of the settings with this hash: what a pod of that template mounts as its file."""
+    return f"settings-{digest}.json"
+
+
+def config_map(pipeline: ClickPipeline, in_use: Mapping[str, str]) -> dict[str, Any]:
+    """Return the ConfigMap that holds the newest settings, and those in use by hash."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -57,5 +63,5 @@ def config_map(pipeline: ClickPipeline) -> dict[str, Any]:
             "namespace": pipeline.namespace,
             "labels": labels(pipeline),
         },
-        "data": {FILE: settings_text(settings_document(pipeline))},
+        "data": {FILE: settings_text(settings_document(pipeline)), **in_use},
     }

@@ -9,7 +9,7 @@ from typing import Any
 from clickstream_operator.manifests.names import SECRETS_HASH, SETTINGS_HASH, labels, names_of, selector
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.manifests.secrets import secret_uses
-from clickstream_operator.manifests.settings import FILE, settings_document, settings_hash
+from clickstream_operator.manifests.settings import FILE, hashed_file, settings_document, settings_hash
 from clickstream_operator.rules import ADMIN_PORT
 from clickstream_operator.spec import ClickPipeline
 
@@ -120,7 +120,7 @@ def _pod(pipeline: ClickPipeline, platform: Platform) -> dict[str, Any]:
         ],
         "containers": [_container(pipeline, platform)],
         "volumes": [
-            {"name": "settings", "configMap": {"name": names_of(pipeline).settings}},
+            {"name": "settings", "configMap": _settings(pipeline)},
             {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
             *(
                 {"name": f"secret-{index}", "secret": {"secretName": name, "defaultMode": 0o440}}
@@ -128,6 +128,12 @@ def _pod(pipeline: ClickPipeline, platform: Platform) -> dict[str, Any]:
             ),
         ],
     }
+
+
+def _settings(pipeline: ClickPipeline) -> dict[str, Any]:
+    """Return the settings of this very template: a pod that restarts in a roll-out reads no newer ones."""
+    key = hashed_file(settings_hash(settings_document(pipeline)))
+    return {"name": names_of(pipeline).settings, "items": [{"key": key, "path": FILE}]}
 
 
 def _container(pipeline: ClickPipeline, platform: Platform) -> dict[str, Any]:

@@ -1,0 +1,77 @@
+"""The conditions of a pipeline's pods and volumes, each from what was observed. Pure."""
+
+from clickstream_operator.condition import Condition, is_false, is_true
+from clickstream_operator.manifests import names
+from clickstream_operator.observed import Observed
+from clickstream_operator.rollout import Phase
+from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.volumes import must_grow
+
+
+def processors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
+    """Tell whether all pods are ready and on the newest revision."""
+    kind = "ProcessorsReady"
+    live = observed.child("StatefulSet", names.names_of(pipeline).statefulset)
+    if live is None:
+        return is_false(kind, "NotCreated", "The processors start once their Secrets and topics are there.")
+    wanted, status = pipeline.spec.processors.replicas, live.get("status", {})
+    if live["spec"]["replicas"] > wanted:
+        leaving = live["spec"]["replicas"] - wanted
+        message = f"{leaving} pods hand their tasks over and are removed then."
+        return is_false(kind, "Draining", message)
+    ready = status.get("readyReplicas", 0)
+    if status.get("observedGeneration", 0) < live["metadata"].get("generation", 0):
+        return is_false(kind, "Updating", "The StatefulSet's last change is not yet seen by its controller.")
+    if ready < wanted:
+        selector = f"{names.PIPELINE_LABEL}={pipeline.name}"
+        message = f"{ready} of {wanted} pods are ready; see kubectl describe pods -l {selector}."
+        return is_false(kind, "NotReady", message)
+    if status.get("updatedReplicas", wanted) < wanted:
+        return is_false(
+            kind, "Rolling", f"{status.get('updatedReplicas', 0)} of {wanted} pods have the newest settings."
+        )
+    return is_true(kind, "Ready", f"All {wanted} pods are ready.")
+
+
+def rolled_out(pipeline: ClickPipeline, observed: Observed) -> Condition:
+    """Tell whether every pod has the newest template, or what became of it."""
+    kind, step, own = "RolledOut", observed.rollout, names.names_of(pipeline)
+    if step is None or step.phase is Phase.DONE:
+        return is_true(kind, Phase.DONE, "Every pod runs the newest image, settings and Secrets.")
+    pod = f"pod {own.statefulset}-{step.pod}"
+    if step.phase is Phase.STARTING:
+        return is_false(kind, step.phase, "The pods start for the first time.")
+    if step.phase is Phase.ROLLING:
+        return is_false(kind, step.phase, f"The pods are replaced one by one; {pod} is next.")
+    if step.phase is Phase.WAITING:
+        message = f"Before {pod} is replaced, all other pods must be ready and every task caught up."
+        return is_false(kind, step.phase, message)
+    if step.phase is Phase.STUCK:
+        message = (
+            f"{pod} does not become ready, though another pod with the same template did: "
+            f"see kubectl describe pod {own.statefulset}-{step.pod} -n {pipeline.namespace}."
+        )
+        return is_false(kind, step.phase, message)
+    why = observed.redact(step.memory.why)
+    if step.phase is Phase.ROLLING_BACK:
+        return is_false(kind, step.phase, f"The pods go back to the last template that all ran with: {why}.")
+    message = (
+        f"All pods run the last template that they ran well with, for the newest one failed: {why}. "
+        "Change the spec, or the Secret; to try the same again: kubectl annotate statefulset "
+        f"{own.statefulset} -n {pipeline.namespace} {names.FAILED_ROLLOUT}-"
+    )
+    return is_false(kind, step.phase, message, is_fatal=True)
+
+
+def volumes_resized(pipeline: ClickPipeline, observed: Observed) -> Condition:
+    """Tell whether the volumes have the size that the spec asks for, as far as claims say."""
+    kind, size = "VolumesResized", pipeline.spec.processors.storage.size
+    if observed.claims_refused:
+        message = (
+            f"The volumes cannot grow to {size}: {observed.claims_refused}. "
+            "A new pipeline of another class can have it."
+        )
+        return is_false(kind, "Refused", message)
+    if must_grow(pipeline, observed.child("StatefulSet", names.names_of(pipeline).statefulset)):
+        return is_false(kind, "Growing", f"The volumes grow to {size}.")
+    return is_true(kind, "AsAsked", f"Every new volume has {size}, and those there are were asked to.")

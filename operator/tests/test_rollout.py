@@ -1,0 +1,227 @@
+"""The roll-out's plan: single decisions, and random lives in which the operator is killed between steps."""
+
+import random
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from clickstream_operator.rollout import Memory, Next, Phase, PodSeen, Scene, next_step
+
+DEADLINE_S = 100.0
+SEEDS = range(120)
+
+
+def pods(*states: str) -> dict[int, PodSeen]:
+    """Return pods from words such as "old", "new" or "old sick"."""
+    return {o: PodSeen(s.split()[0], ready="sick" not in s) for o, s in enumerate(states)}
+
+
+def scene(*states: str, partition: int = 0, template: str = "new", **changes: Any) -> Scene:
+    made = Scene("new", template, partition, len(states), complete=False, now_s=1000, pods=pods(*states))
+    return replace(made, **changes)
+
+
+OLD = Memory(stable="old")
+
+
+def test_new_template_is_put_on_the_set_for_no_pod_yet() -> None:
+    step = next_step(scene("old", "old", template="old"), OLD, DEADLINE_S)
+    assert (step.template, step.partition, step.memory.stable) == ("new", 2, "old")
+
+
+def test_last_pod_is_the_first() -> None:
+    assert next_step(scene("old", "old", "old", partition=3), OLD, DEADLINE_S).partition == 2
+
+
+@pytest.mark.parametrize(
+    "changes", [{"whole": False}, {"lag_ms": 60_000}], ids=["a task restores", "a task is behind"]
+)
+def test_next_pod_waits_until_all_is_well(changes: dict[str, Any]) -> None:
+    step = next_step(scene("old", "new", partition=1, **changes), OLD, DEADLINE_S)
+    assert (step.partition, step.phase) == (1, Phase.WAITING)
+
+
+def test_lag_that_was_there_before_holds_nothing_up() -> None:
+    step = next_step(scene("old", "new", partition=1, lag_ms=60_000), replace(OLD, lag_ms=60_000), DEADLINE_S)
+    assert step.partition == 0
+
+
+def test_second_pod_waits_for_the_first() -> None:
+    assert next_step(scene("old", "new sick", partition=1), OLD, DEADLINE_S).partition == 1
+
+
+def test_first_pod_that_stays_sick_is_rolled_back_and_removed() -> None:
+    late = Memory(stable="old", pod=1, coming=True, since_s=800)
+    back = next_step(scene("old", "new sick", partition=1), late, DEADLINE_S)
+    assert (back.template, back.partition, back.memory.failed) == ("old", 2, "new")
+    then = next_step(scene("old", "new sick", partition=2, template="old"), back.memory, DEADLINE_S)
+    assert then.partition == 1
+    last = next_step(scene("old", "new sick", partition=1, template="old"), then.memory, DEADLINE_S)
+    assert last.remove == (1,)
+    done = next_step(scene("old", "old", template="old", complete=True), last.memory, DEADLINE_S)
+    assert (done.phase, done.template) == (Phase.ROLLED_BACK, "old")
+
+
+def test_failed_template_is_tried_again_only_when_it_changes() -> None:
+    memory = Memory(stable="old", failed="new", why="x")
+    at_rest = scene("old", "old", template="old", complete=True)
+    assert next_step(at_rest, memory, DEADLINE_S).template == "old"
+    assert next_step(replace(at_rest, wanted="newer"), memory, DEADLINE_S).template == "newer"
+    assert next_step(at_rest, replace(memory, failed=""), DEADLINE_S).template == "new"
+
+
+def test_later_pod_that_stays_sick_undoes_nothing() -> None:
+    late = Memory(stable="old", pod=0, coming=True, since_s=800)
+    assert next_step(scene("new sick", "new"), late, DEADLINE_S).phase is Phase.STUCK
+
+
+def test_sick_pod_of_the_old_template_holds_the_mending_one_up_for_one_deadline() -> None:
+    sick = scene("old sick", "old", partition=2, whole=False)
+    first = next_step(sick, OLD, DEADLINE_S)
+    assert first.phase is Phase.WAITING
+    assert next_step(replace(sick, now_s=1101), first.memory, DEADLINE_S).partition == 1
+
+
+def test_first_template_of_all_waits_for_nobody() -> None:
+    step = next_step(scene("older sick", "new"), Memory(), DEADLINE_S)
+    assert (step.partition, step.remove) == (0, (0,))
+
+
+@dataclass
+class Cluster:
+    """A StatefulSet's controller and its pods, in a few lines: what the plan is made against."""
+
+    chance: random.Random
+    bad: frozenset[str]  # templates whose pods never become ready
+    replicas: int = 3
+    wanted: str = "a"
+    template: str = "a"
+    partition: int = 0
+    memory: Memory = field(default_factory=lambda: Memory(stable="a"))
+    current: str = "a"
+    now_s: float = 0.0
+    pods: dict[int, PodSeen] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin at rest."""
+        self.pods = {o: PodSeen("a", ready=True) for o in range(self.replicas)}
+
+    def scene(self) -> Scene:
+        """Return what the operator sees."""
+        alike = all(p.digest == self.template and p.ready for p in self.pods.values())
+        complete = alike and len(self.pods) == self.replicas
+        if complete:
+            self.current = self.template
+        return Scene(
+            *(self.wanted, self.template, self.partition, self.replicas, complete, self.now_s),
+            pods=dict(self.pods),
+            whole=all(p.ready for p in self.pods.values()),
+        )
+
+    def look(self, killed_after: int | None = None) -> Next:
+        """Let the operator look once; it may be killed after so many of its writes."""
+        step = next_step(self.scene(), self.memory, DEADLINE_S)
+        writes = killed_after if killed_after is not None else 1 + len(step.remove)
+        changes = (step.template, step.partition, step.memory) != (
+            *(self.template, self.partition, self.memory),
+        )
+        if writes > 0:
+            self.template, self.partition, self.memory = step.template, step.partition, step.memory
+        if not changes:  # removing comes with a look that has nothing to write
+            for ordinal in step.remove[:writes]:
+                self.pods.pop(ordinal, None)
+        return step
+
+    def turn(self) -> None:
+        """Let the world go on by one event."""
+        missing = [o for o in range(self.replicas) if o not in self.pods]
+        coming = [o for o, p in self.pods.items() if not p.ready and p.digest not in self.bad]
+        # A pod that can come up does so well before the deadline.
+        self.now_s += self.chance.choice([0.5, 1.0] if missing or coming else [1.0, 5.0, 30.0])
+        if missing:
+            ordinal = self.chance.choice(missing)
+            digest = self.template if ordinal >= self.partition else self.current
+            self.pods[ordinal] = PodSeen(digest, ready=False)
+            return
+        if coming and self.chance.random() < 0.7:
+            ordinal = self.chance.choice(coming)
+            self.pods[ordinal] = replace(self.pods[ordinal], ready=True)
+            return
+        for ordinal in range(self.replicas - 1, self.partition - 1, -1):
+            if not self.pods[ordinal].ready and self.pods[ordinal].digest == self.template:
+                return  # it waits for this one
+            if self.pods[ordinal].digest != self.template:
+                if self.pods[ordinal].ready:  # an unready one is spared: the known trap
+                    del self.pods[ordinal]
+                return
+
+    def at_rest(self) -> bool:
+        """Tell whether nothing is left to do."""
+        before = (self.template, self.partition, self.memory)
+        step = next_step(self.scene(), self.memory, DEADLINE_S)
+        return (step.template, step.partition, step.memory) == before and step.phase in (
+            Phase.DONE,
+            Phase.ROLLED_BACK,
+        )
+
+
+def live(seed: int, wishes: list[str], bad: frozenset[str], kills: bool) -> Cluster:
+    """Let a cluster live until it rests, with wishes that come at random times."""
+    chance = random.Random(seed)
+    cluster = Cluster(chance, bad)
+    waiting = list(wishes)
+    for turn in range(3000):
+        if waiting and (chance.random() < 0.05 or turn == 0):
+            cluster.wanted = waiting.pop(0)
+        if chance.random() < 0.8:
+            before = {o for o, p in cluster.pods.items() if p.ready}
+            step = cluster.look(chance.choice([0, 1, None]) if kills else None)
+            assert len(before - {o for o, p in cluster.pods.items() if p.ready}) == 0, (
+                "a ready pod was removed"
+            )
+            check(cluster, step)
+        for _ in range(chance.randrange(3)):
+            cluster.turn()
+            proven_or_alone(cluster)
+        if not waiting and cluster.at_rest():
+            return cluster
+    raise AssertionError(f"seed {seed}: does not come to rest: {cluster}")
+
+
+def check(cluster: Cluster, step: Next) -> None:
+    """Check what holds after each look."""
+    assert step.template in (cluster.wanted, cluster.memory.stable)
+    assert cluster.memory.stable, "what was stable is forgotten"
+    if step.phase is Phase.ROLLED_BACK:
+        assert step.memory.failed == cluster.wanted
+
+
+def proven_or_alone(cluster: Cluster) -> None:
+    """Check that a template that never comes up costs one pod, not more."""
+    for template in cluster.bad:
+        assert sum(p.digest == template for p in cluster.pods.values()) <= 1
+
+
+@pytest.mark.parametrize("kills", [False, True], ids=["undisturbed", "killed between any two steps"])
+@pytest.mark.parametrize(
+    ("wishes", "bad", "runs", "phase"),
+    [
+        (["b"], frozenset(), "b", Phase.DONE),
+        (["b"], frozenset("b"), "a", Phase.ROLLED_BACK),
+        (["b", "c"], frozenset("b"), "c", Phase.DONE),
+        (["b", "c"], frozenset("c"), None, Phase.ROLLED_BACK),
+        (["b", "a"], frozenset("b"), "a", Phase.DONE),
+        (["b", "c", "d"], frozenset("bd"), None, Phase.ROLLED_BACK),
+    ],
+    ids=["good", "bad", "bad then good", "good then bad", "bad then back", "three wishes"],
+)
+def test_every_life_ends_in_the_same_state(
+    wishes: list[str], bad: frozenset[str], runs: str | None, phase: Phase, kills: bool
+) -> None:
+    for seed in SEEDS:
+        cluster = live(seed, wishes, bad, kills)
+        step = next_step(cluster.scene(), cluster.memory, DEADLINE_S)
+        assert {p.digest for p in cluster.pods.values()} == {cluster.template}
+        assert (step.phase, cluster.partition) == (phase, 0), f"seed {seed}"
+        assert cluster.template not in bad
+        assert runs in (None, cluster.template), f"seed {seed}"
