@@ -1,19 +1,18 @@
-"""Runs the assignment's controller of every pipeline on the leader, each in a thread of its own.
+"""Runs the assignment's controller of every pipeline on the leader; those of one Kafka user share clients.
 
-A controller needs its Kafka user's Secret as files: they lie in a folder only this process may
-read, and go with it. Pods go on without a controller, so a stop or a fail-over moves nothing.
+Pods go on without a controller, so a stop or a fail-over moves nothing. A set of clients is made for the
+first pipeline of a cluster and credential, and closed with the last; changed credentials are another set.
 """
 
-import hashlib
+import json
 import logging
-import shutil
-import tempfile
-import threading
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from clickstream_operator.assignment.controller import Controller, PipelineMismatch
-from clickstream_operator.assignment.log import Superseded
+from clickstream_operator.assignment.clients import Clients, Seat
+from clickstream_operator.assignment.errors import PipelineMismatch
 from clickstream_operator.assignment.options import ControllerOptions, InvalidSettings, options_from
 from clickstream_operator.assignment.records import ProtocolTooNew
 from clickstream_operator.manifests.settings import settings_document
@@ -28,13 +27,99 @@ STOP_S = 10
 
 @dataclass
 class _Running:
-    """One pipeline's controller: its thread, and what it ended with."""
+    """One pipeline's controller, and which set of clients it uses."""
 
-    controller: Controller
-    thread: threading.Thread
-    stop: threading.Event
-    credentials: str  # digest: another one needs new clients
-    problem: str = ""
+    seat: Seat
+    clients: str
+    problem: str = ""  # why it came to its end and is not started again
+
+
+class Controllers:
+    """The companion of the reconciler (`reconcile.Companion`). Used from one thread."""
+
+    def __init__(self) -> None:
+        self._running: dict[Key, _Running] = {}
+        self._sets: dict[str, Clients] = {}  # by what they are configured with
+
+    def seen(self, pipeline: ClickPipeline, observed: Observed) -> AssignmentState:
+        """Keep the pipeline's controller running with its present spec; return what it knows."""
+        key = Key(pipeline.namespace, pipeline.name)
+        try:
+            options = _options(pipeline, observed.kafka_secrets)
+        except InvalidSettings as invalid:
+            return AssignmentState(problem=str(invalid))
+        identity = json.dumps(options.kafka, sort_keys=True)
+        running = self._running.get(key)
+        if running and running.clients != identity:
+            self.forget(key)
+            running = None
+        if running and running.seat.ended.is_set() and not running.problem:
+            running = self._ended(key, running)
+        if running is None:
+            running = self._start(key, options, identity)
+        controller = running.seat.controller
+        controller.update(options)
+        snapshot = controller.snapshot
+        return AssignmentState(
+            term=snapshot.term,
+            undrained=snapshot.undrained,
+            held=snapshot.held,
+            kafka=snapshot.kafka,
+            problem=running.problem,
+        )
+
+    def forget(self, key: Key) -> None:
+        """Stop a pipeline's controller, without waiting for its end."""
+        running = self._running.pop(key, None)
+        if running is None:
+            return
+        running.seat.leave()
+        if not any(other.clients == running.clients for other in self._running.values()):
+            self._sets.pop(running.clients).close()
+
+    def stop(self) -> None:
+        """Stop all controllers and wait for their ends, so that the next leader finds no rival."""
+        seats = [running.seat for running in self._running.values()]
+        for key in list(self._running):
+            self.forget(key)
+        deadline_s = time.monotonic() + STOP_S
+        for seat in seats:
+            seat.ended.wait(max(0.0, deadline_s - time.monotonic()))
+
+    @property
+    def sets(self) -> int:
+        """Return how many sets of Kafka clients there are."""
+        return len(self._sets)
+
+    def _start(self, key: Key, options: ControllerOptions, identity: str) -> _Running:
+        clients = self._sets.get(identity)
+        if clients is None or not clients.is_alive():
+            clients = self._sets[identity] = Clients(options.kafka)
+        running = self._running[key] = _Running(clients.seat(options), identity)
+        return running
+
+    def _ended(self, key: Key, running: _Running) -> _Running | None:
+        """Note why a controller has ended; return None where another try may do better."""
+        error = running.seat.error
+        if isinstance(error, (PipelineMismatch, ProtocolTooNew)):
+            log.error("%s: %s", key, error)
+            running.problem = str(error)
+            return running
+        log.warning("%s: %s; its controller is started anew", key, error or "its Kafka clients ended")
+        self._running.pop(key)
+        return None
+
+
+def _options(pipeline: ClickPipeline, secrets: Mapping[tuple[str, str], str]) -> ControllerOptions:
+    def secret(name: str, key: str) -> str:
+        if (name, key) not in secrets:
+            raise OSError(f"Secret {name} has no key {key}")
+        return secrets[name, key]
+
+    document: dict[str, Any] = settings_document(pipeline)
+    servers = document["kafka"]["bootstrapServers"]
+    document["kafka"]["bootstrapServers"] = seen_from_afar(servers, pipeline.namespace)
+    return options_from(document, secret)
 
 
 def seen_from_afar(bootstrap: str, namespace: str) -> str:
@@ -50,84 +135,3 @@ def seen_from_afar(bootstrap: str, namespace: str) -> str:
 
 def _is_bare(host: str) -> bool:
     return host != "localhost" and not any(mark in host for mark in ".:[")
-
-
-class Controllers:
-    """The companion of the reconciler (`reconcile.Companion`)."""
-
-    def __init__(self) -> None:
-        self._running: dict[Key, _Running] = {}
-        self._folder = Path(tempfile.mkdtemp(prefix="clickstream-"))  # mode 0700
-
-    def seen(self, pipeline: ClickPipeline, observed: Observed) -> AssignmentState:
-        """Keep the pipeline's controller running with its present spec; return what it knows."""
-        key = Key(pipeline.namespace, pipeline.name)
-        try:
-            options, credentials = self._options(key, pipeline, observed)
-        except InvalidSettings as invalid:
-            return AssignmentState(problem=str(invalid))
-        running = self._running.get(key)
-        if running and running.credentials != credentials:
-            self.forget(key)
-            running = None
-        if running is None or (not running.thread.is_alive() and not running.problem):
-            running = self._start(key, options, credentials)
-        running.controller.update(options)
-        snapshot = running.controller.snapshot
-        return AssignmentState(
-            term=snapshot.term,
-            undrained=snapshot.undrained,
-            held=snapshot.held,
-            kafka=snapshot.kafka,
-            problem=running.problem,
-        )
-
-    def forget(self, key: Key) -> None:
-        """Stop a pipeline's controller, without waiting for its end."""
-        if running := self._running.pop(key, None):
-            running.stop.set()
-        shutil.rmtree(self._folder / key.namespace / key.name, ignore_errors=True)
-
-    def stop(self) -> None:
-        """Stop all controllers and wait for their ends, so that the next leader finds no rival."""
-        running = list(self._running.values())
-        for key in list(self._running):
-            self.forget(key)
-        for one in running:
-            one.thread.join(STOP_S)
-
-    def _options(
-        self, key: Key, pipeline: ClickPipeline, observed: Observed
-    ) -> tuple[ControllerOptions, str]:
-        folder = self._folder / key.namespace / key.name
-        digest = hashlib.sha256()
-        for (secret, name), value in sorted(observed.kafka_secrets.items()):
-            digest.update(f"{secret}/{name}={value}\n".encode())
-            path = folder / secret / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.exists() or path.read_text() != value:
-                path.write_text(value)
-        document = settings_document(pipeline)
-        kafka = document["kafka"]
-        document["kafka"] = kafka | {
-            "bootstrapServers": seen_from_afar(kafka["bootstrapServers"], key.namespace)
-        }
-        return options_from(document, folder), digest.hexdigest()
-
-    def _start(self, key: Key, options: ControllerOptions, credentials: str) -> _Running:
-        controller, stop = Controller(options), threading.Event()
-        running = _Running(controller, threading.Thread(), stop, credentials)
-
-        def work() -> None:
-            try:
-                controller.run(stop)
-            except Superseded as error:
-                log.warning("%s: %s; it is started anew at the next look", key, error)
-            except (PipelineMismatch, ProtocolTooNew) as error:
-                log.error("%s: %s", key, error)
-                running.problem = str(error)
-
-        running.thread = threading.Thread(target=work, name=f"controller {key}", daemon=True)
-        running.thread.start()
-        self._running[key] = running
-        return running

@@ -1,11 +1,17 @@
 """What a Kafka client of the controller is configured with."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
+# (secret, key) -> its text. Raises OSError when it is not there.
+Secrets = Callable[[str, str], str]
 
-def client_config(kafka: dict[str, Any], secrets_dir: Path, client_id: str) -> dict[str, Any]:
-    """Return the client configuration for a spec's `kafka` section; credentials are files SECRETNAME/KEY."""
+
+def client_config(kafka: dict[str, Any], secrets: Secrets, client_id: str) -> dict[str, Any]:
+    """Return the client configuration for a spec's `kafka` section.
+
+    It holds the credentials themselves and no path: equal configurations mean the same cluster and user.
+    """
     config: dict[str, Any] = {
         "bootstrap.servers": kafka["bootstrapServers"],
         "client.id": client_id,
@@ -16,16 +22,16 @@ def client_config(kafka: dict[str, Any], secrets_dir: Path, client_id: str) -> d
     protocol = "PLAINTEXT"
     if kafka.get("tls"):
         protocol = "SSL"
-        config["ssl.ca.location"] = str(secrets_dir / kafka["tls"]["caSecret"] / "ca.crt")
+        config["ssl.ca.pem"] = secrets(kafka["tls"]["caSecret"], "ca.crt")
     authentication = kafka.get("authentication")
     if authentication:
-        user = secrets_dir / authentication["user"]
+        user = authentication["user"]
         if authentication["type"] == "tls":
-            config["ssl.certificate.location"] = str(user / "user.crt")
-            config["ssl.key.location"] = str(user / "user.key")
+            config["ssl.certificate.pem"] = secrets(user, "user.crt")
+            config["ssl.key.pem"] = secrets(user, "user.key")
         else:
             protocol = f"SASL_{protocol}"
             config["sasl.mechanism"] = "SCRAM-SHA-512"
-            config["sasl.username"] = authentication["user"]
-            config["sasl.password"] = (user / "password").read_text().strip()
+            config["sasl.username"] = user
+            config["sasl.password"] = secrets(user, "password").strip()
     return {**config, "security.protocol": protocol}

@@ -1,21 +1,15 @@
-"""The control topics as the controller has them: `ControlReader` folds them, `ControlWriter` publishes."""
+"""The control topics of one pipeline as its controller has them: `ControlReader` folds what a feed brings."""
 
 import logging
+import queue
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    Producer,
-    TopicPartition,
-)
+from confluent_kafka import KafkaError, Message
 
+from clickstream_operator.assignment.errors import Unreachable, explained
+from clickstream_operator.assignment.feed import Feed, Inbox
 from clickstream_operator.assignment.records import (
     Ack,
     Assignment,
@@ -24,23 +18,11 @@ from clickstream_operator.assignment.records import (
     MalformedRecord,
     decode_ack,
     decode_assignment,
-    encode,
 )
 
 log = logging.getLogger(__name__)
 
-TRANSACTION_TIMEOUT_S = 30.0  # R7: 10 s collides with the broker's session of 9 s
-SLOW_COMMIT_S = 0.75  # R18
-INIT_TIMEOUT_S = 10.0  # then again: a controller that is told to end must not wait for Kafka
-_FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, 90)  # 90: PRODUCER_FENCED
-
-
-class Unreachable(Exception):
-    """Kafka did not answer in time, or a write may have failed. Read again and go on with a new writer."""
-
-
-class Superseded(Exception):
-    """Another controller writes the assignment. End; it goes on from what stands in the topic."""
+ASK_S = 5.0  # for the ends; then the whole is tried again
 
 
 @dataclass(slots=True)
@@ -50,32 +32,25 @@ class ControlReader:
     Used from one thread. `assignments`, `claim`, `beats`, `acquired` grow with each `poll`.
     """
 
-    config: dict[str, Any]
+    feed: Feed
     pipeline_id: str
+    wake: Callable[[], None] = lambda: None
     claim: Claim | None = None
     term: int = 0
     assignments: dict[str, Assignment] = field(default_factory=dict)
     beats: dict[int, Heartbeat] = field(default_factory=dict)  # of the highest incarnation
     acquired: dict[str, int] = field(default_factory=dict)  # task -> greatest epoch acknowledged
+    _contact_s: float = float("-inf")
     _read: dict[str, int] = field(default_factory=dict)  # topic -> next offset; passes control records
-    _consumer: Consumer = field(init=False)
+    _refused: str = ""  # why the consumer may not read one of the topics
+    changes: int = 0  # of `assignments` so far
+    _inbox: Inbox = field(init=False)
 
     def __post_init__(self) -> None:
-        """Open the consumer; nothing is read yet."""
-        self._consumer = Consumer(
-            {
-                **self.config,
-                "group.id": f"{self.pipeline_id}-controller",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 50,
-            }
-        )
+        """Ask the feed for both topics; nothing is read yet."""
         topics = (self.assignment_topic, self.acks_topic)
         self._read = dict.fromkeys(topics, 0)
-        self._consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in topics])
+        self._inbox = self.feed.open(topics, self.wake)
 
     @property
     def assignment_topic(self) -> str:
@@ -87,45 +62,54 @@ class ControlReader:
         """Return the topic that the pods write."""
         return f"{self.pipeline_id}-acks"
 
+    @property
+    def problem(self) -> str:
+        """Return why the topics cannot be read at the moment; empty when nothing is known."""
+        return self._refused or self._inbox.problem
+
+    def contact_s(self) -> float:
+        """Return the latest moment known, monotonic, up to which all that was written has been read."""
+        contact = self._inbox.contact
+        if contact and all(self._read[topic] >= end for topic, end in contact.ends.items()):
+            self._contact_s = contact.asked_s
+        return self._contact_s
+
     def read_to_end(self, timeout_s: float) -> list[Heartbeat]:
         """Read both topics to the ends they have now; return the heartbeats read. Raises Unreachable."""
         deadline_s = time.monotonic() + timeout_s
-        ends = {topic: self._end_of(topic, timeout_s) for topic in self._read}
+        ends = self.feed.ends(self._inbox.topics, min(timeout_s, ASK_S))
         beats: list[Heartbeat] = []
         while any(self._read[topic] < end for topic, end in ends.items()):
             if time.monotonic() > deadline_s:
-                raise Unreachable(f"the control topics were not read to {ends} within {timeout_s:.0f} s")
+                reason = self.problem or f"their ends are {ends}"
+                raise Unreachable(f"the control topics were not read within {timeout_s:.0f} s: {reason}")
             beats += self.poll(0.1)
         return beats
 
     def poll(self, timeout_s: float) -> list[Heartbeat]:
         """Take in what has come, waiting for the first record only; return the heartbeats among it."""
-        first = self._consumer.poll(timeout_s)
-        if first is None:
-            return []
-        messages = [first, *self._consumer.consume(1_000, 0)]
-        return [beat for message in messages if (beat := self._take_in(message)) is not None]
+        beats: list[Heartbeat] = []
+        try:
+            message = self._inbox.messages.get(timeout_s > 0, timeout_s)
+            while True:
+                if (beat := self._take_in(message)) is not None:
+                    beats.append(beat)
+                message = self._inbox.messages.get_nowait()
+        except queue.Empty:
+            return beats
 
     def close(self) -> None:
-        """Close the consumer."""
-        self._consumer.close()
-
-    def _end_of(self, topic: str, timeout_s: float) -> int:
-        try:
-            offsets = self._consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout_s, cached=False)
-        except KafkaException as error:
-            raise Unreachable(f"the end of {topic} is not known: {error}") from error
-        if offsets is None:
-            raise Unreachable(f"no broker told the end of {topic} within {timeout_s:.0f} s")
-        return int(offsets[1])
+        """Have the topics read no more."""
+        self.feed.shut(self._inbox)
 
     def _take_in(self, message: Message) -> Heartbeat | None:
         error, topic, offset = message.error(), message.topic(), message.offset()
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
-            log.warning("reading the control topics: %s", error)
+            self._refused = f"{topic} cannot be read: {explained(error)}"
             return None
         if topic is None or offset is None:
             return None
+        self._refused = ""
         self._read[topic] = offset if error is not None else offset + 1
         if error is not None:
             return None
@@ -140,6 +124,7 @@ class ControlReader:
 
     def _apply(self, key: bytes | None, value: bytes | None) -> None:
         record = decode_assignment(key, value)
+        self.changes += 1
         if record is None:
             self.assignments.pop((key or b"").decode().removeprefix("task/"), None)
             return
@@ -162,46 +147,3 @@ class ControlReader:
                 self.beats[record.ordinal] = record
                 return record
         return None
-
-
-class ControlWriter:
-    """Writes the assignment in transactions of `<id>-controller`; a newer writer shuts this one out (R15)."""
-
-    def __init__(self, config: dict[str, Any], pipeline_id: str) -> None:
-        """Fence earlier controllers. Raises Unreachable."""
-        self._topic = f"{pipeline_id}-assignment"
-        self._producer = Producer(
-            {
-                **config,
-                "transactional.id": f"{pipeline_id}-controller",
-                "transaction.timeout.ms": int(TRANSACTION_TIMEOUT_S * 1_000),
-                "retry.backoff.ms": 1_000,
-                "retry.backoff.max.ms": 1_000,
-                "linger.ms": 0,
-            }
-        )
-        self.doubtful = False  # R18: its last commit may have been sent twice; make a new writer
-        try:
-            self._producer.init_transactions(INIT_TIMEOUT_S)
-        except KafkaException as error:
-            raise Unreachable(f"the controller's producer cannot start: {error}") from error
-
-    def publish(self, records: Iterable[Claim | Assignment]) -> None:
-        """Write the records, all or none. Raises Superseded, or Unreachable when the outcome is unknown.
-
-        After either the writer is of no more use.
-        """
-        try:
-            self._producer.begin_transaction()
-            for record in records:
-                key, value = encode(record)
-                self._producer.produce(self._topic, value, key, 0)
-            if self._producer.flush(TRANSACTION_TIMEOUT_S):
-                raise Unreachable("the brokers did not take the assignment in time")
-            began_s = time.monotonic()
-            self._producer.commit_transaction(TRANSACTION_TIMEOUT_S)
-        except (KafkaException, BufferError) as error:
-            if isinstance(error, KafkaException) and error.args[0].code() in _FENCED:
-                raise Superseded(f"another controller has taken over: {error}") from error
-            raise Unreachable(f"the assignment may not be written: {error}") from error
-        self.doubtful = time.monotonic() - began_s >= SLOW_COMMIT_S

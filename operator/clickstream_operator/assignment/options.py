@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clickstream_operator.assignment.kafka import client_config
+from clickstream_operator.assignment.kafka import Secrets, client_config
 from clickstream_operator.assignment.planner import Policy
 from clickstream_operator.fields import duration_ms
+
+# The same for all pipelines, which share their clients.
+CLIENT_ID = "clickstream-controller"
 
 
 class InvalidSettings(Exception):
@@ -33,7 +36,7 @@ class ControllerOptions:
         return f"http://{host}:{self.peer_port + ordinal * self.peer_port_step}/healthz"
 
 
-def options_from(document: dict[str, Any], secrets_dir: Path) -> ControllerOptions:
+def options_from(document: dict[str, Any], secrets: Secrets) -> ControllerOptions:
     """Return the options of a settings document. Raises InvalidSettings with the field's path."""
     try:
         processors, peers = document["processors"], document["peers"]
@@ -41,7 +44,7 @@ def options_from(document: dict[str, Any], secrets_dir: Path) -> ControllerOptio
         return ControllerOptions(
             id=document["id"],
             pipeline=f"{document['namespace']}/{document['name']}",
-            kafka=client_config(document["kafka"], secrets_dir, f"{document['id']}-controller"),
+            kafka=client_config(document["kafka"], secrets, CLIENT_ID),
             policy=Policy(tasks, min(processors["replicas"], len(tasks)), processors["standbys"]),
             failover_after_s=duration_ms(processors["failoverAfter"]) / 1_000,
             peer_host=peers["host"],
@@ -64,4 +67,4 @@ def read_options(settings: Path, secrets_dir: Path) -> ControllerOptions:
         raise InvalidSettings(f"{settings}: {error}") from error
     if not isinstance(document, dict):
         raise InvalidSettings(f"{settings}: not a JSON object")
-    return options_from(document, secrets_dir)
+    return options_from(document, lambda secret, key: (secrets_dir / secret / key).read_text())
