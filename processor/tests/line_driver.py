@@ -11,7 +11,8 @@ from typing import Literal
 
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.expression import compile_filter, compile_outputs
-from clickstream_processor.topology.pipeline import Message, Pipeline
+from clickstream_processor.topology.interfaces import Message
+from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.working import WorkingSet
 

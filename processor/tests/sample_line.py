@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from clickstream_processor.topology.pipeline import Message
+from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.working import WorkingSet
 from confluent_kafka import Message as Record

@@ -4,7 +4,8 @@ import gc
 
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.working import User, WorkingSet
+from clickstream_processor.topology.users import User
+from clickstream_processor.topology.working import WorkingSet
 from sample_line import T0, Captured, DictState, click
 
 CACHED = 10

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from clickstream_processor.runtime import client
 from clickstream_processor.runtime.watchdog import Watchdog
 from clickstream_processor.settings import Settings
-from clickstream_processor.topology.pipeline import Message as Record
+from clickstream_processor.topology.interfaces import Message as Record
 
 log = logging.getLogger(__name__)
 

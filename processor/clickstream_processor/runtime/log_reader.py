@@ -8,7 +8,7 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from clickstream_processor.runtime.ends import LogKey
-from clickstream_processor.topology.pipeline import Message as Record
+from clickstream_processor.topology.interfaces import Message as Record
 
 log = logging.getLogger(__name__)
 

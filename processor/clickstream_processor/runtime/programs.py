@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from clickstream_processor.errors import InvalidExpression, InvalidSettings
 from clickstream_processor.settings import Settings
 from clickstream_processor.topology.expression import compile_filter, compile_outputs
-from clickstream_processor.topology.pipeline import Evaluable
+from clickstream_processor.topology.interfaces import Evaluable
 from clickstream_processor.topology.plan import Plan
 
 

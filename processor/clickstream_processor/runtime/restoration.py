@@ -24,7 +24,7 @@ from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.restore import Restorer as Applier
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
-from clickstream_processor.topology.pipeline import Message
+from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.plan import Plan
 
 # One transaction leaves a position and a marker; aborted ones leave more. Mostly the first try finds it.

@@ -50,7 +50,7 @@ from clickstream_processor.runtime.watchdog import Watchdog
 from clickstream_processor.settings import Settings
 from clickstream_processor.state.memory import StateMemory
 from clickstream_processor.state.store import TaskStore
-from clickstream_processor.topology.pipeline import Message as Record
+from clickstream_processor.topology.interfaces import Message as Record
 from clickstream_processor.topology.plan import Plan
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from clickstream_processor.runtime.ends import read_logs
 from clickstream_processor.runtime.log_reader import LogReader
-from clickstream_processor.topology.pipeline import Message as Record
+from clickstream_processor.topology.interfaces import Message as Record
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from clickstream_processor.runtime.programs import Programs
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.overlay import TaskState
 from clickstream_processor.state.store import TaskStore
-from clickstream_processor.topology.pipeline import Message, Pipeline
+from clickstream_processor.topology.interfaces import Message
+from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.records import Counters
 
@@ -76,6 +77,7 @@ class Task:
         self.as_of_ms = _now_ms()
         self.lag_records = 0
         self.counted = Counters().snapshot()
+        self.reads = (0, 0)  # of profiles, of chunks, as told last
         self._next: Position | None = None
 
     def clicks(self, messages: Sequence[Message]) -> None:

@@ -27,7 +27,7 @@ from clickstream_processor.runtime.protocol import task_name
 from clickstream_processor.runtime.task import Task, TaskOutputs
 from clickstream_processor.runtime.watchdog import Watchdog
 from clickstream_processor.settings import Settings
-from clickstream_processor.topology.pipeline import Message as Record
+from clickstream_processor.topology.interfaces import Message as Record
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from clickstream_processor.state.overlay import check_layout
 from clickstream_processor.state.store import Change, TaskStore
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.codec import checked_key
-from clickstream_processor.topology.pipeline import Message
+from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.working import check_partition, checked_profile
 

@@ -4,8 +4,9 @@ Tumbling windows of whole seconds, the common case, are counted by the hot loop 
 """
 
 from clickstream_processor.topology.chunk import SECOND_MS, Chunk
+from clickstream_processor.topology.users import User
 from clickstream_processor.topology.window import Windows
-from clickstream_processor.topology.working import User, WorkingSet
+from clickstream_processor.topology.working import WorkingSet
 
 
 class Spans(dict[int, str]):

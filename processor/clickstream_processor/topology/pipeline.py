@@ -5,7 +5,6 @@ remembers is in the `WorkingSet`, which the caller commits or rolls back.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
 
 from clickstream_processor.errors import EvaluationFailed, MalformedRecord
 from clickstream_processor.topology import keys
@@ -18,11 +17,13 @@ from clickstream_processor.topology.codec import (
     quote,
 )
 from clickstream_processor.topology.count import Spans, count_click
+from clickstream_processor.topology.interfaces import Evaluable, Message, Outputs, Row
 from clickstream_processor.topology.join import enriched_click
 from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import Click, Counters, Profile, Reason
-from clickstream_processor.topology.working import User, WorkingSet, columns_of
+from clickstream_processor.topology.records import Click, Counters, Reason
+from clickstream_processor.topology.users import User, columns_of
+from clickstream_processor.topology.working import WorkingSet
 
 # Quoted texts kept: pages and actions repeat. Longer texts, and more of them, are not worth the memory.
 CACHED_TEXTS = 20_000
@@ -31,50 +32,6 @@ CACHED_TEXT_LENGTH = 256
 THOUSAND = 1000
 PADDED = tuple(f"{number:03d}" for number in range(THOUSAND))
 PLAIN = tuple(str(number) for number in range(THOUSAND))
-
-
-Row = Mapping[str, Any] | None
-
-
-class Message(Protocol):
-    """What the line reads of a consumed record: the shape of confluent_kafka.Message."""
-
-    def key(self) -> bytes | None:
-        """Return the key as it came."""
-
-    def value(self) -> bytes | None:
-        """Return the value as it came."""
-
-    def offset(self) -> int:
-        """Return the offset."""
-
-    def timestamp(self) -> tuple[int, int]:
-        """Return (kind, record time in ms)."""
-
-
-class Outputs(Protocol):
-    """Where results go: called straight from the hot loop, so each should be one call into the producer.
-
-    An exception they raise leaves the line in the middle of a chunk: roll back. Text is to be sent as UTF-8
-    (the Kafka client does that itself, without a copy where it is ASCII).
-    """
-
-    def enriched(self, value: str | bytes, key: bytes, timestamp_ms: int, /) -> None:
-        """Send one enriched click."""
-
-    def metrics(self, value: str, key: bytes, timestamp_ms: int, /) -> None:
-        """Send the count of one user and window."""
-
-    def dead_letter(self, message: Message, reason: str, detail: str, /) -> None:
-        """Send the click as it came, with its reason."""
-
-
-class Evaluable(Protocol):
-    """A checked expression, as topology/expression.py makes it."""
-
-    reads_fields: bool  # `evaluate` needs the click's whole JSON object
-    reads_columns: bool  # `evaluate` needs the profile's whole row
-    evaluate: Callable[[Click, Profile | None, Row, Row], Any]
 
 
 class Quoted(dict[str, str]):
@@ -170,8 +127,8 @@ class Pipeline:
         stamp = offset_text = ""
         stamp_digits = offset_digits = PADDED
         for message in messages:
-            value: bytes = message.value()  # type: ignore[assignment] # None ends in TypeError
             try:
+                value: bytes = message.value()  # type: ignore[assignment] # None ends in TypeError
                 click = decode_click(value)
                 if needs_fields:
                     fields = decode_object(value)

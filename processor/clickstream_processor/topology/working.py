@@ -6,23 +6,22 @@ change only at a commit, when nothing that is cached differs from the committed 
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
-from clickstream_processor.errors import EvaluationFailed, StateCorrupted
+from clickstream_processor.errors import StateCorrupted
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.chunk import Chunk
 from clickstream_processor.topology.codec import (
     DECODE_ERRORS,
     checked_key,
-    decode_object,
     decode_profile,
     malformation,
     malformed,
-    quote,
 )
 from clickstream_processor.topology.join import enriched_head
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.records import Profile, Reason
+from clickstream_processor.topology.users import User, Users
 
 PartitionOf = Callable[[bytes, int], int]
 
@@ -35,39 +34,6 @@ class Committed(Protocol):
 
     def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield entries with first <= key < end in the order of their keys."""
-
-
-class User(Chunk):
-    """A user in the working set, at the same time the chunk it used last: one object less to visit."""
-
-    __slots__ = ("head", "name", "other", "profile", "row")
-
-    def __init__(self, key: bytes, name: str) -> None:
-        text = quote(name)[1:-1]
-        super().__init__(key, name if text == name else text)
-        self.name = name  # the user id
-        self.head: str | None = None  # enriched_head() of the profile; None: no profile
-        self.other: Chunk | None = None  # the chunk used before
-        self.profile: Profile | None = None  # this and the row only where expressions read profiles
-        self.row: bytes | dict[str, Any] | None = (
-            None  # the profile's JSON as it came; decoded at its first use
-        )
-
-
-class Users(dict[bytes | None, User]):
-    """One generation of users by key; a miss looks into the older one, then loads."""
-
-    __slots__ = ("_load", "older")
-
-    def __init__(self, load: Callable[[bytes | None], User], older: dict[bytes | None, User]) -> None:
-        super().__init__()
-        self._load = load
-        self.older = older
-
-    def __missing__(self, key: bytes | None) -> User:
-        user = self.older.pop(key, None) or self._load(key)
-        self[key] = user
-        return user
 
 
 class WorkingSet:
@@ -88,6 +54,8 @@ class WorkingSet:
         )
         self.profiles_offset = -1  # next offset of the profiles topic
         self.emitted_ms = closed_ms  # `emit: final`: results up to this closed_ms have been handed out
+        self.profile_reads = 0  # look-ups that the cache did not answer, since this was made
+        self.chunk_reads = 0
         self.users = Users(self._load, {})
         self.touched: list[Chunk] = []  # in the order of the first change; see Chunk.touched
         self.changes: list[tuple[bytes, bytes]] = []  # what the last flush encoded, to be committed
@@ -178,6 +146,7 @@ class WorkingSet:
         if key in self.pending_profiles:
             row = self.pending_profiles[key]
         else:
+            self.profile_reads += 1
             row = self._committed.get(keys.profile_key(key))
         if row is None:
             check_partition(key, self._partition, self.plan.partitions, self._partition_of)
@@ -212,19 +181,10 @@ class WorkingSet:
         """Let an object be the committed chunk, or an empty one."""
         starts = self._windows.in_chunk(start_ms)
         chunk.begin(start_ms, len(starts))
+        self.chunk_reads += 1
         value = self._committed.get(keys.chunk_key(start_ms, chunk.user_key))
         if value is not None:
             chunk.decode(value, starts.start, self._windows.advance_ms)
-
-
-def columns_of(user: User) -> dict[str, Any] | None:
-    """Return the whole row of the user's profile, None without one; raises EvaluationFailed."""
-    if isinstance(user.row, bytes):
-        try:
-            user.row = decode_object(user.row)
-        except DECODE_ERRORS as error:
-            raise EvaluationFailed(f"the profile's row cannot be read whole: {error}") from error
-    return user.row
 
 
 def check_partition(key: bytes, partition: int, partitions: int, partition_of: PartitionOf | None) -> None:

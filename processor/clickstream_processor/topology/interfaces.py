@@ -1,0 +1,52 @@
+"""What the line meets: the records it reads, the outputs it writes to, the expressions it evaluates.
+
+Shapes only. The runtime passes the Kafka client's own objects, tests pass what looks like them.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from clickstream_processor.topology.records import Click, Profile
+
+Row = Mapping[str, Any] | None
+
+
+class Message(Protocol):
+    """What the line reads of a consumed record: the shape of confluent_kafka.Message."""
+
+    def key(self) -> bytes | None:
+        """Return the key as it came."""
+
+    def value(self) -> bytes | None:
+        """Return the value as it came."""
+
+    def offset(self) -> int:
+        """Return the offset."""
+
+    def timestamp(self) -> tuple[int, int]:
+        """Return (kind, record time in ms)."""
+
+
+class Outputs(Protocol):
+    """Where results go: called straight from the hot loop, so each should be one call into the producer.
+
+    An exception they raise leaves the line in the middle of a chunk: roll back. Text is to be sent as UTF-8
+    (the Kafka client does that itself, without a copy where it is ASCII).
+    """
+
+    def enriched(self, value: str | bytes, key: bytes, timestamp_ms: int, /) -> None:
+        """Send one enriched click."""
+
+    def metrics(self, value: str, key: bytes, timestamp_ms: int, /) -> None:
+        """Send the count of one user and window."""
+
+    def dead_letter(self, message: Message, reason: str, detail: str, /) -> None:
+        """Send the click as it came, with its reason."""
+
+
+class Evaluable(Protocol):
+    """A checked expression, as topology/expression.py makes it."""
+
+    reads_fields: bool  # `evaluate` needs the click's whole JSON object
+    reads_columns: bool  # `evaluate` needs the profile's whole row
+    evaluate: Callable[[Click, Profile | None, Row, Row], Any]

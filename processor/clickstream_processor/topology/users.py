@@ -1,0 +1,52 @@
+"""Decoded users by the key of their records, in two generations (working.py says when one ends)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from clickstream_processor.errors import EvaluationFailed
+from clickstream_processor.topology.chunk import Chunk
+from clickstream_processor.topology.codec import DECODE_ERRORS, decode_object, quote
+from clickstream_processor.topology.records import Profile
+
+
+class User(Chunk):
+    """A user in the working set, at the same time the chunk it used last: one object less to visit."""
+
+    __slots__ = ("head", "name", "other", "profile", "row")
+
+    def __init__(self, key: bytes, name: str) -> None:
+        text = quote(name)[1:-1]
+        super().__init__(key, name if text == name else text)
+        self.name = name  # the user id
+        self.head: str | None = None  # enriched_head() of the profile; None: no profile
+        self.other: Chunk | None = None  # the chunk used before
+        self.profile: Profile | None = None  # this and the row only where expressions read profiles
+        self.row: bytes | dict[str, Any] | None = (
+            None  # the profile's JSON as it came; decoded at its first use
+        )
+
+
+class Users(dict[bytes | None, User]):
+    """One generation of users by key; a miss looks into the older one, then loads."""
+
+    __slots__ = ("_load", "older")
+
+    def __init__(self, load: Callable[[bytes | None], User], older: dict[bytes | None, User]) -> None:
+        super().__init__()
+        self._load = load
+        self.older = older
+
+    def __missing__(self, key: bytes | None) -> User:
+        user = self.older.pop(key, None) or self._load(key)
+        self[key] = user
+        return user
+
+
+def columns_of(user: User) -> dict[str, Any] | None:
+    """Return the whole row of the user's profile, None without one; raises EvaluationFailed."""
+    if isinstance(user.row, bytes):
+        try:
+            user.row = decode_object(user.row)
+        except DECODE_ERRORS as error:
+            raise EvaluationFailed(f"the profile's row cannot be read whole: {error}") from error
+    return user.row
