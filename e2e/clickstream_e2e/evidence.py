@@ -9,7 +9,10 @@ from clickstream_e2e.images import REPOSITORY
 from clickstream_e2e.kube import Failed, Kube
 
 ROOT = REPOSITORY / "build" / "e2e"
-KINDS = "clickpipelines,kafkaconnectors,kafkatopics,kafkaconnects,statefulsets,deployments,pods,pvc,networkpolicies"
+KINDS = (
+    "clickpipelines,kafkaconnectors,kafkatopics,kafkaconnects,"
+    "statefulsets,deployments,pods,pvc,networkpolicies"
+)
 
 
 def collect(kube: Kube, name: str, namespaces: Sequence[str]) -> Path:
@@ -33,7 +36,16 @@ def collect(kube: Kube, name: str, namespaces: Sequence[str]) -> Path:
 def _logs(kube: Kube, folder: Path, pod: str, within: Sequence[str]) -> None:
     file = folder / f"{within[1]}-{pod.rpartition('/')[2]}.log"
     _keep(kube, file, "logs", pod, "--all-containers", "--tail=2000", *within)
-    _keep(kube, file.with_suffix(".before.log"), "logs", pod, "--all-containers", "--previous", "--tail=500", *within)
+    _keep(
+        kube,
+        file.with_suffix(".before.log"),
+        "logs",
+        pod,
+        "--all-containers",
+        "--previous",
+        "--tail=500",
+        *within,
+    )
 
 
 def _keep(kube: Kube, file: Path, *command: str) -> None:

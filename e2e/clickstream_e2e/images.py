@@ -25,7 +25,11 @@ REPOSITORY = E2E.parent
 SOURCE = Path(os.environ.get("E2E_SOURCE") or REPOSITORY)
 PARTS = REPOSITORY / "local" / "clickstream_local" / "parts"
 _OF_PRODUCT = {
-    "processor": ("processor/clickstream_processor", "processor/pyproject.toml", "processor/requirements.lock"),
+    "processor": (
+        "processor/clickstream_processor",
+        "processor/pyproject.toml",
+        "processor/requirements.lock",
+    ),
     "operator": ("operator/clickstream_operator", "operator/pyproject.toml", "operator/requirements.lock"),
     "connect": ("connect/src", "connect/pom.xml", "local/clickstream_local/parts/debezium.pom.xml"),
 }
@@ -55,7 +59,12 @@ def _of_product(role: str, *arguments: str) -> Image:
 
 
 def _of_data_plane(role: str) -> Image:
-    files = [E2E / "images", PARTS / "kafka.pom.xml", PARTS / "elasticsearch.pom.xml", PARTS / "Elasticsearch.java"]
+    files = [
+        E2E / "images",
+        PARTS / "kafka.pom.xml",
+        PARTS / "elasticsearch.pom.xml",
+        PARTS / "Elasticsearch.java",
+    ]
     reference = f"clickstream-e2e-{role}:{_digest(files)}"
     if _exists(reference):
         return Image(reference)
@@ -63,7 +72,10 @@ def _of_data_plane(role: str) -> Image:
         context = Path(folder)
         _link(kafka_jars(_say), context / "kafka")
         provider = maven.jars(
-            "config-provider-1.2.0", E2E / "images" / "provider.pom.xml", exclude_groups=IN_THE_WORKER, say=_say
+            "config-provider-1.2.0",
+            E2E / "images" / "provider.pom.xml",
+            exclude_groups=IN_THE_WORKER,
+            say=_say,
         )
         _link(provider, context / "provider")
         search = maven.jars("elasticsearch-7.10.2", PARTS / "elasticsearch.pom.xml", say=_say)
@@ -77,7 +89,7 @@ def _link(source: Path, target: Path) -> None:
     shutil.copytree(source, target, copy_function=os.link)
 
 
-def _docker() -> str:
+def docker() -> str:
     """Return docker's program: the distribution's, which fits its daemon, before another of that name."""
     return next((path for path in ("/usr/bin/docker",) if Path(path).exists()), "docker")
 
@@ -88,7 +100,7 @@ def _build(reference: str, context: Path, dockerfile: Path, target: str, *argume
     _say(f"building {reference}")
     began = time.monotonic()
     options = [word for argument in arguments for word in ("--build-arg", argument)]
-    command = ["nice", _docker(), "build", "--quiet", "--network", "host", "--target", target, *options]
+    command = ["nice", docker(), "build", "--quiet", "--network", "host", "--target", target, *options]
     command += ["--tag", reference, "--file", str(dockerfile), str(context)]
     done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -99,7 +111,7 @@ def _build(reference: str, context: Path, dockerfile: Path, target: str, *argume
 
 
 def _exists(reference: str) -> bool:
-    asked = [_docker(), "image", "inspect", reference]
+    asked = [docker(), "image", "inspect", reference]
     return subprocess.run(asked, env=_environment(), capture_output=True, check=False).returncode == 0
 
 

@@ -104,7 +104,9 @@ class Kube:
 
     def is_gone(self, kind: str, name: str, namespace: str) -> bool:
         """Tell whether there is no such object."""
-        return not self("get", kind, name, "--namespace", namespace, "--ignore-not-found", "--output", "name").strip()
+        return not self(
+            "get", kind, name, "--namespace", namespace, "--ignore-not-found", "--output", "name"
+        ).strip()
 
     def rolled_out(self, what: str, namespace: str, timeout_s: int = 300) -> None:
         """Wait until all pods of a workload are there, new and ready. Raises Failed."""

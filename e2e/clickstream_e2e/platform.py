@@ -1,4 +1,4 @@
-"""What the pipelines under test run on: Kafka, Kafka Connect, PostgreSQL, a search engine, and Strimzi or its stand-in."""
+"""What the pipelines under test run on: Kafka, Connect, PostgreSQL, search, Strimzi or its stand-in."""
 
 import base64
 import hashlib
@@ -17,8 +17,16 @@ from clickstream_e2e.kube import Document, Kube, condition, eventually
 
 NAMESPACE = "shop"
 DATA_PLANE = E2E / "dataplane"
-USERS = 200  # as many as the tester's traffic has
 REAL_STRIMZI = os.environ.get("STRIMZI") == "real"
+
+
+# As many users as the tester's traffic has.
+_ROWS = """
+INSERT INTO public.user_profiles
+SELECT 'user-' || lpad(n::text, 4, '0'), 'Name ' || n, 'u' || n || '@example.com',
+       (ARRAY['US', 'FR', 'JP'])[n % 3 + 1], (ARRAY['free', 'premium'])[n % 2 + 1]
+FROM generate_series(0, 199) n ON CONFLICT DO NOTHING
+"""
 
 
 class Platform:
@@ -46,16 +54,18 @@ class Platform:
         self._tester()  # 5
         eventually("the Kafka user is there", lambda: self._is_ready("kafkauser", "storefront"))
         eventually("Kafka Connect is there", lambda: self._is_ready("kafkaconnect", "events-connect"), 300)
-        self._kube("wait", "pod/tester", "--namespace", NAMESPACE, "--for=condition=Ready", "--timeout=120s")
 
     def _is_ready(self, kind: str, name: str) -> bool:
         return bool(condition(self._kube.get(kind, name, NAMESPACE), "Ready")["status"] == "True")
 
     def _documents(self, name: str) -> list[Document]:
-        """Return the documents of a file, with the image that each role has now."""
-        documents = list(yaml.safe_load_all((DATA_PLANE / name).read_text()))
+        """Return the documents of a file: each role's present image, and pods that follow their ConfigMap."""
+        text = (DATA_PLANE / name).read_text()
+        documents = list(yaml.safe_load_all(text))
         for document in documents:
             self._name_images(document)
+            if document["kind"] == "StatefulSet":
+                document["spec"]["template"]["metadata"]["annotations"] = {"file": digest({"text": text})}
         return documents
 
     def _name_images(self, value: Any) -> None:
@@ -78,7 +88,9 @@ class Platform:
             credentials = {"username": "clickstream", "password": os.urandom(12).hex()}
             self._kube.apply([secret("postgres-credentials", credentials)], NAMESPACE)
         if "events-kafka-brokers" not in present and not REAL_STRIMZI:
-            authority, broker = certificates(f"events-kafka-bootstrap.{NAMESPACE}.svc", "*.events-kafka-brokers")
+            authority, broker = certificates(
+                f"events-kafka-bootstrap.{NAMESPACE}.svc", "*.events-kafka-brokers"
+            )
             self._kube.apply(
                 [
                     secret("events-cluster-ca-cert", {"ca.crt": authority}),
@@ -88,7 +100,10 @@ class Platform:
             )
 
     def _strimzi(self) -> None:
-        kinds = [*sorted((REPOSITORY / "operator/tests/crds").glob("*.yaml")), *(DATA_PLANE / "crds").glob("*.yaml")]
+        kinds = [
+            *sorted((REPOSITORY / "operator/tests/crds").glob("*.yaml")),
+            *(DATA_PLANE / "crds").glob("*.yaml"),
+        ]
         for path in kinds:
             self._kube.apply(yaml.safe_load_all(path.read_text()))
         documents = self._documents("strimzi-stand-in.yaml")
@@ -104,17 +119,27 @@ class Platform:
             code_map("clickstream-checker", NAMESPACE, chaos),
             code_map("clickstream-local", NAMESPACE, REPOSITORY / "local" / "clickstream_local"),
         ]
-        self._kube("delete", "pod", "tester", "--namespace", NAMESPACE, "--ignore-not-found", "--wait")
-        self._kube.apply([*maps, *self._documents("tester.yaml")], NAMESPACE)
+        self._kube.apply(maps)
+        self.restart_tester()
+
+    def restart_tester(self) -> None:
+        """Start the tester's pod anew: nobody else does after a node was away."""
+        self._kube(
+            "delete",
+            "pod",
+            "tester",
+            "--namespace",
+            NAMESPACE,
+            "--ignore-not-found",
+            "--force",
+            "--grace-period=0",
+        )
+        self._kube.apply(self._documents("tester.yaml"), NAMESPACE)
+        self._kube("wait", "pod/tester", "--namespace", NAMESPACE, "--for=condition=Ready", "--timeout=120s")
 
     def _profiles(self) -> None:
         """Put a row for each user into the table, unless they are there."""
-        rows = (
-            "INSERT INTO public.user_profiles SELECT 'user-' || lpad(n::text, 4, '0'), 'Name ' || n, "
-            "'u' || n || '@example.com', (ARRAY['US','FR','JP'])[n % 3 + 1], (ARRAY['free','premium'])[n % 2 + 1] "
-            f"FROM generate_series(0, {USERS - 1}) n ON CONFLICT DO NOTHING"
-        )
-        sql(self._kube, rows)
+        sql(self._kube, _ROWS)
 
 
 def sql(kube: Kube, statement: str) -> str:
@@ -142,10 +167,16 @@ def digest(document: Document) -> str:
 
 
 def certificates(bootstrap: str, brokers: str) -> tuple[str, str]:
-    """Return an authority's certificate, and a broker's key and certificate as one PEM file, as Strimzi would make them."""
+    """Return an authority's certificate, and a broker's key and certificates as one PEM file."""
     service, _, rest = bootstrap.partition(".")
     namespace = rest.removesuffix(".svc")
-    names = [service, f"{service}.{namespace}", bootstrap, f"{bootstrap}.cluster.local", f"{brokers}.{namespace}.svc"]
+    names = [
+        service,
+        f"{service}.{namespace}",
+        bootstrap,
+        f"{bootstrap}.cluster.local",
+        f"{brokers}.{namespace}.svc",
+    ]
     with tempfile.TemporaryDirectory() as folder:
 
         def openssl(*arguments: str) -> None:

@@ -19,8 +19,8 @@ class Release:
     def install(self, **values: str) -> None:
         """Install or upgrade, and wait until the operator is ready."""
         wanted = {
-            **self._image("operator", self._images["operator"]),
-            **self._image("processor", self._images["processor"]),
+            **self.image("operator", self._images["operator"]),
+            **self.image("processor", self._images["processor"]),
             "operator.resyncSeconds": "15",
             **values,
         }
@@ -34,13 +34,14 @@ class Release:
 
     def test(self) -> str:
         """Run the chart's own test; return what it said."""
-        return self._kube.helm("test", NAME, "--namespace", NAMESPACE, "--logs")
+        return self._kube.helm("test", NAME, "--namespace", NAMESPACE)
 
     def uninstall(self) -> None:
         """Remove the release."""
         self._kube.helm("uninstall", NAME, "--namespace", NAMESPACE, "--wait")
 
     @staticmethod
-    def _image(role: str, reference: str) -> dict[str, str]:
+    def image(role: str, reference: str) -> dict[str, str]:
+        """Return the chart's values for an image."""
         repository, _, tag = reference.partition(":")
         return {f"{role}.image.repository": repository, f"{role}.image.tag": tag}

@@ -1,4 +1,4 @@
-"""The pipeline under test: examples/storefront.yaml, sized for one node and reaching Kafka by TLS and SCRAM."""
+"""The pipeline under test: examples/storefront.yaml, sized for one node, on Kafka by TLS and SCRAM."""
 
 import copy
 import json
@@ -44,7 +44,9 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
     result: Document = copy.deepcopy(dict(old))
     for key, value in new.items():
         inner = result.get(key)
-        result[key] = merged(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
+        result[key] = (
+            merged(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
+        )
     return result
 
 
@@ -73,7 +75,9 @@ class Storefront:
         def look() -> Document | None:
             pipeline = self.now()
             found = condition(pipeline, kind)
-            current = pipeline.get("status", {}).get("observedGeneration") == pipeline["metadata"]["generation"]
+            current = (
+                pipeline.get("status", {}).get("observedGeneration") == pipeline["metadata"]["generation"]
+            )
             if current and found["status"] == status and reason in found["reason"]:
                 return found
             raise NotInTime(json.dumps(pipeline.get("status", {}).get("conditions", []), indent=1))
@@ -109,7 +113,7 @@ class Storefront:
         self.tester("send", user, str(count))
 
     def metrics(self, user: str, times: int = 1, url: str = URL) -> list[Document]:
-        """Ask for a user's metrics, each time on a new connection; return status, headers and body of each."""
+        """Ask for a user's metrics, each time on a new connection; return each answer."""
         path = f"{url}/dashboard/users/{user}/metrics"
         answers: list[Document] = self.tester("get", path, "--times", str(times))["answers"]
         for answer in answers:
@@ -131,7 +135,17 @@ class Storefront:
     def check(self, timeout_s: float = 180) -> Document:
         """Compare all that ever came out with all that ever went in: nothing lost, nothing doubled."""
         text = json.dumps(self.profiles())
-        write = ["exec", "-i", "tester", "--namespace", NAMESPACE, "--", "sh", "-c", "cat > /tmp/profiles.json"]
+        write = [
+            "exec",
+            "-i",
+            "tester",
+            "--namespace",
+            NAMESPACE,
+            "--",
+            "sh",
+            "-c",
+            "cat > /tmp/profiles.json",
+        ]
         self.kube(*write, stdin=text)
         topics = {
             "clicks": "user-clicks",
@@ -139,7 +153,7 @@ class Storefront:
             "metrics": "user-metrics",
             "dead": "dead-letters",
         }
-        options = ["--partitions", str(PARTITIONS), "--profiles", "/tmp/profiles.json"]  # noqa: S108
+        options = ["--partitions", str(PARTITIONS), "--profiles", "/tmp/profiles.json"]
         options += ["--topics", json.dumps(topics), "--timeout-s", str(timeout_s)]
         verdict: Document = self.tester("check", *options, timeout_s=timeout_s + 120)
         assert verdict["complete"], verdict
@@ -148,7 +162,7 @@ class Storefront:
     @contextmanager
     def traffic(self, rate: float = 50) -> Iterator[dict[str, Any]]:
         """Clicks and queries for the length of the block; the account is in the yielded dict afterwards."""
-        mark = f"/tmp/{time.monotonic_ns()}"  # noqa: S108
+        mark = f"/tmp/{time.monotonic_ns()}"
         command = (
             f"python -m clickstream_tester traffic --url {URL} --rate {rate} --stop {mark}.stop "
             f"--report {mark}.json > {mark}.log 2>&1 &"

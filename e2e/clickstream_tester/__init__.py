@@ -1,1 +1,4 @@
-"""Runs inside the cluster, as applications do: sends clicks, asks queries, checks what came out. Imports nothing of the product."""
+"""Runs inside the cluster, as applications do: sends clicks, asks queries, checks what came out.
+
+Imports nothing of the product.
+"""

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clickstream_chaos.checker import Checker
+
 from clickstream_tester.traffic import Traffic, send
 
 
@@ -60,14 +60,20 @@ def _send(arguments: argparse.Namespace) -> dict[str, Any]:
 def _check(arguments: argparse.Namespace) -> dict[str, Any]:
     profiles = {profile["user_id"]: profile for profile in json.loads(arguments.profiles.read_text())}
     checker = Checker(
-        arguments.bootstrap, arguments.topics, arguments.partitions, profiles, window_ms=300_000, grace_ms=60_000
+        arguments.bootstrap,
+        arguments.topics,
+        arguments.partitions,
+        profiles,
+        window_ms=300_000,
+        grace_ms=60_000,
     )
     deadline_s = time.monotonic() + arguments.timeout_s
     while True:
         verdict = checker.check()
         if verdict.complete() or verdict.wrong() or time.monotonic() > deadline_s:
             checker.close()
-            return {"complete": verdict.complete(), **asdict(verdict)}
+            enriched = len(checker._model.expected.enriched)
+            return {"complete": verdict.complete(), "enriched": enriched, **asdict(verdict)}
         time.sleep(1)
 
 
@@ -78,7 +84,7 @@ def _get(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _one(url: str) -> dict[str, Any]:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(url, timeout=5) as answer:
             return {"status": answer.status, "headers": dict(answer.headers), "text": answer.read().decode()}
     except urllib.error.HTTPError as error:
         return {"status": error.code, "headers": dict(error.headers), "text": error.read().decode()}
@@ -87,4 +93,4 @@ def _one(url: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

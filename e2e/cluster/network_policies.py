@@ -3,9 +3,10 @@
 
     network_policies.py          keeps the table up to date until it is ended
 
-Works because the ptp plugin routes every packet between pods through the node's forward hook. Covered: ingress and
-egress, podSelector, namespaceSelector, ipBlock with except, ports (number, name, endPort), TCP, UDP, SCTP, IPv4.
-Not covered: IPv6, pods on the host's network. Traffic from the node itself (probes) always passes, as the API demands.
+Works because the ptp plugin routes every packet between pods through the node's forward hook. Covered:
+ingress and egress, podSelector, namespaceSelector, ipBlock with except, ports (number, name, endPort), TCP,
+UDP, SCTP, IPv4. Not covered: IPv6, pods on the host's network. Traffic from the node itself (probes) always
+passes, as the API demands.
 """
 
 import base64
@@ -141,7 +142,10 @@ class Table:
                     yield f"ip {side} {other['status']['podIP']}", other
             elif ":" not in peer["ipBlock"]["cidr"]:
                 out = ", ".join(peer["ipBlock"].get("except") or [])
-                yield f"ip {side} {peer['ipBlock']['cidr']}" + (f" ip {side} != {{ {out} }}" * bool(out)), None
+                yield (
+                    f"ip {side} {peer['ipBlock']['cidr']}" + (f" ip {side} != {{ {out} }}" * bool(out)),
+                    None,
+                )
 
     def _peers(self, policy: Document, peer: Document) -> Iterator[Document]:
         for pod in self._pods:

@@ -29,13 +29,15 @@ class Api:
     def __init__(self) -> None:
         self._context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
 
-    def request(self, method: str, path: str, body: Any = None, content: str = "application/json") -> Document:
+    def request(
+        self, method: str, path: str, body: Any = None, content: str = "application/json"
+    ) -> Document:
         """Return the answer's document. Raises Refused, or OSError when nobody answers."""
         headers = {"Authorization": f"Bearer {(ACCOUNT / 'token').read_text()}", "Content-Type": content}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(SERVER + path, data=data, method=method, headers=headers)  # noqa: S310
+        request = urllib.request.Request(SERVER + path, data=data, method=method, headers=headers)
         try:
-            with urllib.request.urlopen(request, context=self._context, timeout=20) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, context=self._context, timeout=20) as answer:
                 document: Document = json.load(answer)
                 return document
         except urllib.error.HTTPError as error:

@@ -1,4 +1,4 @@
-"""The status that Strimzi gives its objects: one condition, Ready or NotReady, and the generation it speaks of."""
+"""The status that Strimzi gives its objects: one condition, Ready or NotReady, of one generation."""
 
 import datetime
 
@@ -17,7 +17,7 @@ def not_ready(document: Document, reason: str, message: str, **more: object) -> 
 
 
 def _status(document: Document, condition: Document, more: dict[str, object]) -> Document:
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # noqa: TID251
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "observedGeneration": document["metadata"]["generation"],
         "conditions": [{**condition, "lastTransitionTime": now}],

@@ -14,7 +14,7 @@ _VERBS = {"running": "resume", "paused": "pause", "stopped": "stop"}
 
 
 def remove_others(worker: Worker, wanted: Sequence[str]) -> None:
-    """Delete in Connect what no KafkaConnector asks for any more: so a KafkaConnector's deletion takes effect."""
+    """Delete in Connect what no KafkaConnector asks for: so a KafkaConnector's deletion takes effect."""
     for name in worker.call("GET", "/connectors"):
         if name not in wanted:
             worker.call("DELETE", worker.of(name))
@@ -52,7 +52,10 @@ def _reconcile(api: Api, worker: Worker, connector: Document) -> Document:
 
 
 def _configure(worker: Worker, name: str, spec: Document) -> None:
-    config = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in spec["config"].items()}
+    config = {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in spec["config"].items()
+    }
     wanted = {"name": name, "connector.class": spec["class"], "tasks.max": str(spec["tasksMax"]), **config}
     try:
         present = worker.call("GET", worker.of(name, "/config"))
@@ -73,7 +76,9 @@ def _status(worker: Worker, connector: Document, state: Any) -> Document:
     if restart:
         fields["autoRestart"] = restart
     if state["connector"]["state"] == "FAILED":
-        return not_ready(connector, "Throwable", "The connector has failed, see status for more details.", **fields)
+        return not_ready(
+            connector, "Throwable", "The connector has failed, see status for more details.", **fields
+        )
     if failed:
         names = ", ".join(map(str, failed))
         message = f"The following tasks have failed: {names}, see connectorStatus for more details."
@@ -85,7 +90,7 @@ def _restart(worker: Worker, connector: Document, last: Document) -> Document:
     """Restart what failed, at once and then after n + n * n minutes, as Strimzi's back-off has it."""
     if not connector["spec"].get("autoRestart", {}).get("enabled"):
         return last
-    now = datetime.datetime.now(datetime.UTC)  # noqa: TID251
+    now = datetime.datetime.now(datetime.UTC)
     count = last.get("count", 0)
     if stamp := last.get("lastRestartTimestamp"):
         waited = now - datetime.datetime.fromisoformat(stamp)

@@ -39,7 +39,9 @@ def reconcile(api: Api, connect: Document, all_connectors: Sequence[Document]) -
     if annotations_of(connect).get(MANAGED) != "true":
         for connector in own:
             text = f"KafkaConnect resource {meta['name']} is not configured with annotation {MANAGED}"
-            api.write_status(connectors.PLURAL, connector, not_ready(connector, "NoSuchResourceException", text))
+            api.write_status(
+                connectors.PLURAL, connector, not_ready(connector, "NoSuchResourceException", text)
+            )
         return
     try:
         connectors.remove_others(worker, [c["metadata"]["name"] for c in own])
@@ -136,15 +138,27 @@ def _objects(connect: Document) -> list[tuple[str, Document]]:
 
 def _pod(spec: Document, name: str) -> Document:
     memory = spec.get("jvmOptions", {})
-    java = ["exec java", f"-Xms{memory.get('-Xms', '64m')}", f"-Xmx{memory.get('-Xmx', '512m')}", "-XX:+UseSerialGC"]
+    java = [
+        "exec java",
+        f"-Xms{memory.get('-Xms', '64m')}",
+        f"-Xmx{memory.get('-Xmx', '512m')}",
+        "-XX:+UseSerialGC",
+    ]
     java += ["-Dlog4j2.configurationFile=/opt/kafka/log4j2.yaml", "-cp '/opt/kafka/libs/*'"]
     java += ["org.apache.kafka.connect.cli.ConnectDistributed", "/tmp/connect.properties"]
     # A worker names itself by its address, which only the pod knows.
-    lines = ["cp /config/connect.properties /tmp/", 'echo "rest.advertised.host.name=$POD_IP" >> /tmp/connect.properties']
+    lines = [
+        "cp /config/connect.properties /tmp/",
+        'echo "rest.advertised.host.name=$POD_IP" >> /tmp/connect.properties',
+    ]
     return {
         "serviceAccountName": name,
         "terminationGracePeriodSeconds": 30,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 1001, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 1001,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "containers": [
             {
                 "name": name,
@@ -152,10 +166,17 @@ def _pod(spec: Document, name: str) -> Document:
                 "command": ["sh", "-ec", "\n".join([*lines, " ".join(java)])],
                 "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
                 "ports": [{"name": "rest", "containerPort": 8083, "protocol": "TCP"}],
-                "readinessProbe": {"httpGet": {"path": "/", "port": "rest"}, "periodSeconds": 2, "timeoutSeconds": 5},
+                "readinessProbe": {
+                    "httpGet": {"path": "/", "port": "rest"},
+                    "periodSeconds": 2,
+                    "timeoutSeconds": 5,
+                },
                 "resources": spec.get("resources", {}),
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-                "volumeMounts": [{"name": "config", "mountPath": "/config"}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+                "volumeMounts": [
+                    {"name": "config", "mountPath": "/config"},
+                    {"name": "tmp", "mountPath": "/tmp"},
+                ],
             }
         ],
         "volumes": [

@@ -24,7 +24,9 @@ def reconcile(api: Api, user: Document) -> None:
             raise
         password = secrets.token_urlsafe(24)
         api.apply(path, _secret(meta["name"], meta["namespace"], password))
-    kafka.set_password(kafka.client(meta["labels"]["strimzi.io/cluster"], meta["namespace"]), meta["name"], password)
+    kafka.set_password(
+        kafka.client(meta["labels"]["strimzi.io/cluster"], meta["namespace"]), meta["name"], password
+    )
     api.write_status(PLURAL, user, ready(user, username=meta["name"], secret=meta["name"]))
 
 

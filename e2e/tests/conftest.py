@@ -12,9 +12,9 @@ import pytest
 from clickstream_e2e.evidence import collect
 from clickstream_e2e.images import build_all
 from clickstream_e2e.kube import Kube
-from clickstream_e2e.platform import Platform
+from clickstream_e2e.platform import NAMESPACE, Platform
 from clickstream_e2e.release import Release
-from clickstream_e2e.storefront import NAMESPACE, Storefront, document
+from clickstream_e2e.storefront import Storefront, document
 from pytest_kind import KindCluster
 
 STAGES: list[tuple[str, float]] = []

@@ -18,9 +18,16 @@ def test_an_applied_pipeline_becomes_ready(storefront: Storefront) -> None:
 
 
 def test_its_pods_run_under_the_restricted_pod_security_standard(storefront: Storefront, kube: Kube) -> None:
-    """The namespace enforces it, so running is proof; the API server's own check of the operator's objects agrees."""
+    """The namespace enforces it, so running is proof; the operator's namespace would pass as well."""
     label = kube("get", "namespace", NAMESPACE, "--output=jsonpath={.metadata.labels}")
     assert '"pod-security.kubernetes.io/enforce":"restricted"' in label
     assert all(condition(pod, "Ready")["status"] == "True" for pod in kube.items("pods", NAMESPACE, PODS))
-    refusal = kube("label", "--dry-run=server", "--overwrite", "namespace", "clickstream", "pod-security.kubernetes.io/enforce=restricted")
+    refusal = kube(
+        "label",
+        "--dry-run=server",
+        "--overwrite",
+        "namespace",
+        "clickstream",
+        "pod-security.kubernetes.io/enforce=restricted",
+    )
     assert "violate" not in refusal

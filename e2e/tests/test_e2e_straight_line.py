@@ -1,19 +1,24 @@
-"""A row changed in PostgreSQL and clicks produced are enriched, counted, searchable, and answered by any pod."""
+"""Rows changed in PostgreSQL and clicks are enriched, counted, searchable, and answered by any pod."""
 
 from clickstream_e2e.kube import eventually
-from clickstream_e2e.platform import sql
-from clickstream_e2e.storefront import NAMESPACE, PARTITIONS, Storefront
+from clickstream_e2e.platform import NAMESPACE, sql
+from clickstream_e2e.storefront import PARTITIONS, Storefront
 
 CLICKS = 15
 
 
 def test_the_answer_joins_the_changed_row_with_the_clicks(storefront: Storefront) -> None:
-    sql(storefront.kube, "INSERT INTO public.user_profiles VALUES ('alice123', 'Alice', 'a@example.com', 'USA', 'free')")
+    sql(
+        storefront.kube,
+        "INSERT INTO public.user_profiles VALUES ('alice123', 'Alice', 'a@example.com', 'USA', 'free')",
+    )
     eventually("the new row is known", lambda: storefront.metrics("alice123")[0]["status"] == 200)
-    change = "UPDATE public.user_profiles SET name = 'Alice Smith', plan_tier = 'premium' WHERE user_id = 'alice123'"
+    change = "UPDATE public.user_profiles SET name = 'Alice Smith', plan_tier = 'premium'"
+    change += " WHERE user_id = 'alice123'"
     sql(storefront.kube, change)
     eventually(
-        "the changed row is known", lambda: storefront.metrics("alice123")[0]["body"]["user_name"] == "Alice Smith"
+        "the changed row is known",
+        lambda: storefront.metrics("alice123")[0]["body"]["user_name"] == "Alice Smith",
     )
     storefront.send("alice123", CLICKS)
     expected = {

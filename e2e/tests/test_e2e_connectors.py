@@ -1,0 +1,40 @@
+"""A connector's task fails: the conditions say so, it is mended, and nothing is lost."""
+
+from clickstream_e2e.kube import eventually
+from clickstream_e2e.platform import NAMESPACE, sql
+from clickstream_e2e.storefront import Storefront
+
+CONNECTOR = "storefront-profiles"
+
+
+def test_a_failed_source_task_is_told_and_heals(storefront: Storefront) -> None:
+    kube = storefront.kube
+    sql(kube, "ALTER ROLE clickstream NOLOGIN")
+    try:
+        sql(kube, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'clickstream'")
+        told = storefront.until("ConnectorsReady", "False", 240)
+        assert CONNECTOR in told["message"]
+        storefront.until("Ready", "False")
+        assert storefront.metrics("user-0003")[0]["status"] == 200
+        sql(kube, "INSERT INTO public.user_profiles VALUES ('carol', 'Carol', 'c@example.com', 'FR', 'free')")
+    finally:
+        sql(kube, "ALTER ROLE clickstream LOGIN")
+    kube("annotate", "kafkaconnector", CONNECTOR, "--namespace", NAMESPACE, "strimzi.io/restart-task=0")
+    storefront.until("Ready", "True", 240)
+    eventually("the row of the meantime is known", lambda: storefront.metrics("carol")[0]["status"] == 200)
+
+
+def test_a_restarted_connect_loses_and_doubles_nothing(storefront: Storefront) -> None:
+    with storefront.traffic(rate=100):
+        pods = "strimzi.io/kind=KafkaConnect"
+        storefront.kube(
+            "delete", "pod", "--namespace", NAMESPACE, "--selector", pods, "--force", "--grace-period=0"
+        )
+        storefront.kube.rolled_out("deployment/events-connect-connect", NAMESPACE)
+        storefront.until("Ready", "True", 300)
+    enriched = _enriched(storefront)
+    eventually("the index holds each enriched click once", lambda: storefront.search("*") == enriched, 120)
+
+
+def _enriched(storefront: Storefront) -> int:
+    return int(storefront.check()["enriched"])

@@ -1,0 +1,70 @@
+"""Deleting a pipeline: with Retain its data stays for the next one, with Delete nothing of its own stays."""
+
+import copy
+
+from clickstream_e2e.kube import Kube, eventually
+from clickstream_e2e.platform import NAMESPACE, sql
+from clickstream_e2e.release import CHART, Release
+from clickstream_e2e.storefront import NAME, Storefront, document, merged
+
+SHARED = {"user-clicks", "user-profiles", "enriched-clicks", "user-metrics", "dead-letters"}
+SLOT = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'shop_storefront'"
+
+
+def test_a_retained_pipeline_is_taken_up_again_where_it_was(storefront: Storefront) -> None:
+    kube = storefront.kube
+    storefront.send("user-0005", 7)
+    before = _count(storefront)
+    kube("delete", "clickpipeline", NAME, "--namespace", NAMESPACE, "--timeout=120s")
+    eventually("the pods are gone", lambda: not storefront.pods())
+    topics, claims = kube.names("kafkatopics", NAMESPACE), kube.names("pvc", NAMESPACE)
+    assert SHARED | {"shop.storefront-changelog", "shop.storefront-positions"} <= topics
+    assert {"data-storefront-processor-0", "data-storefront-processor-1"} <= claims
+    assert sql(kube, SLOT).strip() == "1"
+    kube.apply([document()])
+    storefront.until("Ready", "True", 300)
+    assert _count(storefront) >= before
+    storefront.check()
+
+
+def test_a_deleted_pipeline_leaves_only_the_shared_topics(storefront: Storefront) -> None:
+    kube = storefront.kube
+    storefront.patch({"deletionPolicy": "Delete"})
+    eventually("the finalizer is set", lambda: storefront.now()["metadata"].get("finalizers"), 60)
+    kube("delete", "clickpipeline", NAME, "--namespace", NAMESPACE, "--timeout=300s", timeout_s=310)
+    topics = kube.names("kafkatopics", NAMESPACE)
+    assert topics == SHARED
+    eventually("the claims are gone", lambda: not _own_claims(kube))
+    assert sql(kube, SLOT).strip() == "0"
+    assert not kube.names("kafkaconnectors", NAMESPACE)
+
+
+def test_a_namespace_goes_with_the_operator_inside(
+    kube: Kube, release: Release, images: dict[str, str]
+) -> None:
+    name = "tenant"
+    values = {
+        "crds.enabled": "false",
+        "watchNamespaces": "{tenant}",
+        "rbac.aggregate": "false",
+        "operator.replicas": "1",
+        **Release.image("operator", images["operator"]),
+        **Release.image("processor", images["processor"]),
+    }
+    sets = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+    kube.helm("install", name, str(CHART), "--namespace", name, "--create-namespace", "--wait", *sets)
+    pipeline = merged(copy.deepcopy(document(deletionPolicy="Delete")), {"metadata": {"namespace": name}})
+    kube.apply([pipeline])
+    eventually(
+        "it has a finalizer", lambda: kube.get("clickpipeline", NAME, name)["metadata"].get("finalizers"), 60
+    )
+    kube("delete", "namespace", name, "--timeout=180s", timeout_s=190)
+    assert f"namespace/{name}" not in kube("get", "namespaces", "--output=name").split()
+
+
+def _count(storefront: Storefront) -> int:
+    return int(storefront.metrics("user-0005")[0]["body"]["clicks_last_5min"])
+
+
+def _own_claims(kube: Kube) -> list[str]:
+    return [name for name in kube.names("pvc", NAMESPACE) if name.startswith("data-storefront-")]
