@@ -41,6 +41,7 @@ class Reporter:
             enriched += after["enriched"] - before["enriched"]
             filtered += after["filtered"] - before["filtered"]
             profiles += after["profiles"] - before["profiles"]
+            _tell_reads(task, after["clicks"] - before["clicks"], after["counted"] - before["counted"])
             for reason, count in _grown(before["dead_lettered"], after["dead_lettered"]):
                 dead_lettered[reason] = dead_lettered.get(reason, 0) + count
                 metrics.RECORDS_DEAD_LETTERED.labels(reason).inc(count)
@@ -120,6 +121,18 @@ class Reporter:
         for labels in now - self._shown:
             metrics.TASK_STATE.labels(*labels).set(1)
         self._shown = now
+
+
+def _tell_reads(task: Task, clicks: int, counted: int) -> None:
+    """Add the look-ups since the last time: each click one of a user, each counted one of a chunk."""
+    before, now = task.reads, (task.state.profile_reads, task.state.chunk_reads)
+    task.reads = now
+    for table, lookups, misses in (
+        ("profiles", clicks, now[0] - before[0]),
+        ("counts", counted, now[1] - before[1]),
+    ):
+        metrics.STATE_CACHE_MISSES.labels(table).inc(misses)
+        metrics.STATE_CACHE_HITS.labels(table).inc(max(0, lookups - misses))
 
 
 def _grown(before: Mapping[str, int], after: Mapping[str, int]) -> list[tuple[str, int]]:
