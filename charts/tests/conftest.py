@@ -10,6 +10,7 @@ import pytest
 
 from charts.tests.rendering import Chart
 
+pytest_plugins = ["clickstream_local.testing"]
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "operator/tests"))  # the control plane is started as the operator's tests do it
 from controlplane import ControlPlane, running  # noqa: E402
