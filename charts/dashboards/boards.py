@@ -25,6 +25,11 @@ def gauge(metric: str, legend: str, how: str = "max", by: str = "partition") -> 
     return Query(f"{how} by ({by}) ({metric}{{{POD}}})", legend)
 
 
+def known(metric: str) -> str:
+    """A lag, where the pod has heard from a broker lately: without one it tells the last it knew."""
+    return f"{metric}{{{POD}}} and on (namespace, instance) clickstream_broker_silence_seconds{{{POD}}} < 10"
+
+
 PIPELINE = Board(
     uid="clickstream-pipeline",
     title="Clickstream / Pipeline",
@@ -48,9 +53,9 @@ PIPELINE = Board(
                 ),
                 Panel(
                     "Lag",
-                    "How far the slowest task is behind its input, in time.",
+                    "How far the slowest task is behind its input, in time; none is known while Kafka is away.",
                     "s",
-                    (Query(f"max(clickstream_consumer_lag_seconds{{{POD}}})", "lag"),),
+                    (Query(f"max({known('clickstream_consumer_lag_seconds')})", "lag"),),
                     single=True,
                 ),
                 Panel(
@@ -108,9 +113,14 @@ PIPELINE = Board(
                 ),
                 Panel(
                     "Lag by partition",
-                    "Clicks a task is behind the end of its input. One line far above the others: a hot key.",
+                    "Clicks a task is behind the end of its input; none is known while Kafka is away. One line far above the others: a hot key.",
                     "short",
-                    (gauge("clickstream_consumer_lag_records", "{{partition}}"),),
+                    (
+                        Query(
+                            f"max by (partition) ({known('clickstream_consumer_lag_records')})",
+                            "{{partition}}",
+                        ),
+                    ),
                 ),
             ),
         ),
