@@ -24,35 +24,34 @@ def main() -> int:
     print(
         f"seed {seed} (CHAOS_SEED), {flags.minutes:g} minutes (CHAOS_MINUTES), logs in {folder}", flush=True
     )
-    proxy = Proxy() if flags.brokers == 1 else None
-    kafka = make_kafka(folder / "kafka", flags.brokers, [proxy] if proxy else [])
+    proxy = Proxy(flags.brokers)
+    kafka = make_kafka(folder / "kafka", flags.brokers, [proxy])
     shape = Shape(replication=flags.brokers)
-    suite = Suite(folder / "pipeline", kafka, seed, _say, shape, flags.rate, {0: proxy} if proxy else {})
+    suite = Suite(folder / "pipeline", kafka, seed, _say, shape, flags.rate, {0: proxy})
     if flags.skip_rule:
         suite.pipeline.environment["CLICKSTREAM_UNSAFE_SKIP_RULE"] = flags.skip_rule
     well = False
     try:
         kafka.start()
         suite.start()
-        well = _inject_until(suite, flags.names, time.monotonic() + flags.minutes * 60)
+        well = _inject_until(suite, flags.names, time.monotonic() + flags.minutes * 60, flags.count)
         well &= suite.finish().complete()
     finally:
         suite.stop()
         kafka.stop()
-        if proxy:
-            proxy.close()
-    if well:
+        proxy.close()
+    if well and not flags.keep_logs:
         shutil.rmtree(folder, ignore_errors=True)
-    else:
+    elif not well:
         print(f"something is wrong: the logs stay in {folder}; again with CHAOS_SEED={seed}")
     print(json.dumps(suite.figures.line()))
     return 0 if well else 1
 
 
-def _inject_until(suite: Suite, names: list[str], end_s: float) -> bool:
-    while time.monotonic() < end_s:
-        name, fault = faults.draw(suite.chance, names)
-        if not suite.inject(name, fault):
+def _inject_until(suite: Suite, names: list[str], end_s: float, count: int | None) -> bool:
+    while time.monotonic() < end_s and suite.figures.faults != count:
+        name = faults.draw(suite.chance, names)
+        if not suite.inject(name, faults.ALL[name].inject, stalls=faults.ALL[name].stalls):
             return False
     return True
 
@@ -71,14 +70,23 @@ def _parse() -> argparse.Namespace:
     add("--seed", type=int, default=seed, help="CHAOS_SEED; a random one")
     add("--brokers", type=int, choices=(1, 3), default=brokers or "1", help="CHAOS_BROKERS; 1")
     add("--rate", type=float, default=300, help="clicks a second (%(default)s)")
-    add("--faults", metavar="NAME,...", help="only these (default: all that the brokers allow)")
+    add("--count", type=int, metavar="N", help="end after so many faults, if the minutes last")
+    add("--faults", metavar="NAME,...", help="only these (default: all that can be injected here)")
+    add("--keep-logs", action="store_true", help="keep the folder of logs and data even if all is well")
     add("--skip-rule", metavar="RULE", help="switch a rule of docs/protocol.md off: the checker must find it")
     flags = parser.parse_args()
-    possible = [name for name in faults.ALL if flags.brokers == 1 or name not in faults.NEED_PROXY]
-    flags.names = flags.faults.split(",") if flags.faults else possible
-    unknown = [name for name in flags.names if name not in faults.ALL]
-    if unknown:
-        parser.error(f"no such fault: {', '.join(unknown)}; there are {', '.join(faults.ALL)}")
+    lacking = {name: faults.missing(name, proxied=True, minutes=flags.minutes) for name in faults.ALL}
+    flags.names = flags.faults.split(",") if flags.faults else [n for n, what in lacking.items() if not what]
+    for name in flags.names:
+        if name not in lacking:
+            parser.error(f"no such fault: {name}; there are {', '.join(lacking)}")
+        if lacking[name] not in ("", faults.TIME):
+            parser.error(f"{name} needs {lacking[name]}")
+    left_out = [
+        f"{name} (needs {what})" for name, what in lacking.items() if name not in flags.names and what
+    ]
+    if left_out and not flags.faults:
+        print(f"left out: {', '.join(left_out)}")
     return flags
 
 

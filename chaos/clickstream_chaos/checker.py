@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from clickstream_chaos.database import State
 from clickstream_chaos.model import Expected, Input, Model
 from clickstream_chaos.pipeline import NotInTime
 
@@ -105,7 +106,8 @@ class Checker:
         """`topics`: the names of clicks, enriched, metrics and dead."""
         self._topics = {name: Topic(bootstrap, topic, partitions) for name, topic in topics.items()}
         self._model = Model(topics["clicks"], profiles, window_ms, grace_ms)
-        self._window_ms = window_ms
+        self._profiles = profiles
+        self._partitions_of: dict[str, int] = {}  # user -> partition
         self._clicks = 0
         self._enriched: Counter[str] = Counter()
         self._values: dict[str, dict[str, Any]] = {}
@@ -125,6 +127,7 @@ class Checker:
             for m in self._topics["clicks"].read()
         ]
         self._clicks += len(inputs)
+        self._partitions_of |= {i.key.decode(): i.partition for i in inputs if i.key is not None}
         self._model.feed(inputs)
         verdict = Verdict(clicks=self._clicks)
         self._check_enriched(verdict, self._model.expected)
@@ -135,6 +138,18 @@ class Checker:
     def counts(self) -> dict[tuple[str, int], int]:
         """Return the true counts by user and window start."""
         return self._model.expected.counts
+
+    def state_of(self, partition: int) -> State:
+        """Return what the task of a partition must have on disk."""
+        return State(
+            self._profiles,
+            {
+                key: count
+                for key, count in self._model.expected.counts.items()
+                if self._partitions_of[key[0]] == partition
+            },
+            {name for name, at in self._partitions_of.items() if at == partition},
+        )
 
     def close(self) -> None:
         """Close all readers."""

@@ -261,6 +261,11 @@ class Pipeline:
         tasks = self.status(ordinal).get("tasks", {}).values()
         return sum(task["role"] == "owner" and task["phase"] == "running" for task in tasks)
 
+    def caught_up(self, ordinal: int) -> bool:
+        """Tell whether a pod's tasks all run, as owners or as standbys that lag nothing behind."""
+        tasks = self.status(ordinal).get("tasks", {}).values()
+        return bool(tasks) and all(task["phase"] == "running" and not task["lag_records"] for task in tasks)
+
     def wait_until_running(self, timeout_s: float = 60.0) -> None:
         """Wait until every task has a running owner."""
         eventually(

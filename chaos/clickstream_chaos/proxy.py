@@ -1,6 +1,6 @@
 """A way to the broker that can be cut, and that can hold back single requests of the Kafka protocol.
 
-The broker gets a listener of its own for this way, whose advertised address is the proxy's port: so a client
+Each broker gets a listener of its own for this way, whose advertised address is the proxy's port: so a client
 that starts here never finds a way round. Every request starts with its length (4 bytes), its API key and
 version (2 bytes each), a number that the response repeats (4 bytes), and the client's id (2 bytes of length
 before it): nothing else is looked at.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clickstream_local.parts.kafka import Kafka
-from clickstream_local.ports import HOST, free_port, free_ports
+from clickstream_local.ports import HOST, free_ports
 
 PRODUCE, END_TXN = 0, 26
 PRODUCES_INTO_NEXT = 2  # the held request is let go after so many writes of the next transaction
@@ -23,19 +23,25 @@ WRITTEN_S = 0.2  # for the broker to do what it was sent on another connection
 
 
 class Proxy:
-    """Listens on `port` and passes on to the broker's listener on `target`."""
+    """A way to all brokers: listens on a port for each, and passes on to the broker's own listener for it."""
 
-    def __init__(self) -> None:
-        self.port, self.target = free_port(), free_port()
-        self.listener = f"VIA{self.port}"
-        self._server = socket.create_server((HOST, self.port))
+    def __init__(self, brokers: int = 1) -> None:
+        self.ports, self.targets = free_ports(brokers), free_ports(brokers)
+        self.listener = f"VIA{self.ports[0]}"
+        self._servers = [socket.create_server((HOST, port)) for port in self.ports]
         self._pairs: set[_Pair] = set()
         self._lock = threading.Lock()
         self._cut = False
         self._lose_replies = False
         self._stalled = b""
         self.trap: EndTxnTrap | None = None
-        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
+        for server, target in zip(self._servers, self.targets, strict=True):
+            threading.Thread(target=self._accept, args=(server, target), name="proxy", daemon=True).start()
+
+    @property
+    def bootstrap(self) -> str:
+        """Return the bootstrap servers of this way."""
+        return ",".join(f"{HOST}:{port}" for port in self.ports)
 
     def cut(self) -> None:
         """Break every connection and refuse new ones."""
@@ -73,7 +79,8 @@ class Proxy:
 
     def close(self) -> None:
         """End."""
-        self._server.close()
+        for server in self._servers:
+            server.close()
         self.cut()
 
     def on_request(self, pair: "_Pair", frame: bytes) -> bool:
@@ -86,15 +93,15 @@ class Proxy:
             pair.deaf = True
         return self.trap is None or self.trap.on_request(pair, api, frame)
 
-    def _accept(self) -> None:
+    def _accept(self, server: socket.socket, target: int) -> None:
         while True:
             try:
-                client, _ = self._server.accept()
+                client, _ = server.accept()
             except OSError:
                 return
             with self._lock:
                 refused = self._cut
-            broker = None if refused else _connect(self.target)
+            broker = None if refused else _connect(target)
             if broker is None:
                 client.close()
                 continue
@@ -105,23 +112,27 @@ class Proxy:
 
 
 def make_kafka(folder: Path, brokers: int = 1, proxies: Sequence[Proxy] = (), **more: str) -> Kafka:
-    """Return a cluster, not started; a single broker may be reached by proxies as well.
+    """Return a cluster, not started, that may be reached by proxies as well.
 
     `more`: properties of the brokers, with underscores for dots.
     """
     ports = free_ports(2 * brokers)
     properties = {name.replace("_", "."): value for name, value in more.items()}
-    if proxies:
-        properties |= _listeners(ports[0], ports[1], proxies)
+    own = {
+        number + 1: _listeners(number, ports[2 * number], ports[2 * number + 1], proxies)
+        for number in range(brokers)
+    }
     heap_mb = 512 if brokers == 1 else 300
-    return Kafka(folder, brokers=brokers, ports=ports, heap_mb=heap_mb, properties=properties)
+    return Kafka(
+        folder, brokers=brokers, ports=ports, heap_mb=heap_mb, properties=properties, broker_properties=own
+    )
 
 
-def _listeners(port: int, controller_port: int, proxies: Sequence[Proxy]) -> dict[str, str]:
-    """Return the properties that give a single broker a listener for each proxy."""
+def _listeners(number: int, port: int, controller_port: int, proxies: Sequence[Proxy]) -> dict[str, str]:
+    """Return the properties that give a broker a listener for each proxy."""
     plain = f"PLAINTEXT://{HOST}:{port}"
-    own = [f"{proxy.listener}://{HOST}:{proxy.target}" for proxy in proxies]
-    advertised = [f"{proxy.listener}://{HOST}:{proxy.port}" for proxy in proxies]
+    own = [f"{proxy.listener}://{HOST}:{proxy.targets[number]}" for proxy in proxies]
+    advertised = [f"{proxy.listener}://{HOST}:{proxy.ports[number]}" for proxy in proxies]
     names = ["CONTROLLER", "PLAINTEXT", *(proxy.listener for proxy in proxies)]
     return {
         "listeners": ",".join([plain, f"CONTROLLER://{HOST}:{controller_port}", *own]),

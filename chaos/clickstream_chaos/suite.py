@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from clickstream_local.parts.kafka import Kafka
-from clickstream_local.ports import HOST
+from clickstream_local.process import stop_all
 
 from clickstream_chaos.auditor import Auditor
 from clickstream_chaos.checker import Checker, Verdict
+from clickstream_chaos.database import compare
 from clickstream_chaos.load import USERS, Load, user
 from clickstream_chaos.monitor import Monitor
 from clickstream_chaos.pipeline import GRACE_MS, WINDOW_MS, NotInTime, Pipeline, Shape, eventually
@@ -35,6 +36,7 @@ class Figures:
     stall_s: list[float] = field(default_factory=list)
     clicks: int = 0
     answers: int = 0  # of the query API, not marked stale
+    states: int = 0  # databases of owners and standbys that were compared with the model
 
     def line(self) -> dict[str, Any]:
         """Return the figures as they are printed; null where nothing was measured."""
@@ -49,6 +51,7 @@ class Figures:
             "lso_stall_s_max": _round(max(self.stall_s, default=None)),
             "clicks": self.clicks,
             "answers": self.answers,
+            "states": self.states,
         }
 
 
@@ -79,7 +82,7 @@ class Suite:
         self.chance = random.Random(seed)  # noqa: S311 (test data)
         self.say, self.kafka = say, kafka
         self.proxies = dict(proxies or {})
-        via = {ordinal: f"{HOST}:{proxy.port}" for ordinal, proxy in self.proxies.items()}
+        via = {ordinal: proxy.bootstrap for ordinal, proxy in self.proxies.items()}
         self.pipeline = Pipeline(folder, kafka.bootstrap, f"run{seed}", shape or Shape(), pod_bootstraps=via)
         self.figures = Figures()
         topic = self.pipeline.topic
@@ -120,8 +123,11 @@ class Suite:
             timeout_s,
         )
 
-    def inject(self, name: str, fault: Callable[["Suite"], None]) -> bool:
-        """Carry out one fault, wait until all is well again, check; return False when something is wrong."""
+    def inject(self, name: str, fault: Callable[["Suite"], None], *, stalls: bool = True) -> bool:
+        """Carry out one fault, wait until all is well again, check; return False when something is wrong.
+
+        `stalls`: how long readers of committed data had to wait counts, for Kafka itself was well.
+        """
         began_s = time.monotonic()
         self.say(f"fault {self.figures.faults + 1}: {name}")
         try:
@@ -132,7 +138,10 @@ class Suite:
             self.figures.lost += 1
             return False
         self.figures.faults += 1
-        self.figures.stall_s.append(max(self.monitor.pauses_since(began_s).values()))
+        stall_s = max(self.monitor.pauses_since(began_s).values())
+        if stalls:
+            self.figures.stall_s.append(stall_s)
+        self.say(f"  all runs again after {time.monotonic() - began_s:.1f} s; longest pause {stall_s:.1f} s")
         verdict = self.checker.check()
         for text in self.auditor.contradictions:
             verdict.note("contradictions", f"answer of {text}")
@@ -168,6 +177,7 @@ class Suite:
         if verdict.complete():
             for text in self.auditor.compare(self.checker.counts()):
                 verdict.note("contradictions", f"answer of {text}")
+            self._compare_states(verdict)
         self.figures.answers = self.auditor.answers
         self.figures.lost += verdict.missing
         self.figures.doubled, self.figures.contradictions = verdict.doubled, verdict.contradictions
@@ -175,6 +185,23 @@ class Suite:
         for example in verdict.examples:
             self.say(f"  WRONG: {example}")
         return verdict
+
+    def _compare_states(self, verdict: Verdict) -> None:
+        """Stop all pods where they are, and compare what owners and standbys have on disk with the model."""
+        pipeline = self.pipeline
+        for number in pipeline.controllers():
+            pipeline.controller(number).kill()  # or it would move the tasks of pods that stop
+        pods = pipeline.running()
+        eventually("every standby has caught up", lambda: all(map(pipeline.caught_up, pods)), 60)
+        tasks = {ordinal: pipeline.status(ordinal)["tasks"] for ordinal in pods}
+        stop_all([pipeline.pod(ordinal) for ordinal in pods])
+        for ordinal in pods:
+            for name in tasks[ordinal]:
+                partition = int(name.rpartition("-")[2])
+                database = pipeline.data(ordinal) / "tasks" / name
+                for text in compare(database, self.checker.state_of(partition), WINDOW_MS):
+                    verdict.note("contradictions", f"state of {name} on pod {ordinal}: {text}")
+                self.figures.states += 1
 
     def stop(self) -> None:
         """Stop everything that was started."""

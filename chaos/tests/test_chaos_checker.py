@@ -1,15 +1,19 @@
 """The fault suite's own judge: its model on single clicks, its checker on outputs wrong in one way."""
 
 import json
+import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from clickstream_chaos.checker import Checker, Verdict
+from clickstream_chaos.database import State, compare
 from clickstream_chaos.model import Input, Model
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing import Topics
 from confluent_kafka import Producer
+from rocksdict import Options, Rdict
 
 PROFILES = {"alice": {"name": "Alice", "country": "US", "plan_tier": "free"}}
 WINDOW_MS, GRACE_MS = 60_000, 10_000
@@ -131,3 +135,45 @@ def test_the_checker_finds_one_wrong_thing(
     break_it(outputs)
     verdict = outputs.verdict(kafka.bootstrap)
     assert (verdict.missing, verdict.doubled, verdict.contradictions) == expected, verdict.examples
+
+
+def chunk(count: int) -> bytes:
+    """Return a stored chunk with one window, as docs/adr/0001-state-layout.md says."""
+    return struct.pack("<BHII", 1, 1, 5, count) + struct.pack("<HII", 0, count, 5_000)
+
+
+def database_of(folder: Path, entries: dict[bytes, bytes]) -> Path:
+    database = Rdict(str(folder), Options(raw_mode=True))
+    for key, value in entries.items():
+        database[key] = value
+    database.close()
+    return folder
+
+
+GOOD = {
+    b"m": b"a checkpoint",
+    b"palice": json.dumps({"user_id": "alice", **PROFILES["alice"]}).encode(),
+    b"c" + WINDOW_MS.to_bytes(8, "big") + b"alice": chunk(3),
+}
+STATE = State(PROFILES, {("alice", WINDOW_MS): 3}, {"alice"})
+
+
+def test_a_right_database_agrees_with_the_model(tmp_path: Path) -> None:
+    assert compare(database_of(tmp_path / "db", GOOD), STATE, WINDOW_MS) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({b"c" + WINDOW_MS.to_bytes(8, "big") + b"alice": chunk(4)}, id="counted too often"),
+        pytest.param({b"c" + bytes(8) + b"alice": chunk(1)}, id="a window that should not be there"),
+        pytest.param({b"palice": b"{}"}, id="another profile"),
+    ],
+)
+def test_a_database_wrong_in_one_entry_is_found(wrong: dict[bytes, bytes], tmp_path: Path) -> None:
+    assert len(compare(database_of(tmp_path / "db", GOOD | wrong), STATE, WINDOW_MS)) == 1
+
+
+def test_a_missing_count_is_found(tmp_path: Path) -> None:
+    entries = {key: value for key, value in GOOD.items() if not key.startswith(b"c")}
+    assert len(compare(database_of(tmp_path / "db", entries), STATE, WINDOW_MS)) == 1

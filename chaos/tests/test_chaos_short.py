@@ -28,8 +28,8 @@ def test_nothing_is_lost_doubled_or_contradicted_through_random_faults(tmp_path:
         suite.start()
         end_s = time.monotonic() + MINUTES * 60
         while time.monotonic() < end_s:
-            name, fault = faults.draw(suite.chance, list(faults.ALL))
-            assert suite.inject(name, fault), suite.figures.line()
+            name = faults.draw(suite.chance, faults.possible(proxied=True, minutes=MINUTES))
+            assert suite.inject(name, faults.ALL[name].inject), suite.figures.line()
         assert suite.finish().complete(), suite.figures.line()
         print(suite.figures.line())
     finally:

@@ -1,5 +1,7 @@
 """When a pod counts as dead (R16): not by one kind of silence alone, and not while Kafka is away."""
 
+from dataclasses import replace
+
 from clickstream_operator.assignment.health import ABSENT_AFTER_S, PodWatch
 from clickstream_operator.assignment.planner import Health
 from clickstream_operator.assignment.records import Heartbeat, TaskReport
@@ -69,6 +71,23 @@ def test_a_pod_whose_worker_hangs_is_dead_after_three_times_as_long() -> None:
     watching = watch()
     hear_all_but(watching, 0, 20, worker_silent_ms=15_000)
     assert watching.judge(20.0)[0] is DEAD
+
+
+def test_a_pod_whose_volume_refuses_is_dead_at_once_and_given_nothing_back_soon() -> None:
+    watching = watch()
+    hear_all_but(watching, 0, 2)
+    watching.hear(replace(beat(0), volume_refuses=True), 2.0)
+    assert watching.judge(2.0)[0] is DEAD
+    for ordinal in range(3):
+        watching.hear(beat(ordinal), 3.0)
+    assert watching.judge(3.0)[0] is SILENT
+
+
+def test_when_all_volumes_refuse_nobody_takes_over() -> None:
+    watching = watch()
+    for ordinal in range(3):
+        watching.hear(replace(beat(ordinal), volume_refuses=True), 2.0)
+    assert DEAD not in watching.judge(2.0).values()
 
 
 def test_a_pod_without_input_needs_no_commits() -> None:

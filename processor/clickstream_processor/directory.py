@@ -40,6 +40,7 @@ class TaskView:
     lag_ms: int = 0
     stream_ms: int = -1
     detail: str = ""
+    volume_refuses: bool = False  # STOPPED for that: another pod could run it, and it is tried again here
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,12 +47,17 @@ class Kafka:
         heap_mb: int = 512,
         quick: bool = False,
         properties: dict[str, str] | None = None,
+        broker_properties: dict[int, dict[str, str]] | None = None,
         say: Say = silent,
     ) -> None:
-        """`ports`: two a broker (clients, controller), free ones when None. `properties` override ours."""
+        """`ports`: two a broker (clients, controller), free ones when None.
+
+        `properties` override ours; `broker_properties` are those of one broker, by its number (from 1).
+        """
         self._folder = folder
         self._memory = ["-Xms64m", f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", *(QUICK if quick else ())]
         self._properties = properties or {}
+        self._broker_properties = broker_properties or {}
         self._java = tools.java(say=say)
         self._jars = kafka_jars(say)
         ports = ports or free_ports(2 * brokers)
@@ -181,6 +186,7 @@ class Kafka:
             "share.coordinator.state.topic.min.isr": in_sync,
             "group.initial.rebalance.delay.ms": "0",
             **self._properties,
+            **self._broker_properties.get(node.number, {}),
         }
 
 

@@ -24,6 +24,7 @@ class _Signs:
     answered_s: float
     progressed_s: float
     worker_silent_s: float = 0.0
+    volume_refuses: bool = False
     commits: int = 0
     instance: str = ""
     stalled_s: float = float("-inf")  # when it was last found stalled
@@ -51,6 +52,7 @@ class PodWatch:
             signs.progressed_s = now_s
         signs.commits, signs.instance = beat.commits, beat.instance
         signs.worker_silent_s = beat.worker_silent_ms / 1_000
+        signs.volume_refuses = beat.volume_refuses
 
     def answer(self, ordinal: int, now_s: float) -> None:
         """Note that the pod's HTTP port answered."""
@@ -100,7 +102,12 @@ class PodWatch:
         return Health.DEAD if unanswered_s < self.failover_after_s + ABSENT_AFTER_S else Health.ABSENT
 
     def _is_stuck(self, ordinal: int, signs: _Signs, verdicts: dict[int, Health], now_s: float) -> bool:
-        """Tell whether the pod lives and does not get on: its input waits, or it is cut off from Kafka."""
+        """Tell whether the pod lives and does not get on.
+
+        Its volume refuses to be written, its input waits, or it is cut off from Kafka.
+        """
+        if signs.volume_refuses and verdicts[ordinal] in (Health.WELL, Health.SILENT):
+            return True
         limit_s = STALL_FACTOR * self.failover_after_s
         if verdicts[ordinal] is Health.WELL:
             stands_s = now_s - max(signs.progressed_s, self._contact_s)

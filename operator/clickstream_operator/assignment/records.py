@@ -73,6 +73,7 @@ class Heartbeat:
     ended: bool
     tasks: Mapping[str, TaskReport] = field(default_factory=dict)
     worker_silent_ms: int = 0
+    volume_refuses: bool = False  # full, read-only or broken: its tasks are better off elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,7 @@ def decode_ack(key: bytes | None, value: bytes | None) -> Heartbeat | Ack | None
                 ended=bool(body["ended"]),
                 tasks={task: _report(report) for task, report in body["tasks"].items()},
                 worker_silent_ms=_int(body, "worker_silent_ms") if "worker_silent_ms" in body else 0,
+                volume_refuses=bool(body.get("volume_refuses", False)),
             )
         kind = _str(body, "kind")
         if kind not in ("acquired", "released"):

@@ -308,6 +308,7 @@ class ControlTopic:
             commits=self._directory.totals.commits,
             ended=ended,
             worker_silent_ms=int((time.monotonic() - self._polled_s) * 1_000),
+            volume_refuses=any(view.volume_refuses for view in self._directory.tasks.values()),
             tasks=tasks,
         )
         self._send(f"pod/{self._ordinal}", encode(beat))

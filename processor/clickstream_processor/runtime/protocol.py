@@ -63,6 +63,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     ended: bool
     tasks: dict[str, TaskReport]
     worker_silent_ms: int = 0
+    volume_refuses: bool = False
 
 
 class Ack(msgspec.Struct, frozen=True):

@@ -278,7 +278,16 @@ class Tenure:
     def _waiting_view(self, partition: int, holding: Holding) -> TaskView:
         goal, progress = holding.goal, self._restorer.progress.get(partition)
         if holding.refused:
-            return TaskView(partition, goal.role, Phase.STOPPED, goal.epoch, None, 0, detail=holding.refused)
+            return TaskView(
+                partition,
+                goal.role,
+                Phase.STOPPED,
+                goal.epoch,
+                None,
+                0,
+                detail=holding.refused,
+                volume_refuses=holding.retry_s is not None,
+            )
         if progress is None:
             as_of_ms = 0 if goal.store is None else goal.store.checkpoint.proved_at_ms
             return TaskView(partition, goal.role, Phase.RESTORING, goal.epoch, goal.store, as_of_ms)
