@@ -49,6 +49,6 @@ def _logs(kube: Kube, folder: Path, pod: str, within: Sequence[str]) -> None:
 
 
 def _keep(kube: Kube, file: Path, *command: str) -> None:
-    """Write a command's output, or nothing where it has none (a pod that never restarted has no log before)."""
+    """Write a command's output, or nothing where it has none, as the log before of a pod never restarted."""
     with contextlib.suppress(Failed):
         file.write_text(kube(*command))

@@ -31,7 +31,7 @@ class NotInTime(AssertionError):
     """A condition did not come true before its deadline. The text says what was seen last."""
 
 
-def eventually(what: str, look: Callable[[], T], timeout_s: float = 120.0, every_s: float = 0.5) -> T:
+def eventually(what: str, look: Callable[[], T], timeout_s: float = 300.0, every_s: float = 0.5) -> T:
     """Return the first true value of `look`; a failing look is not true. Raises NotInTime."""
     deadline_s = time.monotonic() + timeout_s
     last: object = None
@@ -108,7 +108,7 @@ class Kube:
             "get", kind, name, "--namespace", namespace, "--ignore-not-found", "--output", "name"
         ).strip()
 
-    def rolled_out(self, what: str, namespace: str, timeout_s: int = 300) -> None:
+    def rolled_out(self, what: str, namespace: str, timeout_s: int = 600) -> None:
         """Wait until all pods of a workload are there, new and ready. Raises Failed."""
         options = ["--namespace", namespace, f"--timeout={timeout_s}s"]
         self("rollout", "status", what, *options, timeout_s=timeout_s + 10)

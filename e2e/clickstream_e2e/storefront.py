@@ -69,7 +69,7 @@ class Storefront:
         """Set an annotation (`name=value`) or take one off (`name-`)."""
         self.kube("annotate", "clickpipeline", NAME, "--namespace", NAMESPACE, "--overwrite", annotation)
 
-    def until(self, kind: str, status: str, timeout_s: float = 240, reason: str = "") -> Document:
+    def until(self, kind: str, status: str, timeout_s: float = 600, reason: str = "") -> Document:
         """Wait until a condition has a status, for the present spec; return the condition."""
 
         def look() -> Document | None:
@@ -90,7 +90,7 @@ class Storefront:
         """Return the processor pods."""
         return self.kube.items("pods", NAMESPACE, PODS)
 
-    def until_pods(self, count: int, timeout_s: float = 240) -> None:
+    def until_pods(self, count: int, timeout_s: float = 600) -> None:
         """Wait until exactly so many pods run and are ready, and none is on its way out."""
 
         def look() -> bool:
@@ -132,7 +132,7 @@ class Storefront:
         found: list[Document] = json.loads(rows)
         return found
 
-    def check(self, timeout_s: float = 180) -> Document:
+    def check(self, timeout_s: float = 300) -> Document:
         """Compare all that ever came out with all that ever went in: nothing lost, nothing doubled."""
         text = json.dumps(self.profiles())
         write = [

@@ -102,7 +102,7 @@ def applied(kube: Kube, release: Release) -> Storefront:
 def storefront(applied: Storefront) -> Storefront:
     """Wait until the pipeline is Ready for the first time."""
     with stage("pipeline Ready"):
-        applied.until("Ready", "True", 420)
+        applied.until("Ready", "True", 600)
     return applied
 
 

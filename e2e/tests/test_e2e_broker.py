@@ -10,7 +10,7 @@ def test_a_restarted_broker_loses_nothing_and_no_query(storefront: Storefront) -
         eventually("the traffic flows", lambda: storefront.metrics("user-0002")[0]["status"] == 200)
         storefront.kube("delete", "pod", "events-kafka-0", "--namespace", NAMESPACE)
         storefront.kube.rolled_out("statefulset/events-kafka", NAMESPACE)
-        storefront.until("Ready", "True", 300)
+        storefront.until("Ready", "True", 600)
         sent = storefront.search("*")
         eventually("clicks reach the index again", lambda: storefront.search("*") > sent, 300)
     storefront.check()

@@ -5,6 +5,7 @@ from clickstream_e2e.platform import NAMESPACE, sql
 from clickstream_e2e.storefront import Storefront
 
 CONNECTOR = "storefront-profiles"
+ROW = "('carol', 'Carol', 'carol@example.com', 'FR', 'free') ON CONFLICT DO NOTHING"
 
 
 def test_a_failed_source_task_is_told_and_heals(storefront: Storefront) -> None:
@@ -16,11 +17,11 @@ def test_a_failed_source_task_is_told_and_heals(storefront: Storefront) -> None:
         assert CONNECTOR in told["message"]
         storefront.until("Ready", "False")
         assert storefront.metrics("user-0003")[0]["status"] == 200
-        sql(kube, "INSERT INTO public.user_profiles VALUES ('carol', 'Carol', 'c@example.com', 'FR', 'free')")
+        sql(kube, f"INSERT INTO public.user_profiles VALUES {ROW}")  # noqa: S608
     finally:
         sql(kube, "ALTER ROLE clickstream LOGIN")
     kube("annotate", "kafkaconnector", CONNECTOR, "--namespace", NAMESPACE, "strimzi.io/restart-task=0")
-    storefront.until("Ready", "True", 240)
+    storefront.until("Ready", "True", 600)
     eventually("the row of the meantime is known", lambda: storefront.metrics("carol")[0]["status"] == 200)
 
 
@@ -31,7 +32,7 @@ def test_a_restarted_connect_loses_and_doubles_nothing(storefront: Storefront) -
             "delete", "pod", "--namespace", NAMESPACE, "--selector", pods, "--force", "--grace-period=0"
         )
         storefront.kube.rolled_out("deployment/events-connect-connect", NAMESPACE)
-        storefront.until("Ready", "True", 300)
+        storefront.until("Ready", "True", 600)
     enriched = _enriched(storefront)
     eventually("the index holds each enriched click once", lambda: storefront.search("*") == enriched, 120)
 

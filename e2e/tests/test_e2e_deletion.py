@@ -15,14 +15,14 @@ def test_a_retained_pipeline_is_taken_up_again_where_it_was(storefront: Storefro
     kube = storefront.kube
     storefront.send("user-0005", 7)
     before = _count(storefront)
-    kube("delete", "clickpipeline", NAME, "--namespace", NAMESPACE, "--timeout=120s")
+    kube("delete", "clickpipeline", NAME, "--namespace", NAMESPACE, "--timeout=300s")
     eventually("the pods are gone", lambda: not storefront.pods())
     topics, claims = kube.names("kafkatopics", NAMESPACE), kube.names("pvc", NAMESPACE)
     assert SHARED | {"shop.storefront-changelog", "shop.storefront-positions"} <= topics
     assert {"data-storefront-processor-0", "data-storefront-processor-1"} <= claims
     assert sql(kube, SLOT).strip() == "1"
     kube.apply([document()])
-    storefront.until("Ready", "True", 300)
+    storefront.until("Ready", "True", 600)
     assert _count(storefront) >= before
     storefront.check()
 
@@ -30,7 +30,7 @@ def test_a_retained_pipeline_is_taken_up_again_where_it_was(storefront: Storefro
 def test_a_deleted_pipeline_leaves_only_the_shared_topics(storefront: Storefront) -> None:
     kube = storefront.kube
     storefront.patch({"deletionPolicy": "Delete"})
-    eventually("the finalizer is set", lambda: storefront.now()["metadata"].get("finalizers"), 60)
+    eventually("the finalizer is set", lambda: storefront.now()["metadata"].get("finalizers"), 300)
     kube("delete", "clickpipeline", NAME, "--namespace", NAMESPACE, "--timeout=300s", timeout_s=310)
     topics = kube.names("kafkatopics", NAMESPACE)
     assert topics == SHARED
@@ -56,7 +56,7 @@ def test_a_namespace_goes_with_the_operator_inside(
     pipeline = merged(copy.deepcopy(document(deletionPolicy="Delete")), {"metadata": {"namespace": name}})
     kube.apply([pipeline])
     eventually(
-        "it has a finalizer", lambda: kube.get("clickpipeline", NAME, name)["metadata"].get("finalizers"), 60
+        "it has a finalizer", lambda: kube.get("clickpipeline", NAME, name)["metadata"].get("finalizers"), 300
     )
     kube("delete", "namespace", name, "--timeout=180s", timeout_s=190)
     assert f"namespace/{name}" not in kube("get", "namespaces", "--output=name").split()

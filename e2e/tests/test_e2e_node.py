@@ -25,6 +25,6 @@ def test_after_a_power_cut_the_pipeline_goes_on_and_nothing_is_lost(
         storefront.kube.rolled_out(f"statefulset/{name}", NAMESPACE)
     platform.restart_tester()
     storefront.until_pods(2, 300)
-    storefront.until("Ready", "True", 300)
+    storefront.until("Ready", "True", 600)
     storefront.send("user-0004", 50)
     storefront.check()

@@ -38,7 +38,7 @@ def test_what_was_changed_by_hand_is_put_back(storefront: Storefront) -> None:
         "--patch",
         change,
     )
-    eventually("the grace period is put back", lambda: _grace(storefront) == before, 60)
+    eventually("the grace period is put back", lambda: _grace(storefront) == before, 300)
     storefront.until("Ready", "True")
 
 

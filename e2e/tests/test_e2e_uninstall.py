@@ -9,7 +9,7 @@ def test_pipelines_run_on_without_the_operator_and_are_taken_up_by_the_next(
     kube: Kube, release: Release, applied: Storefront
 ) -> None:
     kube.apply([document()])  # the deletion's test may have taken it away
-    applied.until("Ready", "True", 420)
+    applied.until("Ready", "True", 600)
     release.uninstall()
     eventually("the operator's pods are gone", lambda: not kube.names("pods", NAMESPACE))
     assert applied.now()["spec"]["topics"]["partitions"]
@@ -17,4 +17,4 @@ def test_pipelines_run_on_without_the_operator_and_are_taken_up_by_the_next(
     applied.send("user-0006", 3)
     eventually("queries are answered", lambda: applied.metrics("user-0006")[0]["status"] == 200)
     release.install()
-    applied.until("Ready", "True", 240)
+    applied.until("Ready", "True", 600)
