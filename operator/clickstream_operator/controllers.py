@@ -62,6 +62,7 @@ class Controllers:
         snapshot = controller.snapshot
         return AssignmentState(
             term=snapshot.term,
+            replicas=snapshot.replicas,
             undrained=snapshot.undrained,
             held=snapshot.held,
             kafka=snapshot.kafka,

@@ -103,18 +103,19 @@ def may_assign(pipeline: ClickPipeline, observed: Observed) -> bool:
 def pods_to_run(pipeline: ClickPipeline, observed: Observed) -> int:
     """Return how many pods to run: fewer only once those that leave hold nothing any more.
 
-    While the controller has not taken office nobody knows what they hold, so they stay.
+    While the controller has not planned for that number nobody knows what they hold, so they stay.
     """
     wanted = pipeline.spec.processors.replicas
     live = observed.child("StatefulSet", names.names_of(pipeline).statefulset)
     if live is None or observed.assignment is None or live["spec"]["replicas"] <= wanted:
         return wanted
+    replicas: int = live["spec"]["replicas"]
     assignment = observed.assignment
-    drained = assignment.term > 0 and not assignment.kafka and not assignment.undrained
-    if drained:
+    if assignment.term == 0 or assignment.kafka or assignment.replicas != wanted:
+        return replicas  # what it knows is of another number of pods, or of another time
+    if not assignment.undrained:
         return wanted
     # Drift upwards is not kept: a pod that holds nothing and is not wanted may go.
-    replicas: int = live["spec"]["replicas"]
     return min(replicas, max(assignment.undrained, default=replicas - 1) + 1)
 
 

@@ -45,7 +45,8 @@ class AssignmentState:
     """What the pipeline's controller knows."""
 
     term: int = 0  # 0: it has not taken office yet
-    undrained: frozenset[int] = frozenset()  # pods beyond `replicas` that still hold something
+    replicas: int = 0  # how many pods it last planned for
+    undrained: frozenset[int] = frozenset()  # pods beyond them that still hold something
     held: bool = False  # more than half of the pods look dead: nothing is moved
     kafka: str = ""  # why Kafka cannot be used; empty when it can
     problem: str = ""  # why it cannot work at all

@@ -45,7 +45,8 @@ class Snapshot:
     assignments: dict[str, Assignment] = field(default_factory=dict)
     beats: dict[int, Heartbeat] = field(default_factory=dict)
     held: bool = False  # more than half of the pods look dead: nothing is published
-    undrained: frozenset[int] = frozenset()  # pods beyond `replicas` that must not be removed yet
+    replicas: int = 0  # how many pods it last planned for
+    undrained: frozenset[int] = frozenset()  # pods beyond them that must not be removed yet
     kafka: str = ""  # why Kafka cannot be used at the moment; empty when it can
 
 
@@ -206,6 +207,7 @@ class Controller:
             assignments=dict(reader.assignments),
             beats=dict(reader.beats),
             held=held,
+            replicas=policy.replicas,
             undrained=frozenset(undrained(reader.assignments.values(), policy.replicas)),
         )
 
