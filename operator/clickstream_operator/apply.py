@@ -46,7 +46,12 @@ class Applier:
                 k: v for k, v in wanted.document.items() if k not in ("apiVersion", "kind", "metadata")
             }
             WRITES.labels(wanted.kind.kind, "merge").inc()
-            await self._api.merge(wanted.kind, meta["namespace"], meta["name"], content)
+            try:
+                await self._api.merge(wanted.kind, meta["namespace"], meta["name"], content)
+            except ApiFailure as second:
+                if second.code == 404:  # there is nothing to merge with: the first answer says what is wrong
+                    raise failure from second
+                raise
             answer = await self._api.apply(wanted.kind, wanted.document)
         self._store.put(wanted.kind, answer)
 

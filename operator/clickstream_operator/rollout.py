@@ -63,7 +63,7 @@ class Scene:
     template: str  # of the one on the StatefulSet
     partition: int
     replicas: int
-    complete: bool  # every pod has the StatefulSet's template and is ready, says its controller
+    complete: bool  # all the pods there shall be have its template and are ready, says its controller
     now_s: float
     pods: Mapping[int, PodSeen] = field(default_factory=dict)  # a missing one does not exist
     whole: bool = True  # every task has an owner and standbys that are past their restore; nobody leaves
@@ -87,8 +87,8 @@ def next_step(scene: Scene, memory: Memory, deadline_s: float) -> Next:
 
     1. Nothing has ever run: all pods get the template, there is nothing to spare. 2. The goal is the
     wanted template, or the stable one when the wanted one has failed. 3. Put it on the StatefulSet,
-    for no pod yet. 4. All pods have it: it is the stable one. 5. Else the highest pod that does not
-    is the next.
+    for no pod yet. 4. All pods have it, or it is the one they had: it is the stable one. 5. Else the
+    highest pod that does not is the next.
     """
     if not memory.stable:  # 1
         return _first(scene)
@@ -99,7 +99,8 @@ def next_step(scene: Scene, memory: Memory, deadline_s: float) -> Next:
         why = memory.why if failed else ""
         began = Memory(memory.stable, failed, why, lag_ms=scene.lag_ms)
         return Next(goal, scene.replicas, began, rolling)
-    if scene.complete:  # 4
+    unmoved = goal == memory.stable and all(pod.digest == goal for pod in scene.pods.values())
+    if scene.complete or unmoved:  # 4
         phase = Phase.ROLLED_BACK if failed else Phase.DONE
         return Next(goal, 0, Memory(goal, failed, memory.why if failed else ""), phase)
     return _next_pod(scene, replace(memory, failed=failed), goal, rolling, deadline_s)  # 5

@@ -108,7 +108,7 @@ def needs_pods(live: Document | None) -> bool:
         return False
     memory, _ = remembered(live)
     rolling = live["spec"].get("updateStrategy", {}).get("rollingUpdate", {}).get("partition", 0) != 0
-    return rolling or memory.stable != template_of(live) or not _is_complete(live, live["spec"]["replicas"])
+    return rolling or memory.stable != template_of(live) or not _is_complete(live)
 
 
 def template_of(document: Document) -> str:
@@ -127,7 +127,7 @@ def _scene(
         template=template_of(live),
         partition=live["spec"].get("updateStrategy", {}).get("rollingUpdate", {}).get("partition", 0),
         replicas=replicas,
-        complete=_is_complete(live, replicas),
+        complete=_is_complete(live),
         now_s=observed.now_s,
         pods={ordinal: _pod_seen(observed, pod) for ordinal, pod in observed.pod_objects.items()},
         whole=_is_whole(pipeline, observed, replicas),
@@ -137,12 +137,11 @@ def _scene(
     )
 
 
-def _is_complete(live: Document, replicas: int) -> bool:
-    status = live.get("status", {})
+def _is_complete(live: Document) -> bool:
+    status, replicas = live.get("status", {}), live["spec"]["replicas"]
     counts = [status.get(name, 0) for name in ("replicas", "readyReplicas", "updatedReplicas")]
     return bool(
         status.get("observedGeneration", 0) >= live["metadata"].get("generation", 0)
-        and live["spec"]["replicas"] == replicas
         and counts == [replicas] * 3
         and status.get("currentRevision") == status.get("updateRevision")
     )

@@ -539,3 +539,10 @@ def test_class_that_cannot_grow_is_said(world: World, shop: str) -> None:
     eventually(lambda: world.condition(shop, "VolumesResized")["reason"] == "Refused")
     assert "resize" in world.condition(shop, "VolumesResized")["message"]
     assert world.plane.get(f"/apis/apps/v1/namespaces/{shop}/statefulsets/storefront-processor")
+
+
+def test_object_that_the_server_refuses_is_said_in_its_words(world: World, shop: str) -> None:
+    resources = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}
+    world.create(shop, processors={"resources": resources})
+    eventually(lambda: world.condition(shop, "Stalled")["reason"] == "ApplyRefused")
+    assert "must be less than or equal to memory limit" in world.condition(shop, "Stalled")["message"]

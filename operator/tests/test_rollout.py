@@ -87,6 +87,12 @@ def test_first_template_of_all_waits_for_nobody() -> None:
     assert (step.partition, step.remove) == (0, (0,))
 
 
+@pytest.mark.parametrize("states", [("new", "new sick"), ("new",)], ids=["a crash", "a pod more"])
+def test_pods_that_come_and_go_with_the_stable_template_are_no_roll_out(states: tuple[str, ...]) -> None:
+    step = next_step(scene(*states, replicas=2), Memory(stable="new"), DEADLINE_S)
+    assert (step.partition, step.phase, step.memory) == (0, Phase.DONE, Memory(stable="new"))
+
+
 @dataclass
 class Cluster:
     """A StatefulSet's controller and its pods, in a few lines: what the plan is made against."""
