@@ -193,6 +193,23 @@ def test_controller_begun_anew_in_its_set_reads_the_topics_anew(kafka: Kafka, pi
         assert second.end() is None
 
 
+def test_controller_works_again_once_its_broker_was_restarted(kafka: Kafka, pipeline_id: str) -> None:
+    running = Running(options(kafka, pipeline_id))
+    eventually(lambda: running.controller.snapshot.term == 1)
+    kafka.stop()
+    eventually(lambda: running.controller.snapshot.kafka)
+    kafka.start()
+    eventually(lambda: running.controller.snapshot.term == 1 and not running.controller.snapshot.kafka)
+    pods = Pods(kafka)
+
+    def assigned() -> bool:
+        pods.beat(pipeline_id)
+        return bool(running.controller.snapshot.assignments)
+
+    eventually(assigned)
+    assert running.end() is None
+
+
 def test_without_pods_nothing_is_assigned(kafka: Kafka, pipeline_id: str) -> None:
     running = Running(options(kafka, pipeline_id))
     eventually(lambda: running.controller.snapshot.term == 1)

@@ -35,6 +35,9 @@ CONTACT_TIMEOUT_S = 2.0
 BACKLOG = 50_000
 # No group is joined and no offset committed; the client wants a name all the same.
 GROUP = "clickstream-controller"
+# librdkafka 2.16 asks for ends by what it cached of topics and leaders, and a refusal does not make it look again:
+# for minutes an admin client would be refused after a broker's restart, or not find a topic made lately.
+_ASKING = {"metadata.max.age.ms": 3_000}
 _NEWS_AT_ONCE = 1_000
 _READING = {
     "group.id": GROUP,
@@ -75,7 +78,7 @@ class Feed:
         self.last_error = ""
         shared: dict[str, Any] = {**config, "error_cb": self._failed}
         self._consumer = Consumer({**shared, **_READING})
-        self._admin = AdminClient(shared)
+        self._admin = AdminClient({**shared, **_ASKING})
         self._changes: queue.SimpleQueue[tuple[Inbox, bool]] = queue.SimpleQueue()
         self._inboxes: dict[str, Inbox] = {}  # by topic
         self._asked_s = float("-inf")
