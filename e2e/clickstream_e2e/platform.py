@@ -36,6 +36,20 @@ class Platform:
         self._kube = kube
         self._images = images
 
+    def remove(self) -> None:
+        """Remove what an earlier run left. First the finalizers: who takes them off goes as well."""
+        kube = self._kube
+        gone = ("--ignore-not-found", "--wait", "--timeout=300s")
+        kube("delete", "namespace", "strimzi", "clickstream", *gone, timeout_s=310)
+        known = kube("get", "crd", "--output=name")
+        for kind in ("kafkatopics.kafka.strimzi.io", "clickpipelines.clickstream.dev"):
+            if kind not in known:
+                continue
+            for name in kube("get", kind, "--namespace", NAMESPACE, "--output=name").split():
+                off = '{"metadata":{"finalizers":null}}'
+                kube("patch", name, "--namespace", NAMESPACE, "--type=merge", "--patch", off)
+        kube("delete", "namespace", NAMESPACE, "tenant", *gone, timeout_s=310)
+
     def install(self) -> None:
         """Install everything and wait until it serves. Repeating it changes nothing.
 

@@ -1,5 +1,7 @@
 """Kafka's admin interface, over the brokers' plain listener."""
 
+import socket
+
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
     AdminClient,
@@ -15,6 +17,14 @@ from confluent_kafka.admin import (
 )
 
 _clients: dict[str, AdminClient] = {}
+
+
+def is_there(cluster: str, namespace: str) -> bool:
+    """Tell whether the namespace has this Kafka: the real topic operator sees its Kafka's namespace only."""
+    try:
+        return bool(socket.getaddrinfo(f"{cluster}-kafka-bootstrap.{namespace}.svc", 9092))
+    except OSError:
+        return False
 
 
 def client(cluster: str, namespace: str) -> AdminClient:

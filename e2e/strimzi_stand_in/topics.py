@@ -13,7 +13,7 @@ def reconcile(api: Api, topic: Document) -> None:
     meta, spec = topic["metadata"], topic["spec"]
     name = spec.get("topicName") or meta["name"]
     cluster = meta.get("labels", {}).get("strimzi.io/cluster")
-    if not cluster:
+    if not cluster or not kafka.is_there(cluster, meta["namespace"]):
         return
     admin = kafka.client(cluster, meta["namespace"])
     managed = annotations_of(topic).get("strimzi.io/managed", "true") != "false"

@@ -12,7 +12,7 @@ import pytest
 from clickstream_e2e.evidence import collect
 from clickstream_e2e.images import build_all
 from clickstream_e2e.kube import Kube
-from clickstream_e2e.platform import NAMESPACE, Platform
+from clickstream_e2e.platform import NAMESPACE, REAL_STRIMZI, Platform
 from clickstream_e2e.release import Release
 from clickstream_e2e.storefront import Storefront, document
 from pytest_kind import KindCluster
@@ -77,6 +77,9 @@ def kube(kind_cluster: KindCluster) -> Kube:
 def platform(kube: Kube, images: dict[str, str]) -> Platform:
     """Install what pipelines run on."""
     platform = Platform(kube, images)
+    if not (REAL_STRIMZI or os.environ.get("E2E_KEEP") == "1"):
+        with stage("an earlier run removed"):
+            platform.remove()
     with stage("data plane"):
         platform.install()
     return platform

@@ -8,10 +8,10 @@ from clickstream_e2e.storefront import Storefront, document, merged
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"processors": {"replicas": 7}}, "processors.replicas must not exceed topics.partitions"),
+        ({"processors": {"replicas": 7}}, "processors.replicas must be at most topics.partitions"),
         ({"sink": {"search": {"url": "ftp://search:9200"}}}, "spec.sink.search.url"),
         ({"sink": {"search": {"index": "${env:HOME}"}}}, "spec.sink.search.index"),
-        ({"colour": "red"}, "unknown field"),
+        ({"colour": "red"}, "field not declared in schema"),
     ],
     ids=["more pods than partitions", "a scheme that is none", "a reference", "an unknown field"],
 )
