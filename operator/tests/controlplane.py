@@ -22,6 +22,7 @@ from typing import IO, Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ADMIN, OPERATOR, AUTHOR = "admin", "operator", "author"
+STATEFULSETS = "statefulset-controller"
 APPLY = "application/apply-patch+yaml"
 _AUDIT_POLICY = """
 apiVersion: audit.k8s.io/v1
@@ -92,14 +93,14 @@ class ControlPlane:
         self._processes: list[tuple[str, subprocess.Popen[bytes]]] = []
         self._tls: ssl.SSLContext | None = None
 
-    def start(self, controllers: bool = False) -> None:
-        """Start the processes and wait until the server is ready."""
+    def start(self, controllers: bool = False, more: str = "") -> None:
+        """Start the processes and wait until the server is ready. `more`: further controllers, by name."""
         self._lay_out()
         etcd = f"http://127.0.0.1:{free_port()}"
         self._start_etcd(etcd)
         self._start_server(etcd)
         if controllers:
-            self._start_controllers()
+            self._start_controllers(more)
 
     def stop(self) -> None:
         """Stop what was started, the last first."""
@@ -237,12 +238,12 @@ class ControlPlane:
         )
         eventually(lambda: self.request("GET", "/readyz") == "ok", 60, "the API server is ready")
 
-    def _start_controllers(self) -> None:
+    def _start_controllers(self, more: str) -> None:
         self._spawn(
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig()}",
             *("--bind-address=127.0.0.1", f"--secure-port={free_port()}", "--leader-elect=false"),
-            "--controllers=garbage-collector-controller,namespace-controller",
+            f"--controllers=garbage-collector-controller,namespace-controller{more and ','}{more}",
         )
 
     def _spawn(self, program: str, *arguments: str) -> None:
@@ -260,11 +261,11 @@ class ControlPlane:
 
 
 @contextlib.contextmanager
-def running(folder: Path, controllers: bool = False) -> Iterator[ControlPlane]:
+def running(folder: Path, controllers: bool = False, more: str = "") -> Iterator[ControlPlane]:
     """Run a control plane for the time of a block."""
     plane = ControlPlane(folder)
     try:
-        plane.start(controllers)
+        plane.start(controllers, more)
         yield plane
     finally:
         plane.stop()
