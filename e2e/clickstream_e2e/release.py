@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from clickstream_e2e.images import REPOSITORY
+from clickstream_e2e.images import SOURCE
 from clickstream_e2e.kube import Kube
 
 NAMESPACE, NAME = "clickstream", "clickstream"
-CHART = REPOSITORY / "charts" / "clickstream"
+CHART = SOURCE / "charts" / "clickstream"
 
 
 class Release:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from clickstream_e2e.images import REPOSITORY
+from clickstream_e2e.images import SOURCE
 from clickstream_e2e.kube import Document, Kube, NotInTime, condition, eventually
 from clickstream_e2e.platform import NAMESPACE, sql
 
@@ -35,7 +35,7 @@ SIZES: Mapping[str, Any] = {
 
 def document(**changes: Any) -> Document:
     """Return the ClickPipeline, with further changes of its spec."""
-    example: Document = yaml.safe_load((REPOSITORY / "examples" / "storefront.yaml").read_text())
+    example: Document = yaml.safe_load((SOURCE / "examples" / "storefront.yaml").read_text())
     return example | {"spec": merged(merged(example["spec"], SIZES), changes)}
 
 

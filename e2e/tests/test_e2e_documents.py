@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clickstream_e2e.images import REPOSITORY, docker
+from clickstream_e2e.images import REPOSITORY, SOURCE, docker
 from clickstream_e2e.platform import NAMESPACE
 from clickstream_e2e.release import Release
 from clickstream_e2e.storefront import Storefront, document
@@ -26,7 +26,7 @@ def run(commands: str, kubeconfig: str, folder: Path) -> None:
     """Run a block in a folder, as a reader would in the repository's."""
     for name in ("charts", "examples"):
         if not (folder / name).exists():
-            (folder / name).symlink_to(REPOSITORY / name)
+            (folder / name).symlink_to(SOURCE / name)
     (folder / "pipeline.yaml").write_text(yaml.safe_dump(document()))
     done = subprocess.run(
         ["bash", "-em", "-c", commands],
