@@ -118,6 +118,8 @@ def _options(pipeline: ClickPipeline, secrets: Mapping[tuple[str, str], str]) ->
         return secrets[name, key]
 
     document: dict[str, Any] = settings_document(pipeline)
+    if (user := pipeline.spec.kafka.authentication) and user.controller_user:
+        document["kafka"]["authentication"]["user"] = user.controller_user
     servers = document["kafka"]["bootstrapServers"]
     document["kafka"]["bootstrapServers"] = seen_from_afar(servers, pipeline.namespace)
     return options_from(document, secret)

@@ -93,11 +93,8 @@ def topics_ready(pipeline: ClickPipeline, observed: Observed) -> bool:
 
 def may_assign(pipeline: ClickPipeline, observed: Observed) -> bool:
     """Tell whether a controller can work: its topics and its Kafka user's Secrets are there."""
-    kafka = pipeline.spec.kafka
-    needed = [kafka.tls.ca_secret] if kafka.tls else []
-    needed += [kafka.authentication.user] if kafka.authentication else []
     missing = {name for name, _ in missing_secrets(pipeline, observed)}
-    return topics_ready(pipeline, observed) and not missing & set(needed)
+    return topics_ready(pipeline, observed) and not missing & secrets.controller_secrets(pipeline)
 
 
 def pods_to_run(pipeline: ClickPipeline, observed: Observed) -> int:

@@ -25,7 +25,7 @@ from clickstream_operator.kinds import (
     strimzi_kind,
 )
 from clickstream_operator.manifests.names import names_of, selector
-from clickstream_operator.manifests.secrets import PEER_KEY, secret_uses
+from clickstream_operator.manifests.secrets import PEER_KEY, controller_secrets, secret_uses
 from clickstream_operator.observed import Document, ObjectId, Observed, SecretState
 from clickstream_operator.pods import Pods
 from clickstream_operator.redaction import redactor
@@ -218,10 +218,8 @@ def _kind(name: str, strimzi_version: str | None) -> Kind | None:
 
 
 def _of_kafka(pipeline: ClickPipeline, values: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
-    """Return the values that a Kafka client needs: the brokers' authority and the user's own."""
-    kafka = pipeline.spec.kafka
-    names = {kafka.tls.ca_secret} if kafka.tls else set()
-    names |= {kafka.authentication.user} if kafka.authentication else set()
+    """Return the values that the controller's Kafka clients need."""
+    names = controller_secrets(pipeline)
     return {where: value for where, value in values.items() if where[0] in names}
 
 

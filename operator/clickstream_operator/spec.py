@@ -42,6 +42,7 @@ class Tls(_Model):
 class Authentication(_Model):
     type: Literal["scram-sha-512", "tls"]
     user: fields.ObjectName  # a Secret of that name, as a KafkaUser makes it
+    controller_user: fields.ObjectName | None = None  # whom the operator is; None: the same
 
 
 class Kafka(_Model):

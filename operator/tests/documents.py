@@ -29,6 +29,9 @@ VALID: dict[str, Changes] = {
         "kafka.authentication": {"type": "tls", "user": "storefront"},
     },
     "SCRAM without TLS": {"kafka.authentication": {"type": "scram-sha-512", "user": "storefront"}},
+    "a Kafka user of the operator's own": {
+        "kafka.authentication": {"type": "scram-sha-512", "user": "storefront", "controllerUser": "operator"}
+    },
     "hopping windows": {"processing.window": {"size": "10m", "advance": "1m"}},
     "advance as long as size": {"processing.window": {"size": "10m", "advance": "600s"}},
     "no grace": {"processing.window": {"grace": "0s"}},

@@ -22,7 +22,7 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from clickstream_operator.assignment.errors import Unreachable, explained
 
@@ -35,8 +35,8 @@ CONTACT_TIMEOUT_S = 2.0
 BACKLOG = 50_000
 # No group is joined and no offset committed; the client wants a name all the same.
 GROUP = "clickstream-controller"
-# librdkafka 2.16 asks for ends by what it cached of topics and leaders, and a refusal does not make it look again:
-# for minutes an admin client would be refused after a broker's restart, or not find a topic made lately.
+# librdkafka 2.16 asks for ends by what it cached of topics and leaders, and a refusal does not make it look
+# again: for minutes it would be refused after a broker's restart, or not find a topic made lately.
 _ASKING = {"metadata.max.age.ms": 3_000}
 _NEWS_AT_ONCE = 1_000
 _READING = {

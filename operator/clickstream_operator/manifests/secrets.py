@@ -32,9 +32,20 @@ def secret_uses(pipeline: ClickPipeline) -> list[SecretUse]:
     if user := spec.kafka.authentication:
         keys = ("password",) if user.type == "scram-sha-512" else ("user.crt", "user.key")
         uses.append(SecretUse(user.user, keys, by_processors=True))
+        if user.controller_user:
+            uses.append(SecretUse(user.controller_user, keys))
     if tokens := spec.query.tokens_secret:
         uses.append(SecretUse(tokens, (), by_processors=True))
     return _merged(uses)
+
+
+def controller_secrets(pipeline: ClickPipeline) -> set[str]:
+    """Return the Secrets that the controller's Kafka clients need."""
+    kafka = pipeline.spec.kafka
+    needed = {kafka.tls.ca_secret} if kafka.tls else set()
+    if user := kafka.authentication:
+        needed.add(user.controller_user or user.user)
+    return needed
 
 
 def peer_key_secret(pipeline: ClickPipeline, key: str) -> dict[str, Any]:

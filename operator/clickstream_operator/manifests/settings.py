@@ -13,7 +13,7 @@ SETTINGS_VERSION = 1
 FILE = "settings.json"
 _SECTIONS = ("kafka", "topics", "source", "processing", "sink", "processors", "query")
 # The controller acts on these; a processor learns them from the assignment. A change rolls no pod.
-_LIVE = ("replicas", "standbys", "failoverAfter", "storage")
+_LIVE = ("replicas", "standbys", "failoverAfter", "storage", "autoscale")
 
 
 def settings_document(
@@ -25,6 +25,8 @@ def settings_document(
     """Return the document. `peer_host` holds `{ordinal}`; pod i has port `peer_port + i * peer_port_step`."""
     spec = pipeline.spec.model_dump(by_alias=True)
     names = names_of(pipeline)
+    if user := spec["kafka"]["authentication"]:
+        del user["controllerUser"]  # not the pods' business: a change rolls none
     inside = f"{names.statefulset}-{{ordinal}}.{names.headless_service}.{pipeline.namespace}.svc"
     return {
         "settingsVersion": SETTINGS_VERSION,
