@@ -30,10 +30,18 @@ WORKDIR /src
 
 # --- processor: consumes, joins, counts, answers queries ------------------------------------------------
 FROM build AS processor-build
+# The hot modules are compiled (docs/adr/0021-compiled-line.md). Debian's Python has its headers in a package of their own.
+RUN apt-get update -qq \
+ && headers="$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends gcc libc6-dev \
+      $([ -e "$headers/Python.h" ] || echo python3-dev) > /dev/null \
+ && rm -rf /var/lib/apt/lists/*
+COPY processor/build-requirements.lock processor/
+RUN /opt/build/bin/python -m pip install --quiet --no-cache-dir --require-hashes --requirement processor/build-requirements.lock
 COPY processor/requirements.lock processor/
 RUN install-locked processor/requirements.lock
 COPY processor processor
-RUN install-locked processor
+RUN CLICKSTREAM_COMPILE=1 install-locked processor
 
 FROM base AS processor
 ARG VERSION=0.1.0

@@ -57,6 +57,7 @@ sbom: $(READY)  ## Bills of materials of the images (CycloneDX), and a check of 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy operator && $(BIN)/mypy processor && $(BIN)/mypy local && $(BIN)/mypy chaos && $(BIN)/mypy charts && $(BIN)/mypy connect/tests && $(BIN)/mypy e2e
+	MYPYPATH=bench $(BIN)/mypy -p clickstream_bench
 	$(BIN)/lint-imports
 
 format: $(READY)  ## Format the code
@@ -66,6 +67,7 @@ lock: $(READY)  ## Compile the lock files anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 	  --group dev operator/pyproject.toml processor/pyproject.toml local/pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 processor/pyproject.toml -o processor/requirements.lock
+	echo 'mypy[mypyc]==2.4.1' | $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 - -o processor/build-requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 operator/pyproject.toml -o operator/requirements.lock
 
 clean:  ## Remove the demo's data, build output and the virtual environment

@@ -28,6 +28,8 @@ from clickstream_bench.systems import (
     quix,
     quix_python,
     streams,
+    use_compiled_processor,
+    versions,
 )
 from clickstream_bench.throughput import QueryLoad, Rate, measure
 from clickstream_bench.traffic import PARTITIONS, Expected, Traffic, differences
@@ -45,7 +47,12 @@ class Bench:
         self.kafka = Kafka(folder / "kafka", heap_mb=1_024)
         self.start_ms = (int(time.time() * 1_000) - 3_600_000) // 300_000 * 300_000
         self.numbers = iter(range(10**6))
-        self.result: dict[str, Any] = {"machine": machine(), "options": vars(options), "rounds": []}
+        self.result: dict[str, Any] = {
+            "machine": machine(),
+            "versions": versions(),
+            "options": vars(options),
+            "rounds": [],
+        }
 
     def run(self) -> None:
         self.kafka.start()
@@ -188,6 +195,7 @@ def main() -> int:
     options.clicks = options.clicks or (600_000 if options.quick else 2_000_000)
     options.restore_users = options.restore_users or (200_000 if options.quick else 1_000_000)
     build()
+    use_compiled_processor()
     if "quix-streams" in options.systems:
         quix_python()
     with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as folder:

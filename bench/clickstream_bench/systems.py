@@ -1,6 +1,8 @@
 """The systems that are compared: how each is started on a set of topics."""
 
+import importlib.metadata
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from clickstream_local.process import Process
 from clickstream_local.reference import Place, create_topics, write_secret, write_settings
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.spec import parse
+from confluent_kafka import libversion
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -233,6 +236,26 @@ class Usage:
             peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
             total += int(peak.split()[1]) * 1_024
         return total
+
+
+def use_compiled_processor() -> None:
+    """Let pods that start from here on be as the image has them: hot modules compiled (ADR 0021)."""
+    built = subprocess.run([ROOT / "scripts" / "compiled"], check=True, stdout=subprocess.PIPE, text=True)
+    folder = built.stdout.splitlines()[-1]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what is measured."""
+    packages = ("confluent-kafka", "rocksdict", "msgspec", "aiohttp", "cel-expr-python")
+    quix = (PROGRAMS / "quix-requirements.txt").read_text().split()
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+        "librdkafka": libversion()[0],
+        "kafka, kafka-streams": "4.3.1",
+        "quix": " ".join(quix),
+    }
 
 
 def machine() -> dict[str, Any]:

@@ -29,6 +29,7 @@ from clickstream_processor.runtime.programs import Programs, compile_programs, p
 from clickstream_processor.runtime.worker import Worker
 from clickstream_processor.settings import Settings
 from clickstream_processor.state.memory import MemoryShares, StateMemory, container_limit_bytes
+from clickstream_processor.topology import pipeline
 from clickstream_processor.topology.plan import Plan
 
 log = logging.getLogger("clickstream_processor")
@@ -91,7 +92,8 @@ def _run(chosen: Settings, plan: Plan, programs: Programs) -> int:
     metrics.BUILD.info({"version": VERSION})
     metrics.PARTITIONS.set(plan.partitions)
     pod = chosen.pod
-    log.info("clickstream-processor %s, pod %d of %s", VERSION, pod.ordinal, chosen.id)
+    line = "interpreted" if (pipeline.__file__ or "").endswith(".py") else "compiled"
+    log.info("clickstream-processor %s, pod %d of %s, line %s", VERSION, pod.ordinal, chosen.id, line)
     if chosen.ignored:
         log.warning("settings not known to this version: %s", ", ".join(chosen.ignored))
     for name, value in (

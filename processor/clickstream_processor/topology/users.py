@@ -44,9 +44,12 @@ class Users(dict[bytes | None, User]):
 
 def columns_of(user: User) -> dict[str, Any] | None:
     """Return the whole row of the user's profile, None without one; raises EvaluationFailed."""
-    if isinstance(user.row, bytes):
-        try:
-            user.row = decode_object(user.row)
-        except DECODE_ERRORS as error:
-            raise EvaluationFailed(f"the profile's row cannot be read whole: {error}") from error
-    return user.row
+    row = user.row
+    if not isinstance(row, bytes):
+        return row
+    try:
+        columns: dict[str, Any] = decode_object(row)
+    except DECODE_ERRORS as error:
+        raise EvaluationFailed(f"the profile's row cannot be read whole: {error}") from error
+    user.row = columns
+    return columns
