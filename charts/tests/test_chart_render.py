@@ -25,6 +25,7 @@ from charts.tests.rendering import (
     VARIANTS,
     Chart,
     Object,
+    Refused,
     named,
     of_kind,
 )
@@ -199,6 +200,7 @@ def test_the_operator_accepts_its_environment_and_the_chart_sets_all_of_it(
         "CONTROLLERS",
         "SLOT_SETTLE_SECONDS",
         "ROLLOUT_DEADLINE_SECONDS",
+        "LOST_SECONDS",
     }
     assert {setting.name for setting in SETTINGS} - set(given) == {f"CLICKSTREAM_{name}" for name in fixed}
 
@@ -263,10 +265,37 @@ def test_dashboards_reach_grafana_unchanged(chart: Chart) -> None:
     assert all(each["metadata"]["annotations"] == {"grafana_folder": "Clickstream"} for each in maps)
 
 
-def test_pipelines_of_the_values_are_made_and_valid(chart: Chart) -> None:
-    (pipeline,) = of_kind(chart.objects(FULL), "ClickPipeline")
-    assert parse(pipeline).name == "storefront"
-    assert pipeline["metadata"]["namespace"] == "ops"
+def test_pipelines_of_the_values_reach_the_operator_and_are_valid(chart: Chart) -> None:
+    objects = chart.objects(FULL)
+    assert not of_kind(objects, "ClickPipeline")  # helm could not look the kind up in a first installation
+    (given,) = [m for m in of_kind(objects, "ConfigMap") if m["metadata"]["name"].endswith("-pipelines")]
+    pipelines = json.loads(given["data"]["pipelines.json"])
+    for name, spec in pipelines.items():
+        meta = {"name": name, "namespace": "ops"}
+        document = {"apiVersion": "clickstream.dev/v1alpha1", "kind": "ClickPipeline", "metadata": meta}
+        assert parse({**document, "spec": spec}).name == "storefront"
+    (deployment,) = of_kind(objects, "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    (volume,) = [each for each in pod["volumes"] if "configMap" in each]
+    assert volume["configMap"]["name"] == given["metadata"]["name"]
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == volume["name"]]
+    assert f"{mount['mountPath']}/pipelines.json" == environment(objects)["CLICKSTREAM_PIPELINES_FILE"]
+    assert environment(chart.objects())["CLICKSTREAM_PIPELINES_FILE"] == ""
+
+
+def test_changed_pipelines_start_the_operator_anew(chart: Chart) -> None:
+    def pod(values: Object) -> Any:
+        (deployment,) = of_kind(chart.objects(values), "Deployment")
+        return deployment["spec"]["template"]["metadata"]["annotations"]
+
+    more = {**PIPELINE, "processors": {"replicas": 5}}
+    assert pod(FULL) != pod(FULL | {"pipelines": {"storefront": more}})
+
+
+def test_pipelines_in_a_namespace_that_is_not_served_are_refused(chart: Chart) -> None:
+    with pytest.raises(Refused, match="made in the release's namespace ops, which watchNamespaces lacks"):
+        chart.text(NAMESPACED | {"pipelines": {"web": PIPELINE}})
+    assert chart.text(NAMESPACED | {"watchNamespaces": ["ops"], "pipelines": {"web": PIPELINE}})
 
 
 def test_denied_by_default_and_open_for_what_is_needed(chart: Chart) -> None:

@@ -22,6 +22,7 @@ NOT_FOR_PROCESSORS = {
     "sink.search.connector",
     "sink.search.tasksMax",
     "processors.storage",
+    "processors.autoscale",
     "processors.resources.requests",
 }
 EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))

@@ -75,6 +75,16 @@ class Applier:
         meta = document["metadata"]
         await self._api.delete(kind, meta["namespace"], meta["name"], uid=meta["uid"])
 
+    async def scale(self, document: Document, replicas: int) -> None:
+        """Set a pipeline's number of pods, unless somebody has changed the pipeline since it was read."""
+        WRITES.labels(PIPELINE.kind, "merge").inc()
+        meta = document["metadata"]
+        patch = {
+            "metadata": {"resourceVersion": meta["resourceVersion"]},
+            "spec": {"processors": {"replicas": replicas}},
+        }
+        await self._api.merge(PIPELINE, meta["namespace"], meta["name"], patch)
+
     async def grow(self, namespace: str, claim: str, size: str) -> str:
         """Ask a volume to grow; return why it may not, empty when it may."""
         WRITES.labels(CLAIM.kind, "merge").inc()

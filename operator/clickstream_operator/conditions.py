@@ -10,7 +10,12 @@ from clickstream_operator.condition import Condition, is_false, is_true, is_unkn
 from clickstream_operator.desired import topics_ready
 from clickstream_operator.manifests import connectors, names, topics
 from clickstream_operator.observed import Observed, TaskState, condition
-from clickstream_operator.pod_conditions import processors_ready, rolled_out, volumes_resized
+from clickstream_operator.pod_conditions import (
+    processors_ready,
+    rolled_out,
+    volumes_reachable,
+    volumes_resized,
+)
 from clickstream_operator.secret_state import missing_secrets
 from clickstream_operator.spec import ClickPipeline
 
@@ -29,6 +34,7 @@ def conditions_of(pipeline: ClickPipeline, observed: Observed) -> list[Condition
         state_restored(pipeline, observed),
         index_ready(observed),
         volumes_resized(pipeline, observed),
+        volumes_reachable(pipeline, observed),
     ]
 
 
@@ -95,6 +101,8 @@ def connectors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
         for part, said in parts:
             if said.get("state") == "FAILED":
                 trace = observed.redact(str(said.get("trace", ""))).strip().splitlines()
+                if name == own.profiles_connector and _has_no_key(trace):
+                    return is_false(kind, "KeyColumnGone", _key_message(pipeline), is_fatal=True)
                 message = (
                     f"{name}, {part} failed: {_causes(trace)}. It is restarted by itself; see Connect's log."
                 )
@@ -250,6 +258,21 @@ def _role_message(pipeline: ClickPipeline, denied: tuple[str, ...]) -> str:
         f"metadata: {{name: {role}, namespace: {namespace}}}\n"
         f"roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {role}}}\n"
         f"subjects: [{{kind: ServiceAccount, name: {connect}-connect, namespace: {namespace}}}]\n"
+    )
+
+
+def _has_no_key(trace: list[str]) -> bool:
+    """Tell whether rows came without their key: the profiles' topic is compacted and takes none such."""
+    return any("cannot accept message without key" in line for line in trace)
+
+
+def _key_message(pipeline: ClickPipeline) -> str:
+    postgres = pipeline.spec.source.postgres
+    return (
+        f"Rows of {postgres.table} come without the column {postgres.key}: it was dropped or renamed. No "
+        "profile is changed until it is there again; clicks go on with what there is. Add the column, then: "
+        f"kubectl annotate kafkaconnector {names.names_of(pipeline).profiles_connector} "
+        f"-n {pipeline.namespace} strimzi.io/restart-task=0. For another key column, make a new pipeline."
     )
 
 

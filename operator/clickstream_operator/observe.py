@@ -24,6 +24,7 @@ from clickstream_operator.kinds import (
     Kind,
     strimzi_kind,
 )
+from clickstream_operator.lost import LOST_S, lost_pods
 from clickstream_operator.manifests.names import names_of, selector
 from clickstream_operator.manifests.secrets import PEER_KEY, controller_secrets, secret_uses
 from clickstream_operator.observed import Document, ObjectId, Observed, SecretState
@@ -43,11 +44,19 @@ _FREE_HOLDS_S = 30
 class Observer:
     """Reads for one operator; `strimzi_version` is asked at each look, since Strimzi may come later."""
 
-    def __init__(self, api: Api, store: Store, pods: Pods, strimzi_version: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        store: Store,
+        pods: Pods,
+        strimzi_version: Callable[[], str | None],
+        lost_s: float = LOST_S,
+    ) -> None:
         self._api = api
         self._store = store
         self._pods = pods
         self._strimzi_version = strimzi_version
+        self._lost_s = lost_s
         self._free: dict[tuple[Key, str, str], float] = {}  # (pipeline, kind, name) -> until
         self._allowed: dict[tuple[str, str, str], float] = {}  # (namespace, account, secret) -> until
 
@@ -81,6 +90,7 @@ class Observer:
         peer_key = values.get((names.peer_key, PEER_KEY), "")
         statefulset = children.get(("StatefulSet", names.statefulset))
         count = max(pipeline.spec.processors.replicas, (statefulset or {}).get("spec", {}).get("replicas", 0))
+        pod_objects, now_s = await self._pod_objects(pipeline, statefulset), time.time()
         return Observed(
             children=children,
             foreign=foreign,
@@ -90,8 +100,9 @@ class Observer:
             denied=await self._denied(pipeline, children, secrets),
             pods=await self._pods.states(pipeline, peer_key, count) if ready and peer_key else {},
             claims=await self._claims(pipeline, statefulset),
-            pod_objects=await self._pod_objects(pipeline, statefulset),
-            now_s=time.time(),
+            pod_objects=pod_objects,
+            lost=lost_pods(pod_objects, now_s, self._lost_s),
+            now_s=now_s,
             kafka_secrets=_of_kafka(pipeline, values),
             redact=redactor(value for (_, name), value in values.items() if not name.endswith(".crt")),
         )

@@ -1,10 +1,10 @@
 """What a reconcile saw of one pipeline, as one value: the input of planning and of the status."""
 
-import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from clickstream_operator.lost import Lost
 from clickstream_operator.rollout import Next
 
 Document = dict[str, Any]
@@ -73,7 +73,9 @@ class Observed:
     assignment: AssignmentState | None = None  # None: no controller runs here
     # Pods by ordinal; looked at only while one is not ready or a roll-out is under way.
     pod_objects: Mapping[int, Document] = field(default_factory=dict)
+    lost: Sequence[Lost] = ()  # pods that do not come back by themselves
     rollout: Next | None = None  # the step that was planned from the rest
+    autoscaling: Document = field(default_factory=dict)  # the status' part, where it is asked for
     now_s: float = 0.0  # the wall clock of this look
     redact: Any = field(default=str, repr=False)  # takes every known secret value out of a text
 
@@ -92,11 +94,6 @@ class Observed:
     def index_ready(self) -> bool:
         """Tell whether a pod has put the index template in place."""
         return any(pod.index_ready for pod in self.pods.values())
-
-
-def epoch_s(stamp: str | None) -> float:
-    """Return the seconds since the epoch of a time as the API server writes it; 0 of none."""
-    return datetime.datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
 
 
 def condition(document: Document | None, kind: str) -> Document:

@@ -75,3 +75,26 @@ def volumes_resized(pipeline: ClickPipeline, observed: Observed) -> Condition:
     if must_grow(pipeline, observed.child("StatefulSet", names.names_of(pipeline).statefulset)):
         return is_false(kind, "Growing", f"The volumes grow to {size}.")
     return is_true(kind, "AsAsked", f"Every new volume has {size}, and those there are were asked to.")
+
+
+def volumes_reachable(pipeline: ClickPipeline, observed: Observed) -> Condition:
+    """Tell whether every pod that waits for a node may still get one."""
+    kind, namespace = "VolumesReachable", pipeline.namespace
+    gone = [lost for lost in observed.lost if not lost.node]
+    if gone and pipeline.spec.processors.storage.recreate_lost:
+        return is_false(kind, "Recreating", f"{gone[0].claim} is deleted and {gone[0].name} is rebuilt.")
+    if gone:
+        message = (
+            f"No node reaches the volume of {', '.join(lost.name for lost in gone)}. When its node is gone "
+            "for good, let the pod be rebuilt from the changelog: set processors.storage.recreateLost, or "
+            f"kubectl delete pvc/{gone[0].claim} pod/{gone[0].name} -n {namespace}"
+        )
+        return is_false(kind, "VolumeLost", message, is_fatal=True)
+    if observed.lost:
+        silent = observed.lost[0]
+        message = (
+            f"{silent.name} should have ended, and its node {silent.node} does not say so. When that node is "
+            f"gone for good: kubectl delete node {silent.node}"
+        )
+        return is_false(kind, "NodeSilent", message, is_fatal=True)
+    return is_true(kind, "Reachable", "No pod waits for a volume that no node reaches.")

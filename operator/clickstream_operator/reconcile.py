@@ -13,10 +13,11 @@ from typing import Protocol
 
 from clickstream_operator.api import ApiFailure
 from clickstream_operator.apply import Applier, utc_now
+from clickstream_operator.autoscaling import autoscaling_of
 from clickstream_operator.deletion import SETTLE_S, elapsed_s, next_step
 from clickstream_operator.desired import desired_objects, may_assign, needed_names, peer_key, pods_to_run
 from clickstream_operator.errors import InvalidSpec
-from clickstream_operator.kinds import POD, STATEFULSET
+from clickstream_operator.kinds import CLAIM, POD, STATEFULSET
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.metrics import CONDITION
@@ -42,6 +43,8 @@ from clickstream_operator.volumes import growth, must_grow
 # A pipeline on its way is looked at again this soon: what its pods say is seen by no watch.
 SOON_S = 3.0
 DELETING_S = 1.0
+# How often the lag is asked for while it decides the number of pods.
+LAG_S = 10.0
 
 # (object, "Normal" or "Warning", reason, message)
 Record = Callable[[Document, str, str, str], None]
@@ -118,6 +121,7 @@ class Reconciler:
         replicas = pods_to_run(pipeline, observed)
         rollout = plan_rollout(pipeline, self._platform, observed, replicas, self._rollout_deadline_s)
         observed = dataclasses.replace(observed, rollout=rollout.next)
+        observed = dataclasses.replace(observed, autoscaling=autoscaling_of(pipeline, observed, document))
         steps = plan(desired_objects(pipeline, uid, self._platform, observed, rollout), observed)  # 5
         if mode_of(document) in (PAUSED, PLAN_ONLY):
             return await self._finish(document, pipeline, observed, steps, applied=False)  # 7
@@ -129,6 +133,10 @@ class Reconciler:
             return await self._apply(document, steps)
         if await self._remove(document, observed):
             return Outcome("changed", DELETING_S)
+        if await self._make_anew(document, pipeline, observed):
+            return Outcome("changed", DELETING_S)
+        if await self._scale(document, pipeline, observed):
+            return Outcome("changed", 0)
         statefulset = observed.child("StatefulSet", names_of(pipeline).statefulset)
         if rollout.next.phase in (Phase.DONE, Phase.STARTING) and must_grow(pipeline, statefulset):
             refused = await self._grow(pipeline, observed)
@@ -162,7 +170,10 @@ class Reconciler:
         unsettled = under_way or (
             not is_settled(status) and (observed.pods or observed.denied or not _has_secrets(status))
         )
-        return Outcome("changed" if wrote else "unchanged", SOON_S if unsettled else None)
+        if wrote and (message := _advice(status, document)):
+            self._record(document, "Normal", "ScalingAdvised", message)
+        again_s = SOON_S if unsettled else LAG_S if observed.autoscaling else None
+        return Outcome("changed" if wrote else "unchanged", again_s)
 
     async def _apply(self, document: Document, steps: list[Step]) -> Outcome:
         for step in steps:
@@ -187,6 +198,30 @@ class Reconciler:
             message = f"Removed {pod['metadata']['name']}: it stood in the way of a roll-out."
             self._record(document, "Normal", "PodRemoved", message)
         return bool(ordinals)
+
+    async def _make_anew(self, document: Document, pipeline: ClickPipeline, observed: Observed) -> bool:
+        """Delete claim and pod of a lost volume where the pipeline asks for that; tell whether there was one.
+
+        The claim first: it stays until its pod is gone, and no new pod is made while it stays.
+        """
+        gone = [lost for lost in observed.lost if not lost.node]
+        if not gone or not pipeline.spec.processors.storage.recreate_lost:
+            return False
+        await self._applier.delete(CLAIM, pipeline.namespace, gone[0].claim)
+        await self._applier.remove(POD, gone[0].pod)
+        message = f"Deleted {gone[0].claim} and {gone[0].name}: no node reaches the volume. It is rebuilt."
+        self._record(document, "Warning", "VolumeRecreated", message)
+        return True
+
+    async def _scale(self, document: Document, pipeline: ClickPipeline, observed: Observed) -> bool:
+        """Follow the advice where the pipeline asks for that; tell whether there was any."""
+        policy, advised = pipeline.spec.processors.autoscale, observed.autoscaling.get("advised")
+        if policy is None or policy.mode != "act" or advised is None:
+            return False
+        await self._applier.scale(document, advised)
+        message = f"{pipeline.spec.processors.replicas} -> {advised} pods: {observed.autoscaling['message']}"
+        self._record(document, "Normal", "Scaled", message)
+        return True
 
     async def _grow(self, pipeline: ClickPipeline, observed: Observed) -> str:
         """Take the next step to larger volumes; return why it cannot be taken."""
@@ -265,7 +300,7 @@ _REFUSALS = (400, 403, 422)
 _CONDITIONS = (
     *("Ready", "Reconciling", "Stalled", "Paused", "SecretsResolved", "TopicsReady", "ConnectorsReady"),
     *("ProcessorsReady", "ProfilesLoaded", "StateRestored", "IndexReady"),
-    *("VolumesResized", "RolledOut"),
+    *("VolumesResized", "RolledOut", "VolumesReachable"),
 )
 
 _ROLLING = (Phase.ROLLING, Phase.WAITING, Phase.STUCK, Phase.ROLLING_BACK)
@@ -279,6 +314,14 @@ def _taken(pipeline: ClickPipeline, observed: Observed) -> list[str]:
         if (kind, name) in observed.foreign and (kind != "KafkaTopic" or internal):
             taken.append(f"{kind} {name}")
     return taken
+
+
+def _advice(status: Document, document: Document) -> str:
+    """Return an advice that is news."""
+    now, before = (d.get("autoscaling", {}) for d in (status, document.get("status") or {}))
+    if "advised" not in now or now["advised"] == before.get("advised"):
+        return ""
+    return f"{now['replicas']} -> {now['advised']} pods: {now['message']}"
 
 
 def _has_secrets(status: Document) -> bool:

@@ -42,7 +42,7 @@ def broken_rules(raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Pr
     document = _Document(raw, defaults)
     return [
         problem
-        for rule in (_replicas, _cluster, _user, _advance, _topics, _outputs, _port)
+        for rule in (_replicas, _autoscale, _cluster, _user, _advance, _topics, _outputs, _port)
         for problem in rule(document)
     ]
 
@@ -55,6 +55,19 @@ def _replicas(document: _Document) -> Iterator[Problem]:
             str(replicas),
             f"must be at most topics.partitions ({partitions}): a pod without a partition has no work",
         )
+
+
+def _autoscale(document: _Document) -> Iterator[Problem]:
+    low, high = (document.get(f"processors.autoscale.{name}", int) for name in ("min", "max"))
+    partitions = document.get("topics.partitions", int)
+    if high is not None and partitions is not None and high > partitions:
+        yield Problem(
+            "spec.processors.autoscale.max",
+            str(high),
+            f"must be at most topics.partitions ({partitions}): a pod without a partition has no work",
+        )
+    if high is not None and low is not None and low > high:
+        yield Problem("spec.processors.autoscale.min", str(low), f"must be at most autoscale.max ({high})")
 
 
 def _cluster(document: _Document) -> Iterator[Problem]:

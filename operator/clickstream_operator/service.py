@@ -13,6 +13,7 @@ from clickstream_operator.api import Api, ApiFailure
 from clickstream_operator.apply import Applier
 from clickstream_operator.controllers import Controllers
 from clickstream_operator.errors import InvalidSpec
+from clickstream_operator.given import write_given
 from clickstream_operator.health import Health
 from clickstream_operator.leader import Leader
 from clickstream_operator.manifests.names import names_of
@@ -61,7 +62,9 @@ class Service:
         store = Store()
         self._watches = Watches(self._api, store, settings.namespaces, self._changed, self._connect_changed)
         self._pods = Pods(settings.pod_url)
-        self._observer = Observer(self._api, store, self._pods, lambda: self._watches.strimzi_version)
+        self._observer = Observer(
+            self._api, store, self._pods, lambda: self._watches.strimzi_version, settings.lost_s
+        )
         applier = Applier(self._api, store)
         self._reconciler = Reconciler(
             self._observer,
@@ -158,6 +161,7 @@ class Service:
             worker.add_done_callback(_end_with)
         for key in self._known:
             self._queue.add(key)
+        await write_given(self._api, self._settings.pipelines_file, self._settings.operator_namespace)
 
     async def _stop_work(self) -> None:
         if self._beginning:

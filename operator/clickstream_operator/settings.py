@@ -27,6 +27,7 @@ SETTINGS = (
     Setting("CLICKSTREAM_IMAGE_PULL_SECRETS", "", "Pull secrets of that image, separated by commas."),
     Setting("CLICKSTREAM_NAMESPACES", "", "Namespaces to serve, separated by commas. Empty: all."),
     Setting("CLICKSTREAM_OPERATOR_NAMESPACE", "clickstream", "Where the operator and its Lease live."),
+    Setting("CLICKSTREAM_PIPELINES_FILE", "", "JSON of name and spec: pipelines to make in that namespace."),
     Setting("CLICKSTREAM_METRICS_NAMESPACES", "monitoring", "Namespaces that may scrape the processor pods."),
     Setting("CLICKSTREAM_LEASE", "clickstream-operator", "Name of the Lease for which replicas compete."),
     Setting("CLICKSTREAM_IDENTITY", "host name", "This replica's name in the Lease."),
@@ -35,6 +36,7 @@ SETTINGS = (
     Setting("CLICKSTREAM_CONTROLLERS", "on", "Whether this operator assigns the tasks: on or off."),
     Setting("CLICKSTREAM_SLOT_SETTLE_SECONDS", "15", "Time for a source to heed that it drops its slot."),
     Setting("CLICKSTREAM_ROLLOUT_DEADLINE_SECONDS", "300", "Time for a new template's pod to become ready."),
+    Setting("CLICKSTREAM_LOST_SECONDS", "300", "Time after which a pod without a node is said to be lost."),
     Setting("CLICKSTREAM_HTTP_HOST", "0.0.0.0", "Address of /livez, /readyz and /metrics."),  # noqa: S104
     Setting("CLICKSTREAM_HTTP_PORT", "8080", "Port of /livez, /readyz and /metrics."),
     Setting("CLICKSTREAM_POD_URL", "", "Admin URL of a pod instead of its cluster name, with {namespace}, "
@@ -59,6 +61,7 @@ class Settings:
     platform: Platform
     namespaces: tuple[str, ...]  # empty: all
     operator_namespace: str
+    pipelines_file: str  # empty: none are given
     lease: str
     identity: str
     resync_s: float
@@ -66,6 +69,7 @@ class Settings:
     controllers: bool
     slot_settle_s: float
     rollout_deadline_s: float
+    lost_s: float
     http_host: str
     http_port: int
     pod_url: str
@@ -86,6 +90,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             "WORKERS",
             "SLOT_SETTLE_SECONDS",
             "ROLLOUT_DEADLINE_SECONDS",
+            "LOST_SECONDS",
             "HTTP_PORT",
         )
         if not given[name].isdigit() or int(given[name]) < 1
@@ -108,6 +113,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         ),
         namespaces=_listed(given["NAMESPACES"]),
         operator_namespace=given["OPERATOR_NAMESPACE"],
+        pipelines_file=given["PIPELINES_FILE"],
         lease=given["LEASE"],
         identity=environ.get("CLICKSTREAM_IDENTITY") or f"{socket.gethostname()}-{os.getpid()}",
         resync_s=float(given["RESYNC_SECONDS"]),
@@ -115,6 +121,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         controllers=given["CONTROLLERS"] == "on",
         slot_settle_s=float(given["SLOT_SETTLE_SECONDS"]),
         rollout_deadline_s=float(given["ROLLOUT_DEADLINE_SECONDS"]),
+        lost_s=float(given["LOST_SECONDS"]),
         http_host=given["HTTP_HOST"],
         http_port=int(given["HTTP_PORT"]),
         pod_url=given["POD_URL"],

@@ -129,6 +129,16 @@ class Sink(_Model):
 class Storage(_Model):
     size: fields.Quantity = "10Gi"
     storage_class_name: fields.ObjectName | None = None
+    recreate_lost: bool = False
+
+
+class Autoscale(_Model):
+    mode: Literal["report", "act"] = "report"
+    min: int = Field(default=1, ge=1, le=1000)
+    max: int = Field(ge=1, le=1000)
+    target_lag: fields.TargetLag = "30s"
+    stabilization: fields.Stabilization = "5m"
+    cooldown: fields.Cooldown = "10m"
 
 
 class Resources(_Model):
@@ -144,6 +154,7 @@ class Processors(_Model):
     failover_after: fields.FailoverAfter = "5s"
     storage: Storage = Storage()
     resources: Resources = Resources()
+    autoscale: Autoscale | None = None
 
 
 class Query(_Model):

@@ -48,6 +48,8 @@ def healthy_status(
     }
     if behind := lag(observed):
         status["lag"] = behind
+    if observed.autoscaling:
+        status["autoscaling"] = observed.autoscaling
     if mode == PLAN_ONLY:
         status["plan"] = list(pending)[:100]
     return status | {"conditions": _stamped(conditions, document)}
@@ -100,7 +102,7 @@ _FAILURES: tuple[str, ...] = (
     "ConnectNotManaged",
     "Missing",
 )
-_FAILURES += ("Refused", "RollingBack", "RolledBack", "Stuck")
+_FAILURES += ("Refused", "RollingBack", "RolledBack", "Stuck", "VolumeLost", "NodeSilent", "KeyColumnGone")
 _FAILURES += ("ConnectMayNotRead", "StrimziMissing", "PartitionsDiffer", "TaskStopped", "NoTemplate")
 
 

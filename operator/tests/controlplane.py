@@ -22,7 +22,7 @@ from typing import IO, Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ADMIN, OPERATOR, AUTHOR = "admin", "operator", "author"
-STATEFULSETS = "statefulset-controller"
+STATEFULSETS = "statefulset-controller,persistentvolumeclaim-protection-controller"
 APPLY = "application/apply-patch+yaml"
 _AUDIT_POLICY = """
 apiVersion: audit.k8s.io/v1

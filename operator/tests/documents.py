@@ -43,6 +43,18 @@ VALID: dict[str, Changes] = {
     "a topic with capitals": {"topics.clicks": "Shop_Clicks.v1"},
     "resources as numbers": {"processors.resources": {"limits": {"cpu": 2, "memory": "1.5Gi"}}},
     "a device": {"processors.resources": {"limits": {"nvidia.com/gpu": 1}}},
+    "pods by lag": {"processors.autoscale": {"max": 6}},
+    "pods by lag, all said": {
+        "processors.autoscale": {
+            "mode": "act",
+            "min": 2,
+            "max": 12,
+            "targetLag": "1m",
+            "stabilization": "90s",
+            "cooldown": "0s",
+        }
+    },
+    "lost volumes made anew": {"processors.storage": {"recreateLost": True}},
     "unmatched clicks dropped": {"processing.join": {"type": "inner", "unmatched": "drop"}},
 }
 
@@ -61,6 +73,23 @@ INVALID: dict[str, tuple[str, Changes]] = {
     "more pods than given partitions": (
         "spec.processors.replicas",
         {"processors.replicas": 5, "topics.partitions": 4},
+    ),
+    "more pods by lag than partitions": (
+        "spec.processors.autoscale.max",
+        {"processors.autoscale": {"max": 13}},
+    ),
+    "no limit of pods by lag": ("spec.processors.autoscale.max", {"processors.autoscale": {"min": 1}}),
+    "a lower limit above the upper one": (
+        "spec.processors.autoscale.min",
+        {"processors.autoscale": {"min": 3, "max": 2}},
+    ),
+    "a target lag of nothing": (
+        "spec.processors.autoscale.targetLag",
+        {"processors.autoscale": {"max": 6, "targetLag": "0s"}},
+    ),
+    "an unknown autoscaling": (
+        "spec.processors.autoscale.mode",
+        {"processors.autoscale": {"max": 6, "mode": "guess"}},
     ),
     "managed topics without a cluster": ("spec.kafka.cluster", {"kafka.cluster": REMOVE}),
     "TLS user without TLS": (

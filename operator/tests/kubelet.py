@@ -8,6 +8,7 @@ network would do it does by ports: pod i answers on `query_port + i` and `admin_
 import base64
 import contextlib
 import json
+import shutil
 import sys
 import threading
 import urllib.error
@@ -46,6 +47,7 @@ class Kubelet:
         self.admin_port = free_row(ROOM)
         self.starts: list[str] = []  # names of pods in the order in which their processes were started
         self._lives: dict[str, _Life] = {}  # by the pod's uid
+        self._lost: dict[int, str] = {}  # ordinal -> uid of the claim whose volume went with its node
         self._end = threading.Event()
         self._server = ThreadingHTTPServer((HOST, 0), _relay(self.admin_port))
         self.pod_url = f"http://{HOST}:{self._server.server_port}/{{ordinal}}"
@@ -78,6 +80,15 @@ class Kubelet:
         """Return the pod objects by ordinal."""
         return {_ordinal(pod): pod for pod in self.plane.items(f"/api/v1/namespaces/{self.namespace}/pods")}
 
+    def lose(self, ordinal: int) -> None:
+        """Lose a pod's node with the volume on it, as when a machine burns and its Node is deleted."""
+        pod = self.pods()[ordinal]
+        self._lost[ordinal] = self._claim(ordinal)["metadata"]["uid"]
+        process = self._lives[pod["metadata"]["uid"]].process
+        assert process
+        process.kill()
+        self.plane.request("DELETE", self._path(pod), {"gracePeriodSeconds": 0})
+
     def settings_of(self, ordinal: int) -> dict[str, Any]:
         """Return the settings that a pod's process was started with."""
         pod = self.pods()[ordinal]
@@ -104,6 +115,8 @@ class Kubelet:
     def _begin(self, pod: dict[str, Any]) -> None:
         ordinal, name = _ordinal(pod), pod["metadata"]["name"]
         container = pod["spec"]["containers"][0]
+        if ordinal in self._lost and self._is_lost(pod, ordinal):
+            return
         if not pod["spec"].get("nodeName"):  # unbound pods are deleted without asking a kubelet
             body = {"metadata": {"name": name}, "target": {"kind": "Node", "name": "stand-in"}}
             self.plane.request("POST", f"{self._path(pod)}/binding", body)
@@ -113,6 +126,25 @@ class Kubelet:
             process.start()
             self.starts.append(name)
         self._lives[pod["metadata"]["uid"]] = _Life(ordinal, process)
+
+    def _is_lost(self, pod: dict[str, Any], ordinal: int) -> bool:
+        """Say of a pod what the scheduler would, until it has another claim: then its volume is empty."""
+        if self._claim(ordinal)["metadata"]["uid"] != self._lost[ordinal]:
+            shutil.rmtree(self.folder / f"volume-{ordinal}")
+            del self._lost[ordinal]
+            return False
+        message = "0/2 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity."
+        said = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+        if not pod["status"].get("conditions"):
+            stamped = said | {"lastTransitionTime": pod["metadata"]["creationTimestamp"]}
+            status = {"status": {"conditions": [stamped]}}
+            self.plane.request("PATCH", f"{self._path(pod)}/status", status, _MERGE)
+        return True
+
+    def _claim(self, ordinal: int) -> dict[str, Any]:
+        name = f"data-{self.pods()[ordinal]['metadata']['name']}"
+        path = f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims/{name}"
+        return dict(self.plane.request("GET", path))
 
     def _process(self, pod: dict[str, Any], ordinal: int) -> Process:
         home = self._home(pod)

@@ -70,6 +70,7 @@ class Shop:
             CLICKSTREAM_POD_URL=self.kubelet.pod_url,
             CLICKSTREAM_PROCESSOR_IMAGE=image,
             CLICKSTREAM_ROLLOUT_DEADLINE_SECONDS=str(deadline_s),
+            CLICKSTREAM_LOST_SECONDS="5",
             CLICKSTREAM_RESYNC_SECONDS="5",
         )
         return self.operator

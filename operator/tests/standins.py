@@ -34,6 +34,7 @@ class StandIns:
         self.topics = self.connectors = self.pods = True
         self.failing: dict[str, str] = {}  # connector name -> trace
         self.reset: list[str] = []  # connectors whose offsets were reset
+        self.lag_ms = 12  # of every task
         self.status = {"index_ready": True, "phase": "running", "detail": ""}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -62,7 +63,7 @@ class StandIns:
     def _round(self) -> None:
         if self.topics:
             for topic in self.plane.items(f"{STRIMZI}/kafkatopics"):
-                self._write(topic, f"{STRIMZI}/namespaces/{{}}/kafkatopics/{{}}", _ready(topic))
+                self.make_ready(topic)
         if self.connectors:
             for connector in self.plane.items(f"{STRIMZI}/kafkaconnectors"):
                 self._connector(connector)
@@ -74,6 +75,10 @@ class StandIns:
                     **dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), replicas),
                 }
                 self._write(pods, "/apis/apps/v1/namespaces/{}/statefulsets/{}", status)
+
+    def make_ready(self, topic: dict[str, Any]) -> None:
+        """Say of one topic what Strimzi says once it is there."""
+        self._write(topic, f"{STRIMZI}/namespaces/{{}}/kafkatopics/{{}}", _ready(topic))
 
     def _connector(self, connector: dict[str, Any]) -> None:
         meta, path = connector["metadata"], f"{STRIMZI}/namespaces/{{}}/kafkaconnectors/{{}}"
@@ -122,7 +127,12 @@ class StandIns:
         """Return a pod's /status: it owns every task of its share."""
         spec = pipeline["spec"]
         own = range(ordinal, spec["topics"]["partitions"], spec["processors"]["replicas"])
-        task = {"role": "owner", "phase": self.status["phase"], "lag_ms": 12, "detail": self.status["detail"]}
+        task = {
+            "role": "owner",
+            "phase": self.status["phase"],
+            "lag_ms": self.lag_ms,
+            "detail": self.status["detail"],
+        }
         search = {"index_ready": self.status["index_ready"], "detail": self.status["detail"]}
         return {"tasks": {f"clicks-{p}": task for p in own}, "search": search}
 

@@ -29,6 +29,7 @@ def shop(world: World, operator: OperatorProcess) -> Iterator[str]:
     yield world.namespace(f"shop-{next(_numbers)}")
     world.standins.topics = world.standins.connectors = world.standins.pods = True
     world.standins.failing.clear()
+    world.standins.lag_ms = 12
     world.standins.status = {"index_ready": True, "phase": "running", "detail": ""}
 
 
@@ -546,3 +547,30 @@ def test_object_that_the_server_refuses_is_said_in_its_words(world: World, shop:
     world.create(shop, processors={"resources": resources})
     eventually(lambda: world.condition(shop, "Stalled")["reason"] == "ApplyRefused")
     assert "must be less than or equal to memory limit" in world.condition(shop, "Stalled")["message"]
+
+
+def test_lag_adds_pods_once_that_is_asked_for(world: World, shop: str) -> None:
+    policy = {"max": 6, "targetLag": "30s", "stabilization": "10s", "cooldown": "0s"}
+    world.create(shop, processors={"replicas": 3, "autoscale": policy})
+    world.wait_ready(shop)
+    world.standins.lag_ms = 45_000
+    eventually(lambda: world.pipeline(shop)["status"]["autoscaling"].get("advised") == 4, 60)
+    assert [e for e in world.events(shop) if e["reason"] == "ScalingAdvised"]
+    assert world.pipeline(shop)["spec"]["processors"]["replicas"] == 3, "a report is no act"
+    world.plane.merge(path_of(shop), {"spec": {"processors": {"autoscale": {"mode": "act"}}}})
+    eventually(lambda: world.pipeline(shop)["spec"]["processors"]["replicas"] == 4, 60)
+    world.standins.lag_ms = 12
+    world.wait_ready(shop)
+    assert world.pipeline(shop)["status"]["autoscaling"]["replicas"] == 4
+
+
+def test_dropped_key_column_stalls_the_pipeline(world: World, shop: str) -> None:
+    world.create(shop)
+    world.wait_ready(shop)
+    world.standins.failing["storefront-profiles"] = (
+        "org.apache.kafka.connect.errors.ConnectException: Failed to flush offsets and/or records\n"
+        "Caused by: org.apache.kafka.common.InvalidRecordException: [RecordError(batchIndex=0, "
+        "message='Compacted topic cannot accept message without key in topic partition user-profiles-1')]"
+    )
+    eventually(lambda: world.condition(shop, "Stalled")["reason"] == "KeyColumnGone")
+    assert "column user_id" in world.condition(shop, "Stalled")["message"]

@@ -69,7 +69,7 @@ def test_new_pods_restore_as_standbys_and_leaving_pods_hand_over_first(shop: Sho
 
 
 def test_more_pods_than_partitions_are_refused(shop: Shop) -> None:
-    with pytest.raises(Refused, match="must be at most topics.partitions"):
+    with pytest.raises(Refused, match=r"must be at most topics\.partitions"):
         scale(shop, 7)
     assert shop.statefulset()["spec"]["replicas"] == PODS
 
@@ -119,3 +119,15 @@ def test_nothing_moves_when_the_operator_was_away(shop: Shop) -> None:
     eventually(lambda: shop.operator and shop.operator.is_leader() and shop.operator.metric(looks) > 5, 120)
     assert json.dumps(shop.assignment()) == assignment
     assert shop.uids() == uids
+
+
+def test_lost_volume_is_said_and_made_anew_on_demand(shop: Shop) -> None:
+    before = shop.uids()
+    shop.kubelet.lose(1)
+    eventually(lambda: shop.condition("VolumesReachable")["reason"] == "VolumeLost", 120)
+    assert shop.condition("Stalled")["status"] == "True"
+    shop.plane.merge(path_of(NAMESPACE), {"spec": {"processors": {"storage": {"recreateLost": True}}}})
+    eventually(lambda: shop.condition("VolumesReachable")["status"] == "True", 120)
+    shop.wait_until_running(PODS)
+    assert shop.uids()[0] == before[0]
+    assert "VolumeRecreated" in {event["reason"] for event in shop.world.events(NAMESPACE)}

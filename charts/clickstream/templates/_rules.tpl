@@ -32,10 +32,10 @@
 - apiGroups: ['']
   resources: [secrets]
   verbs: [get, create]
-# Volumes grow by their claims.
+# Volumes grow by their claims; a lost one is made anew where a pipeline asks for that.
 - apiGroups: ['']
   resources: [persistentvolumeclaims]
-  verbs: [get, patch]
+  verbs: [get, patch, delete]
 # In a roll-out: which pod has come up, and the one that stands in the way.
 - apiGroups: ['']
   resources: [pods]
