@@ -7,11 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from clickstream_local.parts.kafka import Kafka
 from controlplane import ControlPlane, Refused, eventually, running
+from heartbeats import Heartbeats
 from standins import STRIMZI
 from world import HERE, Figure, OperatorProcess, World, path_of
 
+pytest_plugins = ["clickstream_local.testing"]
+
 PIPELINES = 500
+TOPICS = f"{STRIMZI}/namespaces/many/kafkatopics"
 
 
 @pytest.fixture
@@ -80,21 +85,37 @@ def test_operator_that_stops_lets_pipelines_of_a_vanishing_namespace_go(
     eventually(lambda: world.plane.get(f"/api/v1/namespaces/{shop}") is None, 60)
 
 
-def test_many_pipelines_are_looked_at_in_a_minute_within_little_memory(world: World, figure: Figure) -> None:
+def test_many_pipelines_are_looked_at_in_a_minute_within_little_memory(
+    world: World, kafka: Kafka, figure: Figure
+) -> None:
+    """Each with its controller and a pod that gives heartbeats, all on one Kafka with one user."""
     world.namespace("many")
     world.standins.topics = world.standins.connectors = world.standins.pods = False
-    leader = world.operator()  # at the resync of an installation
+    leader = world.operator(CLICKSTREAM_CONTROLLERS="on")  # at the resync of an installation
     eventually(leader.is_leader, 60)
+    pods = Heartbeats(kafka, [f"many.p{number}" for number in range(PIPELINES)])
     try:
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda number: world.create("many", f"p{number}"), range(PIPELINES)))
-        eventually(lambda: settled(world, leader), 600, "every pipeline was looked at")
-        resync_s, cpu_s = full_resync(leader)
-        print(f"a look at {PIPELINES} pipelines from a cold start took {cpu_s:.1f} s of processor time")
+            spec = {"kafka": {"bootstrapServers": kafka.bootstrap, "cluster": "events"}}
+            list(pool.map(lambda number: world.create("many", f"p{number}", **spec), range(PIPELINES)))
+            eventually(lambda: settled(world, leader), 600, "every pipeline was looked at")
+            list(pool.map(world.standins.make_ready, world.plane.items(f"{TOPICS}")))
+        pods.start()
+        eventually(lambda: len(pods.assigned()) == PIPELINES, 600, "every pipeline's tasks are assigned")
+        resync_s, cpu_s, office_s = full_resync(leader, pods)
+        print(
+            f"a look at {PIPELINES} pipelines from a cold start took {cpu_s:.1f} s of processor time; "
+            f"every controller had begun a term after {office_s:.1f} s"
+        )
         figure(pipelines=PIPELINES, resync_s=resync_s, rss_mib=round(leader.rss_mib(), 1))
+        figure(controllers_s=office_s, threads=leader.threads(), files=leader.files())
         assert resync_s <= 60
+        assert office_s <= 60
         assert leader.rss_mib() <= 400
+        assert leader.threads() <= 150  # two clients and the writers of a few, not 500 of each
+        assert leader.files() <= 300
     finally:
+        pods.stop()
         world.standins.topics = world.standins.connectors = world.standins.pods = True
         leader.kill()
         world.plane.request("DELETE", path_of("many", "").rstrip("/"))
@@ -107,14 +128,25 @@ def settled(world: World, leader: OperatorProcess) -> bool:
     return len(maps) == PIPELINES and leader.metric("clickstream_operator_queue_depth") < PIPELINES / 10
 
 
-def full_resync(leader: OperatorProcess) -> tuple[float, float]:
-    """Return how long a new process takes to look at every pipeline once, on the clock and of a processor."""
+def full_resync(leader: OperatorProcess, pods: Heartbeats) -> tuple[float, float, float]:
+    """Return how long a new process takes to look at every pipeline once, on the clock and of a processor.
+
+    And after how long all its controllers have begun their terms.
+    """
     leader.kill()
+    before = pods.ends()
     began = time.monotonic()
     leader.start()
     looks = "clickstream_operator_reconcile_duration_seconds_count"
     eventually(lambda: leader.is_leader() and leader.metric(looks) >= PIPELINES, 300)
-    return round(time.monotonic() - began, 1), leader.cpu_s()
+    resync_s, cpu_s = round(time.monotonic() - began, 1), leader.cpu_s()
+
+    def all_in_office() -> bool:
+        now = pods.ends()
+        return all(now[name] > end for name, end in before.items())
+
+    eventually(all_in_office, 300)
+    return resync_s, cpu_s, round(time.monotonic() - began, 1)
 
 
 def test_operator_of_one_namespace_needs_no_right_elsewhere(tmp_path: Path) -> None:
