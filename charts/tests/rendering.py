@@ -18,7 +18,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart folder and the helm to render it with."""
+    """A chart, a folder or a package, and the helm to render it with."""
 
     helm: str
     path: Path
@@ -35,9 +35,13 @@ class Chart:
         """Return the manifest of a release. Raises Refused."""
         kinds = ["PodMonitor", "ServiceMonitor", "PrometheusRule"]
         apis = [MONITORING, *(f"{MONITORING}/{kind}" for kind in kinds)] if monitoring else []
-        command = [self.helm, "template", release, str(self.path), "--namespace", namespace, "--values", "-"]
+        command = ["template", release, str(self.path), "--namespace", namespace, "--values", "-"]
         command += ["--kube-version", kubernetes, *(f"--api-versions={api}" for api in apis)]
-        text = yaml.safe_dump(values or {})
+        return self.run(*command, text=yaml.safe_dump(values or {}))
+
+    def run(self, *arguments: str, text: str = "") -> str:
+        """Return what helm prints. Raises Refused."""
+        command = [self.helm, *arguments]
         done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
             raise Refused(done.stderr)

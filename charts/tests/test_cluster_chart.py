@@ -1,5 +1,6 @@
 """The chart installed, upgraded and removed in a real Kubernetes control plane (no kubelet: no pod runs)."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from controlplane import ControlPlane, Refused, eventually
 
 from charts.tests.rendering import NAMESPACED, PIPELINE, Chart, Object
 
+RELEASED = sorted((Path(__file__).parent / "released").glob("*.tgz"))
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/clickpipelines.clickstream.dev"
 PIPELINES = "/apis/clickstream.dev/v1alpha1/namespaces/{}/clickpipelines"
 
@@ -31,16 +33,12 @@ class Helm:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def install(self, release: str, namespace: str, values: Object | None = None) -> str:
-        """Install the chart."""
-        return self.run(
-            "install",
-            release,
-            str(self._chart.path),
-            "--create-namespace",
-            namespace=namespace,
-            values=values,
-        )
+    def install(
+        self, release: str, namespace: str, values: Object | None = None, path: Path | None = None
+    ) -> str:
+        """Install the chart, or another one."""
+        chart = str(path or self._chart.path)
+        return self.run("install", release, chart, "--create-namespace", namespace=namespace, values=values)
 
 
 @pytest.fixture
@@ -55,10 +53,7 @@ def test_install_upgrade_and_uninstall_keep_the_definition_and_the_pipelines(
     notes = helm.install("clickstream", "ops")
     assert "kubectl -n ops rollout status deployment/clickstream-operator" in notes
     eventually(lambda: chart_plane.items(PIPELINES.format("ops")) == [], 30, "the definition is served")
-
-    helm.run(
-        "upgrade", "clickstream", str(chart.path), namespace="ops", values={"pipelines": {"web": PIPELINE}}
-    )
+    make_pipeline(chart_plane, "ops")
     (pipeline,) = chart_plane.items(PIPELINES.format("ops"))
     assert pipeline["spec"]["processors"]["replicas"] == 3  # the definition's defaults are in force
 
@@ -68,12 +63,67 @@ def test_install_upgrade_and_uninstall_keep_the_definition_and_the_pipelines(
 
     helm.run("uninstall", "clickstream", namespace="ops")
     assert chart_plane.get(CRD)
+    assert chart_plane.items(PIPELINES.format("ops")) == [pipeline]
     left = chart_plane.kubectl(
         *("get", "deploy,svc,sa,role,rolebinding,networkpolicy,pdb", "-n", "ops", "-o", "name"),
         *("-l", "app.kubernetes.io/part-of=clickstream"),
     )
     assert left == ""
     assert "clickstream" not in chart_plane.kubectl("get", "clusterrole,clusterrolebinding", "-o", "name")
+
+
+def make_pipeline(plane: ControlPlane, namespace: str) -> None:
+    document = {"apiVersion": "clickstream.dev/v1alpha1", "kind": "ClickPipeline", "spec": PIPELINE}
+    meta = {"name": "web", "namespace": namespace}
+    plane.request("POST", PIPELINES.format(namespace), {**document, "metadata": meta})
+
+
+@pytest.fixture
+def fresh(chart_plane: ControlPlane) -> None:
+    """Let the cluster know no definition, as before the first installation."""
+    chart_plane.kubectl("delete", "crd", "--ignore-not-found", CRD.rpartition("/")[2])
+
+
+@pytest.mark.usefixtures("fresh")
+def test_one_install_on_a_fresh_cluster_brings_pipelines_along(chart_plane: ControlPlane, helm: Helm) -> None:
+    """What the operator makes of them: operator/tests/test_cluster_given.py."""
+    helm.install("whole", "whole", {"pipelines": {"web": PIPELINE}})
+    given = chart_plane.get("/api/v1/namespaces/whole/configmaps/whole-clickstream-pipelines")
+    assert json.loads(given["data"]["pipelines.json"]) == {"web": PIPELINE}
+    account = "--as=system:serviceaccount:whole:whole-clickstream-operator"
+    allowed = ("auth", "can-i", "create", "clickpipelines.clickstream.dev", account)
+    assert chart_plane.kubectl(*allowed, "-n", "whole").strip() == "yes"
+    with pytest.raises(Refused):
+        chart_plane.kubectl(*allowed, "-n", "default")
+    helm.run("uninstall", "whole", namespace="whole")
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("release", RELEASED, ids=lambda path: path.stem)
+def test_an_upgrade_from_a_released_chart_replaces_nothing(
+    chart: Chart, chart_plane: ControlPlane, helm: Helm, release: Path
+) -> None:
+    values: Object = {"pipelines": {"web": PIPELINE}, "operator": {"logLevel": "DEBUG"}}
+    helm.install("old", "upgraded", values, release)
+    make_pipeline(chart_plane, "upgraded")
+    kept = (
+        CRD,
+        f"{PIPELINES.format('upgraded')}/web",
+        "/apis/apps/v1/namespaces/upgraded/deployments/old-clickstream-operator",
+        "/api/v1/namespaces/upgraded/services/old-clickstream-operator",
+    )
+    before = {path: chart_plane.get(path) for path in kept}
+    assert all(before.values()), before
+
+    helm.run("upgrade", "old", str(chart.path), namespace="upgraded", values=values)
+    for path in kept:
+        after = chart_plane.get(path)
+        assert after["metadata"]["uid"] == before[path]["metadata"]["uid"]
+    labels = chart_plane.get(kept[2])["metadata"]["labels"]
+    version = yaml.safe_load((chart.path / "Chart.yaml").read_text())["version"]
+    assert labels["helm.sh/chart"] == f"clickstream-{version}"
+    assert chart_plane.get(kept[1])["spec"] == before[kept[1]]["spec"]
+    helm.run("uninstall", "old", namespace="upgraded")
 
 
 def test_a_second_release_with_namespaced_rights_lives_beside_the_first(
