@@ -15,7 +15,6 @@ event nor a commit walks the buckets, and loading is a copy (docs/adr/0001-state
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
 from struct import Struct, error
 
 from clickstream_processor.errors import StateCorrupted, StateTooNew
@@ -94,32 +93,24 @@ class Chunk:
     def _add_earlier(self, second: int) -> None:
         """Add a click out of order: walk back from the newest second, as most are late by little.
 
-        Whether the two bytes before `at` are a whole bucket shows from the byte before them: the last byte of
-        a number is below 128, all others are not.
+        A bucket is two numbers, found from their ends: a number's last byte is below 128, all others are not.
         """
         older = self.older
-        at, newer = len(older), self.second
-        while at and older[at - 1] < 127 and older[at - 2] < 128 and (at == 2 or older[at - 3] < 128):
-            this = newer - older[at - 2]
+        end, newer = len(older), self.second
+        while end:
+            middle = _start(older, end)  # the distance ends and the clicks begin
+            start = _start(older, middle)
+            this = newer - _number(older, start, middle)
             if second == this:
-                self.older = older[: at - 1] + bytes((older[at - 1] + 1,)) + older[at:]
+                clicks = _number(older, middle, end) + 1
+                self.older = older[:middle] + _varint(clicks) + older[end:]
                 return
             if second > this:
-                split = PAIRS[second - this][older[at - 1]] + PAIRS[newer - second][1]
-                self.older = older[: at - 2] + split + older[at:]
+                split = _varint(second - this) + older[middle:end] + _pair(newer - second, 1)
+                self.older = older[:start] + split + older[end:]
                 return
-            at, newer = at - 2, this
-        if at:
-            self._write_anew(second)
-        else:
-            self.older = _pair(newer - second, 1) + older
-
-    def _write_anew(self, second: int) -> None:
-        """Add a click out of order where a bucket has large numbers: all older seconds are written anew."""
-        buckets = dict(older_buckets(self.older, self.second))
-        buckets[second] = buckets.get(second, 0) + 1
-        seconds = [*sorted(buckets), self.second]
-        self.older = b"".join(_pair(following - this, buckets[this]) for this, following in pairwise(seconds))
+            end, newer = start, this
+        self.older = _pair(newer - second, 1) + older
 
     def count_in(self, index: int, event_ms: int) -> None:
         """Count a click in one window, by the window's index."""
@@ -214,6 +205,23 @@ def _pair(distance: int, clicks: int) -> bytes:
     if distance < NEAR and clicks < NEAR:
         return PAIRS[distance][clicks]
     return _varint(distance) + _varint(clicks)
+
+
+def _start(encoded: bytes, end: int) -> int:
+    """Return where the number that ends before `end` starts."""
+    start = end - 1
+    while start and encoded[start - 1] >= 128:
+        start -= 1
+    return start
+
+
+def _number(encoded: bytes, start: int, end: int) -> int:
+    """Return the number in [start, end)."""
+    number = 0
+    while end > start:
+        end -= 1
+        number = number << 7 | encoded[end] & 127
+    return number
 
 
 def _varint(number: int) -> bytes:
