@@ -61,6 +61,14 @@ class PositionLost(ProcessorError):
     """A started task has no position, or its position is below the log's start. Stop the task and say so."""
 
 
+# What to do when a position is outside the log; a message says which and how.
+OUTSIDE_THE_LOG = (
+    "Clicks were deleted before they were processed, or the topic was made anew. Nothing is skipped by "
+    "itself: make the pipeline anew (deletionPolicy: Delete) to begin with what is there, and give the topic "
+    "a longer retention"
+)
+
+
 class TaskBroken(ProcessorError):
     """One task's state failed in mid-work. Give up the transaction, then mend or stop that task."""
 

@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException
 
 from clickstream_processor import metrics
 from clickstream_processor.errors import (
+    OUTSIDE_THE_LOG,
     LayoutChanged,
     MalformedRecord,
     PositionLost,
@@ -422,7 +423,7 @@ class RestorerThread:
         if position is not None and not clicks.low <= position.clicks <= clicks.high:
             raise PositionLost(
                 f"position {position.clicks} is outside the log of {self._settings.topics.clicks} "
-                f"({clicks.low} to {clicks.high}): clicks were deleted before they were processed"
+                f"({clicks.low} to {clicks.high}). {OUTSIDE_THE_LOG}"
             )
         task.finish(_now_ms())
         self._leave(task)

@@ -241,6 +241,13 @@ class Tenure:
         self._held[partition].refused = detail
         log.error("task clicks-%d stops: %s", partition, detail)
 
+    def readmit(self, detail: str) -> None:
+        """Let tasks that stopped for this reason begin anew, as after a restart."""
+        for partition, holding in list(self._held.items()):
+            if holding.refused == detail:
+                del self._held[partition]
+                self._settled = False
+
     def retry(self) -> None:
         """Try refused volumes again, and delete local states that were unused for long. Once a second."""
         now_s = time.monotonic()

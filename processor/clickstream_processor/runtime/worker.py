@@ -13,7 +13,7 @@ import time
 from confluent_kafka import KafkaException
 
 from clickstream_processor.directory import Directory
-from clickstream_processor.errors import TaskBroken, TransactionFailed
+from clickstream_processor.errors import OUTSIDE_THE_LOG, TaskBroken, TransactionFailed
 from clickstream_processor.runtime import client
 from clickstream_processor.runtime.assignment import AssignmentSource
 from clickstream_processor.runtime.consumer import Batch, Input
@@ -24,6 +24,7 @@ from clickstream_processor.runtime.reporting import Reporter
 from clickstream_processor.runtime.restorer import RestorerThread
 from clickstream_processor.runtime.task import Task
 from clickstream_processor.runtime.tenure import Tenure
+from clickstream_processor.runtime.topics_watch import TopicsWatch
 from clickstream_processor.runtime.transaction import CLIENT_ERRORS, Transactions
 from clickstream_processor.runtime.watchdog import Watchdog
 from clickstream_processor.settings import Settings
@@ -67,6 +68,7 @@ class Worker:
         self._transactions = Transactions(settings, self._crash, self._watchdog)
         self._input = Input(settings, self._watchdog)
         self._ends = EndsWatch(self._admin)
+        self._topics = TopicsWatch(self._admin, _partitions(settings))
         self._reporter = Reporter(directory)
         self._tenure = Tenure(
             settings,
@@ -183,7 +185,7 @@ class Worker:
             if partition in running:
                 if self._transactions.open:
                     self._commit(client.TRANSACTION_TIMEOUT_S)
-                self._tenure.refuse(partition, f"its position is outside the log: {why}")
+                self._tenure.refuse(partition, f"its position is outside the log: {why}. {OUTSIDE_THE_LOG}")
 
     # --- commits ----------------------------------------------------------------------------------------
 
@@ -261,6 +263,7 @@ class Worker:
             if now_ms - task.committed_ms > PROVE_EVERY_MS:
                 task.touched = True
         self._ends.ask([(self._settings.topics.clicks, p) for p in self._tenure.running] or self._any_log())
+        self._heed_topics()
         self._show_routes()
         self._tenure.retry()
         if self._turned_s - self._report_s >= REPORT_EVERY_S and self._tenure.running:
@@ -270,6 +273,17 @@ class Worker:
             )
         self._publish(list(self._tenure.running.values()))
         self._reporter.measured(self._tenure.running.values(), self._memory, now_ms)
+
+    def _heed_topics(self) -> None:
+        """Stop every task while the topics are not what the pipeline was made for; go on when they are."""
+        before = self._topics.problem
+        if self._topics.look(time.monotonic()) and before:
+            self._tenure.readmit(before)
+        if self._topics.problem and self._tenure.running:
+            if self._transactions.open:
+                self._commit(client.TRANSACTION_TIMEOUT_S)
+            for partition in list(self._tenure.running):
+                self._tenure.refuse(partition, self._topics.problem)
 
     def _any_log(self) -> list[tuple[str, int]]:
         """Return a log to ask for when no task runs: the answer is a broker's sign of life."""
@@ -304,6 +318,14 @@ class Worker:
         self._source.close()
         self._input.close()
         self._reporter.summary()
+
+
+def _partitions(settings: Settings) -> dict[str, int]:
+    """Return how many partitions each topic must have; 0: any number, nobody reads it by number."""
+    topics = settings.topics
+    by_number = (topics.clicks, topics.profiles, settings.changelog_topic, settings.positions_topic)
+    outputs = (topics.enriched, topics.metrics, topics.dead_letters)
+    return dict.fromkeys(outputs, 0) | dict.fromkeys(by_number, topics.partitions)
 
 
 def _now_ms() -> int:

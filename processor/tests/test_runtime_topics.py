@@ -1,0 +1,74 @@
+"""Topics that change under a running pod, on a real broker: it stops, says why, and goes on when it may."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clickstream_local.parts.kafka import Kafka
+from clickstream_local.testing import Topics
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
+from runtime_rig import Rig, eventually, users
+
+NAMES = users(20)
+
+
+@pytest.fixture
+def rig(kafka: Kafka, topics: Topics, tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(kafka, topics, tmp_path)
+    rig.send_profiles(NAMES)
+    rig.send_clicks(200, NAMES)
+    rig.start()
+    rig.wait_until_running()
+    rig.wait_until_handled()
+    yield rig
+    rig.stop()
+
+
+@pytest.fixture
+def admin(kafka: Kafka) -> AdminClient:
+    return AdminClient({"bootstrap.servers": kafka.bootstrap})
+
+
+def details(rig: Rig) -> set[str]:
+    tasks = rig.status().get("tasks", {}).values()
+    return {task["detail"] for task in tasks if task["phase"] == "stopped"}
+
+
+def wait_until_stopped(rig: Rig) -> str:
+    """Wait until both tasks are stopped, and return one's reason."""
+    eventually(lambda: list(rig.phases().values()) == ["stopped"] * 2, "both tasks are stopped")
+    return min(details(rig))
+
+
+def test_partitions_that_were_added_stop_every_task(rig: Rig, admin: AdminClient) -> None:
+    clicks = rig.names["clicks"]
+    admin.create_partitions([NewPartitions(clicks, 3)])[clicks].result(30)
+    detail = wait_until_stopped(rig)
+    assert f"topic {clicks} has 3 partitions on the broker and topics.partitions is 2" in detail
+
+
+def test_deleted_output_stops_every_task_until_it_is_there_again(
+    rig: Rig, topics: Topics, admin: AdminClient
+) -> None:
+    enriched = rig.names["enriched"]
+    admin.delete_topics([enriched])[enriched].result(30)
+    assert f"topic {enriched} is not on the broker" in wait_until_stopped(rig)
+    topics.create(enriched, 2)
+    rig.wait_until_running()
+    rig.send_clicks(100, NAMES)
+    rig.wait_until_handled()
+
+
+def test_clicks_deleted_before_they_were_read_stop_their_task(
+    rig: Rig, topics: Topics, admin: AdminClient
+) -> None:
+    rig.processes[0].stop()
+    rig.send_clicks(200, NAMES)
+    clicks = rig.names["clicks"]
+    ends = [TopicPartition(clicks, p, offset) for p, offset in topics.end_offsets(clicks).items()]
+    for future in admin.delete_records(ends).values():
+        future.result(30)
+    rig.start()
+    assert "is outside the log of" in wait_until_stopped(rig)
