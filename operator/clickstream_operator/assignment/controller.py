@@ -120,6 +120,8 @@ class Controller:
 
     def _take_office(self) -> None:
         """Make a writer, read to the end, and claim the next term (R15)."""
+        if self._reader.problem:  # without the topics or the rights to them a writer is of no use
+            raise Unreachable(self._reader.problem)
         writer = self._open_writer()
         claim = self._reader.claim
         if claim and claim.pipeline not in ("", self._options.pipeline) and not self._adopt:
@@ -138,7 +140,11 @@ class Controller:
 
     def _open_writer(self) -> ControlWriter:
         """Shut every other writer out, then read what they had written: later they can write nothing."""
-        writer = ControlWriter(self._options.kafka, self._options.id)
+        try:
+            writer = ControlWriter(self._options.kafka, self._options.id)
+        except Unreachable as error:
+            said = self._means.feed.last_error
+            raise Unreachable(f"{error}: {said}" if said else str(error)) from error
         self._hear(self._reader.read_to_end(READ_S))
         if self._claimed and self._reader.term > self._claimed:
             raise Superseded(f"another controller has claimed term {self._reader.term}")
