@@ -139,6 +139,15 @@ def test_a_standby_holds_what_the_owner_committed(pair: Pair) -> None:
     assert pair.directories[1].tasks[0].lag_records == 0
 
 
+def test_a_standby_of_a_task_that_never_ran_becomes_its_owner(pair: Pair) -> None:
+    pair.write(1, TaskAssignment(owner=None, epoch=0, standbys=(1,)))
+    pair.wait(1, Role.STANDBY)
+    pair.write(2, TaskAssignment(owner=1, epoch=2))
+    pair.wait(1, Role.OWNER)
+    pair.rig.send_clicks(100, NAMES)
+    pair.rig.wait_until_handled()
+
+
 def test_an_orderly_handover_releases_then_acquires_and_loses_nothing(pair: Pair) -> None:
     pair.write(1, TaskAssignment(owner=0, epoch=1, standbys=(1,)))
     pair.rig.send_clicks(2_000, NAMES)

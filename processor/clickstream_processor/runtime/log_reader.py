@@ -35,6 +35,10 @@ class LogReader:
         self._consumer.incremental_assign([TopicPartition(*offset) for offset in wanted])
         self._followed.update((topic, partition) for topic, partition, _ in wanted)
 
+    def follows(self, key: LogKey) -> bool:
+        """Tell whether a log is read."""
+        return key in self._followed
+
     def forget(self, keys: Iterable[LogKey]) -> None:
         """Read those of these logs that are followed no more; what is prefetched is dropped."""
         known = self._followed.intersection(keys)

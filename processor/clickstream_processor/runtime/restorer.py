@@ -241,8 +241,9 @@ class RestorerThread:
                 self._retry_at_s = time.monotonic() + OPEN_RETRY_S
                 continue
             task.asked(TaskLogs(*(logs[key] for key in self._log_keys([task.partition]))))
-            if task.tries == 1 and task.positions_next == task.positions_from:
-                self._reader.follow([(self._settings.positions_topic, task.partition, task.positions_next)])
+            positions = (self._settings.positions_topic, task.partition)
+            if not self._reader.follows(positions):  # a standby that is promoted follows them already
+                self._reader.follow([(*positions, task.positions_next)])
 
     def _own_keys(self, tasks: Iterable[Restoration]) -> list[LogKey]:
         """Return the logs that only a task's owner writes, of tasks to be owned.
