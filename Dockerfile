@@ -30,7 +30,7 @@ WORKDIR /src
 
 # --- processor: consumes, joins, counts, answers queries ------------------------------------------------
 FROM build AS processor-build
-# The hot modules are compiled (docs/adr/0021-compiled-line.md). Debian's Python has its headers in a package of their own.
+# The hot modules are compiled (docs/adr/0021-the-line-is-compiled.md). Debian's Python has its headers in a package of their own.
 RUN apt-get update -qq \
  && headers="$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends gcc libc6-dev \
@@ -75,6 +75,13 @@ COPY --from=operator-build /opt/clickstream /opt/clickstream
 USER 10001:10001
 EXPOSE 8080
 ENTRYPOINT ["python", "-m", "clickstream_operator"]
+
+# --- operator-dev: the same for `skaffold dev`, which copies changed sources to where they come first ------
+FROM operator AS operator-dev
+COPY scripts/run-again /usr/local/bin/
+COPY --chown=10001:10001 operator/clickstream_operator /opt/dev/clickstream_operator
+ENV PYTHONPATH=/opt/dev
+ENTRYPOINT ["run-again", "python", "-m", "clickstream_operator"]
 
 # --- connect: Kafka Connect with Debezium's PostgreSQL source and our search sink ------------------------
 FROM base AS plugins

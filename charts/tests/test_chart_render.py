@@ -128,6 +128,13 @@ def assert_restricted(pod: Object) -> None:
         assert container["resources"]["requests"]
 
 
+def test_the_root_may_be_written_for_development_only(chart: Chart) -> None:
+    (deployment,) = of_kind(chart.objects({"operator": {"readOnlyRootFilesystem": False}}), "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is False
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
 def rules(objects: list[Object]) -> list[Object]:
     roles = chain(of_kind(objects, "Role"), of_kind(objects, "ClusterRole"))
     return [rule for role in roles for rule in role["rules"]]

@@ -1,7 +1,12 @@
 """Dockerfile and skaffold.yaml agree with the rest of the repository."""
 
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import yaml
 from clickstream_local.parts.connect import IN_THE_WORKER
@@ -9,6 +14,7 @@ from clickstream_operator.manifests.statefulset import USER_ID
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+SKAFFOLD = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
 TARGETS = ("processor", "operator", "connect")
 
 
@@ -49,7 +55,7 @@ def test_what_is_copied_is_in_the_build_context() -> None:
     kept = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     for path in kept:
         assert (ROOT / path).exists(), path
-    for source in re.findall(r"^COPY (?!--from)(\S+) ", DOCKERFILE, re.MULTILINE):
+    for source in re.findall(r"^COPY (?:--chown=\S+ )?(?!--)(\S+) ", DOCKERFILE, re.MULTILINE):
         assert any(path == source or path.startswith(f"{source}/") for path in kept), source
 
 
@@ -59,19 +65,62 @@ def test_debezium_leaves_out_what_the_worker_has() -> None:
 
 
 def test_skaffold_builds_the_targets_and_sets_only_values_the_chart_has() -> None:
-    config = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
     values = yaml.safe_load((ROOT / "charts/clickstream/values.yaml").read_text())
-    assert {each["docker"]["target"] for each in config["build"]["artifacts"]} <= set(TARGETS)
-    (release,) = config["deploy"]["helm"]["releases"]
+    assert {each["docker"]["target"] for each in artifacts()} <= {*TARGETS, "operator-dev"}
+    (release,) = SKAFFOLD["deploy"]["helm"]["releases"]
     assert (ROOT / release["chartPath"] / "Chart.yaml").exists()
     paths = set(release["setValueTemplates"])
-    for profile in config["profiles"]:
-        for patch in profile["patches"]:
-            before, _, value = patch["path"].rpartition("/")
-            paths |= set(patch["value"]) if value == "setValues" else set()
-            paths |= {value} if before.endswith("setValueTemplates") else set()
+    for patch in patches():
+        before, _, value = patch["path"].rpartition("/")
+        paths |= set(patch["value"]) if value == "setValues" else set()
+        paths |= {value} if before.endswith("setValueTemplates") else set()
     for path in paths:
         at = values
         for name in path.split("."):
             assert name in at, path
             at = at[name]
+
+
+def test_synchronised_files_land_where_the_development_image_looks_first() -> None:
+    (synced,) = [each for each in artifacts() if "sync" in each]
+    text = stage(synced["docker"]["target"])
+    (rule,) = synced["sync"]["manual"]
+    assert f"ENV PYTHONPATH={rule['dest']}\n" in text
+    files = [path.relative_to(ROOT).as_posix() for path in ROOT.glob(rule["src"])]
+    assert "operator/clickstream_operator/__main__.py" in files
+    (source, target) = re.findall(r"^COPY --chown=\S+ (\S+) (\S+)$", text, re.MULTILINE)[0]
+    for file in files:
+        assert f"{rule['dest']}/{file.removeprefix(rule['strip'])}" == file.replace(source, target)
+
+
+def test_a_program_runs_again_after_a_signal_and_ends_with_its_status(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import pathlib, signal, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+        f"pathlib.Path({str(tmp_path)!r}, 'starts').open('a').write('x')\n"
+        "signal.pause()\n"
+    )
+
+    def wait_for(starts: str) -> None:
+        deadline_s = time.monotonic() + 60
+        while (tmp_path / "starts").exists() is False or (tmp_path / "starts").read_text() != starts:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+
+    with subprocess.Popen([ROOT / "scripts/run-again", sys.executable, program]) as running:
+        wait_for("x")
+        running.send_signal(signal.SIGHUP)
+        wait_for("xx")
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 7
+
+
+def artifacts() -> list[dict[str, Any]]:
+    """Return the images that skaffold builds, with and without its profiles."""
+    replaced = [patch["value"] for patch in patches() if patch["path"].startswith("/build/artifacts/")]
+    return [*SKAFFOLD["build"]["artifacts"], *replaced]
+
+
+def patches() -> list[dict[str, Any]]:
+    return [patch for profile in SKAFFOLD["profiles"] for patch in profile["patches"]]
