@@ -17,7 +17,7 @@ from clickstream_operator.assignment.options import options_from
 from clickstream_operator.manifests.settings import settings_document
 from clickstream_operator.manifests.topics import topic_specs
 from clickstream_operator.spec import ClickPipeline, parse
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -142,7 +142,7 @@ def pipeline(guarded: Guarded) -> ClickPipeline:
         "kafka.authentication": user,
         "topics.partitions": 2,
         "topics.replicas": 1,
-        "processing.join": {"type": "left", "waitForSnapshot": False},
+        "processing.join": {"type": "left"},
         "processors.replicas": 2,
         "sink.search.url": "http://127.0.0.1:1",
     }
@@ -194,6 +194,8 @@ def test_pods_and_controller_work_with_the_documented_acls_alone(
     try:
         pods.start()
         producer = Producer({"bootstrap.servers": guarded.kafka.bootstrap, "partitioner": "murmur2_random"})
+        complete = {"aggregate_type": "Initial Snapshot", "type": "COMPLETED"}
+        producer.produce("shop.storefront-notifications", json.dumps(complete).encode())
         click = {"user_id": "alice", "page_url": "/", "action": "view", "timestamp": 1690000000000}
         producer.produce("user-clicks", json.dumps(click).encode(), b"alice")
         assert producer.flush(30) == 0
@@ -204,6 +206,7 @@ def test_pods_and_controller_work_with_the_documented_acls_alone(
             lambda: (m := reader.poll(1)) is not None and m.error() is None, 120, "the click comes out"
         )
         reader.close()
+        eventually(lambda: offsets_of(guarded, "shop.storefront"), 60, "offsets for lag tools are committed")
         pods.kill(0)  # the other one fences it, and has the right to
         survivor = pods.pods[1]
         eventually(lambda: owned_by(pods, 1) == {"clicks-0", "clicks-1"}, 120, "the other pod owns all")
@@ -211,6 +214,13 @@ def test_pods_and_controller_work_with_the_documented_acls_alone(
     finally:
         pods.stop()
         controller.stop()
+
+
+def offsets_of(guarded: Guarded, group: str) -> list[TopicPartition]:
+    """Return the offsets that a group has committed."""
+    request = ConsumerGroupTopicPartitions(group)
+    found = guarded.admin.list_consumer_group_offsets([request])[group].result(30)
+    return [where for where in found.topic_partitions or [] if where.offset >= 0]
 
 
 def owned_by(pods: Pods, ordinal: int) -> set[str]:
