@@ -7,7 +7,6 @@ the queue, which tries the key again.
 
 import dataclasses
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +16,7 @@ from clickstream_operator.autoscaling import autoscaling_of
 from clickstream_operator.deletion import SETTLE_S, elapsed_s, next_step
 from clickstream_operator.desired import desired_objects, may_assign, needed_names, peer_key, pods_to_run
 from clickstream_operator.errors import InvalidSpec
-from clickstream_operator.kinds import CLAIM, POD, STATEFULSET
+from clickstream_operator.interventions import Interventions, Record
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.metrics import CONDITION
@@ -38,16 +37,12 @@ from clickstream_operator.status import (
 from clickstream_operator.store import Key
 from clickstream_operator.templates import ROLLOUT_DEADLINE_S, plan_rollout
 from clickstream_operator.twins import Twins
-from clickstream_operator.volumes import growth, must_grow
 
 # A pipeline on its way is looked at again this soon: what its pods say is seen by no watch.
 SOON_S = 3.0
 DELETING_S = 1.0
 # How often the lag is asked for while it decides the number of pods.
 LAG_S = 10.0
-
-# (object, "Normal" or "Warning", reason, message)
-Record = Callable[[Document, str, str, str], None]
 
 
 class Companion(Protocol):
@@ -89,13 +84,14 @@ class Reconciler:
         self._slot_settle_s = slot_settle_s
         self._rollout_deadline_s = rollout_deadline_s
         self._twins = Twins()
+        self._interventions = Interventions(applier, record)
 
     async def reconcile(self, key: Key) -> Outcome:
         """Make a pipeline so.
 
         1. Read it; it is gone: forget it. 2. It is being deleted: take it down. 3. Its spec is wrong,
         or its id or a name is taken: say so, change nothing. 4. Observe. 5. Render and plan.
-        6. Apply, unless paused. 7. Write the status, and an Event for each transition.
+        6. Apply and intervene, unless paused. 7. Write the status, and an Event for each transition.
         """
         document = await self._observer.pipeline(key)  # 1
         if document is None:
@@ -131,18 +127,10 @@ class Reconciler:
             return Outcome("changed", 0)
         if steps:
             return await self._apply(document, steps)
-        if await self._remove(document, observed):
-            return Outcome("changed", DELETING_S)
-        if await self._make_anew(document, pipeline, observed):
-            return Outcome("changed", DELETING_S)
-        if await self._scale(document, pipeline, observed):
-            return Outcome("changed", 0)
-        statefulset = observed.child("StatefulSet", names_of(pipeline).statefulset)
-        if rollout.next.phase in (Phase.DONE, Phase.STARTING) and must_grow(pipeline, statefulset):
-            refused = await self._grow(pipeline, observed)
-            if not refused:
-                return Outcome("changed", 0)
-            observed = dataclasses.replace(observed, claims_refused=refused)
+        done = await self._interventions.take(document, pipeline, observed)
+        if done.again_s is not None:
+            return Outcome("changed", done.again_s)
+        observed = dataclasses.replace(observed, claims_refused=done.refused)
         return await self._finish(document, pipeline, observed, steps, applied=True)  # 7
 
     async def release(self, key: Key) -> None:
@@ -188,50 +176,6 @@ class Reconciler:
                 await self._write(document, refused_status(document, "ApplyRefused", message[:2000]))
                 raise
         return Outcome("changed", 0)
-
-    async def _remove(self, document: Document, observed: Observed) -> bool:
-        """Remove the pods that a roll-out is stuck on; tell whether there were any."""
-        ordinals = observed.rollout.remove if observed.rollout else ()
-        for ordinal in ordinals:
-            pod = observed.pod_objects[ordinal]
-            await self._applier.remove(POD, pod)
-            message = f"Removed {pod['metadata']['name']}: it stood in the way of a roll-out."
-            self._record(document, "Normal", "PodRemoved", message)
-        return bool(ordinals)
-
-    async def _make_anew(self, document: Document, pipeline: ClickPipeline, observed: Observed) -> bool:
-        """Delete claim and pod of a lost volume where the pipeline asks for that; tell whether there was one.
-
-        The claim first: it stays until its pod is gone, and no new pod is made while it stays.
-        """
-        gone = [lost for lost in observed.lost if not lost.node]
-        if not gone or not pipeline.spec.processors.storage.recreate_lost:
-            return False
-        await self._applier.delete(CLAIM, pipeline.namespace, gone[0].claim)
-        await self._applier.remove(POD, gone[0].pod)
-        message = f"Deleted {gone[0].claim} and {gone[0].name}: no node reaches the volume. It is rebuilt."
-        self._record(document, "Warning", "VolumeRecreated", message)
-        return True
-
-    async def _scale(self, document: Document, pipeline: ClickPipeline, observed: Observed) -> bool:
-        """Follow the advice where the pipeline asks for that; tell whether there was any."""
-        policy, advised = pipeline.spec.processors.autoscale, observed.autoscaling.get("advised")
-        if policy is None or policy.mode != "act" or advised is None:
-            return False
-        await self._applier.scale(document, advised)
-        message = f"{pipeline.spec.processors.replicas} -> {advised} pods: {observed.autoscaling['message']}"
-        self._record(document, "Normal", "Scaled", message)
-        return True
-
-    async def _grow(self, pipeline: ClickPipeline, observed: Observed) -> str:
-        """Take the next step to larger volumes; return why it cannot be taken."""
-        step = growth(pipeline, observed.claims)
-        for claim in step.claims:
-            if refused := await self._applier.grow(pipeline.namespace, claim, step.size):
-                return f"{claim}: {refused}"
-        if step.recreate:
-            await self._applier.orphan(STATEFULSET, pipeline.namespace, names_of(pipeline).statefulset)
-        return ""
 
     async def _refuse(self, document: Document, reason: str, message: str) -> Outcome:
         await self._write(document, refused_status(document, reason, message))

@@ -1,13 +1,16 @@
 """Options of these tests, and which of them need a control plane."""
 
+import itertools
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from controlplane import ControlPlane, running
-from world import Figure, World
+from controlplane import ControlPlane, eventually, running
+from world import Figure, OperatorProcess, World
+
+_numbers = itertools.count()
 
 # Those take minutes and Go's compiler once: `make test-operator` runs them.
 collect_ignore_glob = [] if os.environ.get("CLICKSTREAM_CONTROL_PLANE") else ["test_cluster_*.py"]
@@ -46,3 +49,22 @@ def world(plane: ControlPlane) -> Iterator[World]:
         yield world
     finally:
         world.close()
+
+
+@pytest.fixture(scope="module")
+def operator(world: World) -> Iterator[OperatorProcess]:
+    """Run one operator for a module, which looks at each pipeline every four seconds."""
+    operator = world.operator(CLICKSTREAM_RESYNC_SECONDS="4")
+    eventually(operator.is_leader, 90)
+    yield operator
+    assert operator.terminate() == 0
+
+
+@pytest.fixture
+def shop(world: World, operator: OperatorProcess) -> Iterator[str]:
+    """Make a namespace of the test's own, and put the stand-ins right again afterwards."""
+    yield world.namespace(f"shop-{next(_numbers)}")
+    world.standins.topics = world.standins.connectors = world.standins.pods = True
+    world.standins.failing.clear()
+    world.standins.lag_ms = 12
+    world.standins.status = {"index_ready": True, "phase": "running", "detail": ""}

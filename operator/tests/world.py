@@ -227,6 +227,20 @@ class OperatorProcess:
             return False
 
 
+def objects_of(plane: ControlPlane, shop: str) -> dict[str, dict[str, Any]]:
+    """Return the objects of a namespace's pipelines by path."""
+    selector = "labelSelector=clickstream.dev/pipeline"
+    core = [f"/api/v1/namespaces/{shop}/{plural}" for plural in ("configmaps", "services", "serviceaccounts")]
+    others = {
+        "/apis/apps/v1": "statefulsets",
+        "/apis/policy/v1": "poddisruptionbudgets",
+        "/apis/networking.k8s.io/v1": "networkpolicies",
+    }
+    strimzi = [f"{STRIMZI}/namespaces/{shop}/{plural}" for plural in ("kafkatopics", "kafkaconnectors")]
+    paths = [*core, *(f"{group}/namespaces/{shop}/{plural}" for group, plural in others.items()), *strimzi]
+    return {f"{p}/{o['metadata']['name']}": o for p in paths for o in plane.items(f"{p}?{selector}")}
+
+
 def path_of(namespace: str, name: str = "storefront") -> str:
     """Return a pipeline's path."""
     return f"{PIPELINES}/namespaces/{namespace}/clickpipelines/{name}"

@@ -1,0 +1,104 @@
+"""What the operator says of a pipeline that does not come up, and what to do about it."""
+
+import json
+from typing import Any
+
+import pytest
+from controlplane import eventually
+from standins import STRIMZI
+from world import PASSWORD, World, objects_of, path_of
+
+
+def test_failed_task_is_not_ready_and_its_trace_has_no_secret(world: World, shop: str) -> None:
+    world.create(shop)
+    world.wait_ready(shop)
+    world.standins.failing["storefront-profiles"] = (
+        f"org.apache.kafka.connect.errors.ConnectException: no login with {PASSWORD}\n\tat a.b.C(D.java:1)\n"
+        f"Caused by: java.net.ConnectException: jdbc:postgresql://debezium:{PASSWORD}@postgres/shop "
+        f"password={PASSWORD}"
+    )
+    eventually(lambda: world.condition(shop, "ConnectorsReady")["reason"] == "Failed")
+    message = world.condition(shop, "ConnectorsReady")["message"]
+    assert "storefront-profiles, task 0 failed" in message
+    assert "Caused by: java.net.ConnectException" in message
+    assert world.condition(shop, "Ready")["status"] == "False"
+    assert world.pipeline(shop)["status"]["phase"] == "Degraded"
+    events = eventually(lambda: [e for e in world.events(shop) if e["reason"] == "Failed"])
+    assert events[0]["type"] == "Warning"
+    assert PASSWORD not in json.dumps([world.pipeline(shop), world.events(shop)])
+
+
+def test_task_that_refuses_to_go_on_stalls_the_pipeline(world: World, shop: str) -> None:
+    world.create(shop)
+    world.wait_ready(shop)
+    world.standins.status |= {"phase": "stopped", "detail": "position 12 is below the log's start 99"}
+    eventually(lambda: world.condition(shop, "Stalled")["status"] == "True", 20)
+    assert "position 12 is below the log's start 99" in world.condition(shop, "Stalled")["message"]
+    assert world.pipeline(shop)["status"]["phase"] == "Stalled"
+
+
+def test_missing_secret_is_named_and_nothing_starts(world: World, shop: str) -> None:
+    world.plane.request("DELETE", f"/api/v1/namespaces/{shop}/secrets/postgres-credentials")
+    world.create(shop)
+    eventually(lambda: world.condition(shop, "SecretsResolved")["reason"] == "Missing")
+    assert "postgres-credentials" in world.condition(shop, "SecretsResolved")["message"]
+    assert world.plane.get(f"{STRIMZI}/namespaces/{shop}/kafkaconnectors/storefront-profiles") is None
+
+
+def test_role_that_the_condition_prints_resolves_it(world: World, shop: str) -> None:
+    world.plane.kubectl("delete", "rolebinding", "connect-secrets", "-n", shop)
+    world.create(shop)
+    eventually(lambda: world.condition(shop, "SecretsResolved")["reason"] == "ConnectMayNotRead")
+    text = world.condition(shop, "SecretsResolved")["message"].partition("apply:\n")[2]
+    world.plane.kubectl("apply", "-f", "-", text=text)
+    world.wait_ready(shop)
+
+
+@pytest.mark.parametrize(
+    ("patch", "reason"),
+    [
+        ({"metadata": {"annotations": {"strimzi.io/use-connector-resources": None}}}, "ConnectNotManaged"),
+        ({"status": {"connectorPlugins": [{"class": "a.B", "type": "sink"}]}}, "PluginMissing"),
+    ],
+    ids=["connect takes no resources", "plugin missing"],
+)
+def test_connect_that_does_not_fit_is_said(
+    patch: dict[str, Any], reason: str, world: World, shop: str
+) -> None:
+    path = f"{STRIMZI}/namespaces/{shop}/kafkaconnects/events-connect"
+    world.plane.merge(f"{path}/status" if "status" in patch else path, patch)
+    world.create(shop)
+    eventually(lambda: world.condition(shop, "ConnectorsReady")["reason"] == reason)
+
+
+def test_wrong_spec_is_said_in_full_and_mended_by_the_next(world: World, shop: str) -> None:
+    world.create(
+        shop, processing={"filter": "click.timestamp > 'noon'", "transform": {"set": {"x": "clik.a"}}}
+    )
+    message = eventually(lambda: world.condition(shop, "Stalled").get("message"))
+    assert "spec.processing.filter" in message
+    assert "spec.processing.transform.set.x" in message
+    assert objects_of(world.plane, shop) == {}
+    world.plane.merge(
+        path_of(shop), {"spec": {"processing": {"filter": "", "transform": {"set": {"x": None}}}}}
+    )
+    world.wait_ready(shop)
+
+
+def test_object_that_the_server_refuses_is_said_in_its_words(world: World, shop: str) -> None:
+    resources = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}
+    world.create(shop, processors={"resources": resources})
+    eventually(lambda: world.condition(shop, "Stalled")["reason"] == "ApplyRefused")
+    assert "must be less than or equal to memory limit" in world.condition(shop, "Stalled")["message"]
+
+
+def test_dropped_key_column_stalls_the_pipeline(world: World, shop: str) -> None:
+    world.create(shop)
+    world.wait_ready(shop)
+    world.standins.failing["storefront-profiles"] = (
+        "org.apache.kafka.connect.errors.ConnectException: Failed to flush offsets and/or records\n"
+        "Caused by: org.apache.kafka.common.InvalidRecordException: [RecordError(batchIndex=0, "
+        "message='Compacted topic cannot accept message without key in topic partition user-profiles-1')]"
+    )
+    eventually(lambda: world.condition(shop, "Stalled")["reason"] == "KeyColumnGone")
+    assert "column user_id" in world.condition(shop, "Stalled")["message"]

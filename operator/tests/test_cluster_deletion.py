@@ -1,0 +1,57 @@
+"""What goes with a pipeline, and what stays."""
+
+from controlplane import eventually
+from standins import STRIMZI
+from world import World, objects_of, path_of
+
+
+def test_retained_pipeline_leaves_topics_and_names_its_slot(world: World, shop: str) -> None:
+    world.create(shop)
+    world.wait_ready(shop)
+    assert "finalizers" not in world.pipeline(shop)["metadata"]
+    world.plane.request("DELETE", path_of(shop))
+    events = eventually(lambda: [e for e in world.events(shop) if e["reason"] == "Retained"])
+    assert f"pg_drop_replication_slot('{shop.replace('-', '__')}_storefront')" in events[0]["message"]
+    eventually(lambda: all("kafkatopics" in path for path in objects_of(world.plane, shop)), 60)
+    assert len(objects_of(world.plane, shop)) == 10
+
+
+def test_deleted_pipeline_drops_its_slot_and_its_own_topics(world: World, shop: str) -> None:
+    world.create(shop, deletionPolicy="Delete")
+    world.wait_ready(shop)
+    world.standins.reset.clear()
+    configs: list[str] = []
+    world.plane.request("DELETE", path_of(shop))
+
+    def gone() -> bool:
+        source = world.plane.get(f"{STRIMZI}/namespaces/{shop}/kafkaconnectors/storefront-profiles")
+        if source:
+            configs.append(source["spec"]["config"]["slot.drop.on.stop"] + " " + source["spec"]["state"])
+        return world.pipeline(shop) is None
+
+    eventually(gone, 60)
+    assert "true stopped" in configs
+    assert world.standins.reset == ["storefront-profiles"]
+    left = eventually(lambda: [p for p in [*objects_of(world.plane, shop)] if "kafkatopics" in p])
+    assert sorted(path.rpartition("/")[2] for path in left) == [
+        "dead-letters",
+        "enriched-clicks",
+        "user-clicks",
+        "user-metrics",
+        "user-profiles",
+    ]
+
+
+def test_namespace_with_a_deleting_pipeline_goes_away(world: World, shop: str) -> None:
+    world.create(shop, deletionPolicy="Delete")
+    world.wait_ready(shop)
+    world.plane.request("DELETE", f"/api/v1/namespaces/{shop}")
+    eventually(lambda: world.plane.get(f"/api/v1/namespaces/{shop}") is None, 90)
+
+
+def test_policy_changed_to_retain_takes_the_finalizer_away(world: World, shop: str) -> None:
+    world.create(shop, deletionPolicy="Delete")
+    world.wait_ready(shop)
+    assert world.pipeline(shop)["metadata"]["finalizers"]
+    world.plane.merge(path_of(shop), {"spec": {"deletionPolicy": "Retain"}})
+    eventually(lambda: "finalizers" not in world.pipeline(shop)["metadata"])
