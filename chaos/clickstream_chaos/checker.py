@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from clickstream_local.reading import end_offset
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from clickstream_chaos.database import State
@@ -39,10 +40,7 @@ class Topic:
     def read(self) -> Iterator[Message]:
         """Return the records up to the last stable offsets as of now. Raises NotInTime."""
         deadline_s = time.monotonic() + READ_S
-        ends = {
-            tp.partition: self._consumer.get_watermark_offsets(tp, 30, cached=False)[1]
-            for tp in self._partitions
-        }
+        ends = {tp.partition: end_offset(self._consumer, tp, deadline_s) for tp in self._partitions}
         while any(self._positions[p] < end for p, end in ends.items()):
             if time.monotonic() > deadline_s:
                 raise NotInTime(f"{self._partitions[0].topic}: read to {self._positions}, not to {ends}")

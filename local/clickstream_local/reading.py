@@ -24,6 +24,7 @@ NOT_YET = frozenset(
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._TRANSPORT,
+        KafkaError._UNKNOWN_PARTITION,
     }
 )
 
@@ -62,12 +63,13 @@ def end_offsets(bootstrap: str, topic: str, timeout_s: float = 30) -> dict[int, 
     deadline = time.monotonic() + timeout_s
     with reader(bootstrap, **{"isolation.level": "read_uncommitted"}) as consumer:
         return {
-            partition: _end_offset(consumer, TopicPartition(topic, partition), deadline)
+            partition: end_offset(consumer, TopicPartition(topic, partition), deadline)
             for partition in partitions_of(consumer, topic)
         }
 
 
-def _end_offset(consumer: Consumer, partition: TopicPartition, deadline: float) -> int:
+def end_offset(consumer: Consumer, partition: TopicPartition, deadline: float) -> int:
+    """Return the offset after a partition's last record that the consumer may see; asks until `deadline`."""
     while True:
         try:
             _low, high = consumer.get_watermark_offsets(partition, 30, cached=False)
