@@ -39,3 +39,22 @@ def test_a_restarted_connect_loses_and_doubles_nothing(storefront: Storefront) -
 
 def _enriched(storefront: Storefront) -> int:
     return int(storefront.check()["enriched"])
+
+
+def test_the_source_starts_again_after_its_table_was_quiet(storefront: Storefront) -> None:
+    """The slot has gone on with other tables' log, past the last row that was read."""
+    kube = storefront.kube
+    sql(kube, "CREATE TABLE IF NOT EXISTS public.noise (n int)")
+    quiet = sql(kube, "SELECT pg_current_wal_lsn()").strip()
+
+    def is_past() -> bool:
+        sql(kube, "INSERT INTO public.noise VALUES (1)")
+        sql(kube, "CHECKPOINT")
+        past = f"SELECT restart_lsn > '{quiet}' FROM pg_replication_slots WHERE slot_name = 'shop_storefront'"  # noqa: S608
+        return sql(kube, past).strip() == "t"
+
+    eventually("the slot has gone on", is_past, every_s=2)
+    kube("annotate", "kafkaconnector", CONNECTOR, "--namespace", NAMESPACE, "strimzi.io/restart-task=0")
+    storefront.until("Ready", "True", 600)
+    sql(kube, f"INSERT INTO public.user_profiles VALUES {ROW.replace('carol', 'erin')}")  # noqa: S608
+    eventually("the row is known", lambda: storefront.metrics("erin")[0]["status"] == 200)

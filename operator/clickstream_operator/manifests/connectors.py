@@ -140,6 +140,9 @@ def _notices(pipeline: ClickPipeline) -> dict[str, str]:
         "notification.enabled.channels": "sink",
         "notification.sink.topic.name": internal_topic(pipeline, NOTIFICATIONS),
         "lsn.flush.mode": "connector_and_driver",
+        # So the slot may be ahead of the last event's stored offset, with nothing of the table in between.
+        # Unless told so, the connector takes that for lost log when it starts, and fails for good (seen).
+        "offset.mismatch.strategy": "trust_greater_lsn",
     }
 
 
