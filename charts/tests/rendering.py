@@ -42,7 +42,7 @@ class Chart:
     def run(self, *arguments: str, text: str = "") -> str:
         """Return what helm prints. Raises Refused."""
         command = [self.helm, *arguments]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=240, check=False)
         if done.returncode != 0:
             raise Refused(done.stderr)
         return done.stdout
@@ -64,7 +64,7 @@ class Chart:
             "-",
         ]
         text = yaml.safe_dump(values)
-        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=240, check=False)
 
 
 def of_kind(objects: list[Object], kind: str) -> list[Object]:
