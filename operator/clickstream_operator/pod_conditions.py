@@ -42,7 +42,8 @@ def rolled_out(pipeline: ClickPipeline, observed: Observed) -> Condition:
     if step.phase is Phase.STARTING:
         return is_false(kind, step.phase, "The pods start for the first time.")
     if step.phase is Phase.ROLLING:
-        return is_false(kind, step.phase, f"The pods are replaced one by one; {pod} is next.")
+        turn = "" if step.pod is None else f"; it is the turn of {pod}"
+        return is_false(kind, step.phase, f"The pods are replaced one by one{turn}.")
     if step.phase is Phase.WAITING:
         message = f"Before {pod} is replaced, all other pods must be ready and every task caught up."
         return is_false(kind, step.phase, message)

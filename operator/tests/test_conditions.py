@@ -9,6 +9,7 @@ from clickstream_operator.conditions import conditions_of
 from clickstream_operator.manifests.names import topic_object
 from clickstream_operator.manifests.topics import topic_specs
 from clickstream_operator.observed import Observed, PodState, SecretState, TaskState
+from clickstream_operator.rollout import Memory, Next, Phase
 from clickstream_operator.status import healthy_status, is_settled, transitions, with_times
 from test_manifests_golden import example
 
@@ -162,3 +163,31 @@ def test_degraded_is_said_only_after_it_ran() -> None:
 def test_fatal_condition_is_settled_until_somebody_acts() -> None:
     assert is_settled(status_of(observed(pods=pods("stopped"))))
     assert not is_settled(status_of(observed(pods=pods("restoring"))))
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "said"),
+    [
+        (Next("b", 1, Memory("a"), Phase.ROLLING, pod=1), "False", "turn of pod storefront-processor-1."),
+        (Next("b", 0, Memory("a"), Phase.ROLLING), "False", "replaced one by one."),
+        (Next("b", 2, Memory("a"), Phase.WAITING, pod=1), "False", "every task caught up"),
+        (
+            Next("b", 0, Memory("a"), Phase.STUCK, pod=0),
+            "False",
+            "kubectl describe pod storefront-processor-0",
+        ),
+        (Next("a", 2, Memory("a", "b", "no image"), Phase.ROLLING_BACK), "False", "no image"),
+        (
+            Next("a", 0, Memory("a", "b", "no image"), Phase.ROLLED_BACK),
+            "False",
+            "clickstream.dev/failed-rollout-",
+        ),
+        (Next("a", 0, Memory("a"), Phase.DONE), "True", "Every pod"),
+    ],
+    ids=lambda value: str(value.phase) if isinstance(value, Next) else "",
+)
+def test_roll_out_is_said_with_what_to_do(step: Next, status: str, said: str) -> None:
+    found = {c.type: c for c in conditions_of(PIPELINE, observed(rollout=step))}["RolledOut"]
+    assert found.truth == status
+    assert said in found.message
+    assert found.is_fatal is (step.phase is Phase.ROLLED_BACK)
