@@ -112,6 +112,11 @@ class Storefront:
         """Send clicks of one user."""
         self.tester("send", user, str(count))
 
+    def count(self, user: str, at_ms: int) -> int:
+        """Return a user's clicks in the five minutes before a time."""
+        url = f"{URL}/dashboard/users/{user}/metrics?at={at_ms}"
+        return int(json.loads(self.tester("get", url)["answers"][0]["text"])["clicks_last_5min"])
+
     def metrics(self, user: str, times: int = 1, url: str = URL) -> list[Document]:
         """Ask for a user's metrics, each time on a new connection; return each answer."""
         path = f"{url}/dashboard/users/{user}/metrics"

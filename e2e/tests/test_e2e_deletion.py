@@ -1,9 +1,11 @@
 """Deleting a pipeline: with Retain its data stays for the next one, with Delete nothing of its own stays."""
 
 import copy
+import time
 
+import pytest
 from clickstream_e2e.kube import Kube, eventually
-from clickstream_e2e.platform import NAMESPACE, sql
+from clickstream_e2e.platform import NAMESPACE, Platform, sql
 from clickstream_e2e.release import CHART, Release
 from clickstream_e2e.storefront import NAME, Storefront, document, merged
 
@@ -13,8 +15,13 @@ SLOT = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'shop_storef
 
 def test_a_retained_pipeline_is_taken_up_again_where_it_was(storefront: Storefront) -> None:
     kube = storefront.kube
+    before = storefront.count("user-0005", int(time.time() * 1_000))
     storefront.send("user-0005", 7)
-    before = _count(storefront)
+    at_ms = int(time.time() * 1_000)
+    eventually(
+        "the clicks are counted", lambda: storefront.count("user-0005", at_ms) >= max(7, before), timeout_s=60
+    )
+    counted = storefront.count("user-0005", at_ms)
     kube("delete", "clickpipeline", NAME, "--namespace", NAMESPACE, "--timeout=300s")
     eventually("the pods are gone", lambda: not storefront.pods())
     topics, claims = kube.names("kafkatopics", NAMESPACE), kube.names("pvc", NAMESPACE)
@@ -23,20 +30,30 @@ def test_a_retained_pipeline_is_taken_up_again_where_it_was(storefront: Storefro
     assert sql(kube, SLOT).strip() == "1"
     kube.apply([document()])
     storefront.until("Ready", "True", 600)
-    assert _count(storefront) >= before
+    assert storefront.count("user-0005", at_ms) == counted
     storefront.check()
 
 
 def test_a_deleted_pipeline_leaves_only_the_shared_topics(storefront: Storefront) -> None:
     kube = storefront.kube
+    storefront.patch({"processors": {"replicas": 3}})
+    storefront.until_pods(3)
+    storefront.patch({"processors": {"replicas": 2}})
+    storefront.until_pods(2)
     storefront.patch({"deletionPolicy": "Delete"})
     eventually("the finalizer is set", lambda: storefront.now()["metadata"].get("finalizers"), 300)
     kube("delete", "clickpipeline", NAME, "--namespace", NAMESPACE, "--timeout=300s", timeout_s=310)
     topics = kube.names("kafkatopics", NAMESPACE)
     assert topics == SHARED
-    eventually("the claims are gone", lambda: not _own_claims(kube))
+    gone = {"data-storefront-processor-0", "data-storefront-processor-1"}
+    eventually("the claims are gone", lambda: not gone & kube.names("pvc", NAMESPACE))
     assert sql(kube, SLOT).strip() == "0"
     assert not kube.names("kafkaconnectors", NAMESPACE)
+
+
+@pytest.mark.xfail(strict=True, reason="claims of pods that were scaled away before are left behind")
+def test_a_deleted_pipeline_leaves_no_volume(kube: Kube, platform: Platform) -> None:
+    assert not [name for name in kube.names("pvc", NAMESPACE) if name.startswith("data-storefront-")]
 
 
 def test_a_namespace_goes_with_the_operator_inside(
@@ -60,11 +77,3 @@ def test_a_namespace_goes_with_the_operator_inside(
     )
     kube("delete", "namespace", name, "--timeout=180s", timeout_s=190)
     assert f"namespace/{name}" not in kube("get", "namespaces", "--output=name").split()
-
-
-def _count(storefront: Storefront) -> int:
-    return int(storefront.metrics("user-0005")[0]["body"]["clicks_last_5min"])
-
-
-def _own_claims(kube: Kube) -> list[str]:
-    return [name for name in kube.names("pvc", NAMESPACE) if name.startswith("data-storefront-")]
