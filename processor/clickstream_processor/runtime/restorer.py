@@ -9,10 +9,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-
-from confluent_kafka import KafkaException
 
 from clickstream_processor import metrics
 from clickstream_processor.errors import (
@@ -27,13 +25,7 @@ from clickstream_processor.errors import (
 )
 from clickstream_processor.runtime import client
 from clickstream_processor.runtime.crash import CrashPoints
-from clickstream_processor.runtime.ends import (
-    EndsWatch,
-    LogKey,
-    read_high_watermarks,
-    read_logs,
-    topic_setting,
-)
+from clickstream_processor.runtime.ends import EndsWatch
 from clickstream_processor.runtime.leftovers import Leftovers
 from clickstream_processor.runtime.log_reader import LogReader
 from clickstream_processor.runtime.outcomes import (
@@ -44,8 +36,8 @@ from clickstream_processor.runtime.outcomes import (
     Withdrawn,
     progress_of,
 )
-from clickstream_processor.runtime.recovery import DAY_MS, Limits
-from clickstream_processor.runtime.restoration import Goal, Restoration, Step, TaskLogs
+from clickstream_processor.runtime.preparation import Preparation
+from clickstream_processor.runtime.restoration import Goal, Restoration, Step
 from clickstream_processor.runtime.snapshot import SnapshotGate
 from clickstream_processor.runtime.watchdog import Watchdog
 from clickstream_processor.settings import Settings
@@ -59,8 +51,6 @@ log = logging.getLogger(__name__)
 BATCH = 5_000  # records a read: a RocksDB write of them holds the interpreter's lock for some 3 ms
 POLL_S = 0.05
 IDLE_S = 0.25
-OPEN_RETRY_S = 0.02  # between looks at a transaction whose markers are on their way
-RETRY_S = 0.5  # between requests to brokers that do not answer
 MEASURE_EVERY_S = 1.0
 # What stops a task here and leaves its state alone.
 STOPS = (PositionLost, StateTooNew, StateUnavailable, LayoutChanged, MalformedRecord)
@@ -90,8 +80,6 @@ class RestorerThread:
         self.progress: dict[int, Progress] = {}  # replaced whole
         self.failed: BaseException | None = None  # what ended the thread; the process must exit
         self._tasks: dict[int, Restoration] = {}
-        self._limits: Limits | None = None
-        self._retry_at_s = 0.0
         self._measured_s = 0.0
         self._thread = threading.Thread(target=self._run, name="restorer", daemon=True)
 
@@ -130,9 +118,12 @@ class RestorerThread:
     def _run(self) -> None:
         try:
             self._reader = LogReader(client.make_consumer(self._settings, "restore"))
-            self._admin = client.make_admin(self._settings, "restore-admin")
-            self._ends = EndsWatch(self._admin)
-            self._snapshot = SnapshotGate(self._settings.notifications_topic, self._admin, self._reader)
+            admin = client.make_admin(self._settings, "restore-admin")
+            self._preparation = Preparation(
+                self._settings, self._plan, admin, self._reader, self._crash, self._watchdog
+            )
+            self._ends = EndsWatch(admin)
+            self._snapshot = SnapshotGate(self._settings.notifications_topic, admin, self._reader)
             while not self._ended.is_set():
                 self._turn()
         except BaseException as error:  # handed to the worker, which ends the process
@@ -149,7 +140,7 @@ class RestorerThread:
         for task in list(self._tasks.values()):
             if task.step is Step.OPENING:
                 self._open(task)
-        self._ask([task for task in self._tasks.values() if task.step is Step.ASKING])
+        self._preparation.ask([task for task in self._tasks.values() if task.step is Step.ASKING])
         if not self._tasks:
             self.progress = {}
             self._wake.wait(IDLE_S)
@@ -168,7 +159,7 @@ class RestorerThread:
             return
         settings = self._settings
         wait, skip = settings.processing.join.wait_for_snapshot, settings.pod.unsafe_skip_rule
-        task = Restoration(goal, self._plan, self._read_limits(), wait_for_snapshot=wait, skip=skip)
+        task = Restoration(goal, self._plan, self._preparation.limits(), wait_for_snapshot=wait, skip=skip)
         self._tasks[goal.partition] = task
         if goal.store is not None:
             try:
@@ -184,7 +175,7 @@ class RestorerThread:
 
     def _leave(self, task: Restoration) -> None:
         del self._tasks[task.partition]
-        self._reader.forget(self._task_keys(task.partition))
+        self._reader.forget(self._preparation.task_keys(task.partition))
 
     def _refuse(self, task: Restoration, error: ProcessorError) -> None:
         self._leave(task)
@@ -211,85 +202,6 @@ class RestorerThread:
         close_store(store)
         TaskStore.destroy(store.path)
         task.opened(TaskStore.open(store.path, self._memory))
-
-    # --- 2: fence and ask -------------------------------------------------------------------------------
-
-    def _ask(self, tasks: list[Restoration]) -> None:
-        """Fence once per former owner for all tasks, then ask for all ends in one request."""
-        if not tasks or time.monotonic() < self._retry_at_s:
-            return
-        own = self._settings.pod.ordinal
-        fence = sorted({o for task in tasks if not task.fenced for o in task.goal.fence if o != own})
-        try:
-            if fence:
-                self._crash.reach("before-fence")
-                for ordinal in fence:
-                    self._fence(ordinal)
-                self._crash.reach("after-fence")
-            for task in tasks:
-                task.fenced = True
-            with self._watchdog.guard("list offsets", 30.0):
-                written = read_high_watermarks(self._admin, self._own_keys(tasks))
-                logs = read_logs(self._admin, self._log_keys(task.partition for task in tasks))
-        except KafkaException as error:
-            log.warning("cannot prepare a restore yet: %s", error)
-            self._retry_at_s = time.monotonic() + RETRY_S
-            return
-        for task in tasks:
-            own_keys = self._own_keys([task])
-            if any(logs[key].high < written[key] for key in own_keys):
-                self._retry_at_s = time.monotonic() + OPEN_RETRY_S
-                continue
-            task.asked(TaskLogs(*(logs[key] for key in self._log_keys([task.partition]))))
-            positions = (self._settings.positions_topic, task.partition)
-            if not self._reader.follows(positions):  # a standby that is promoted follows them already
-                self._reader.follow([(*positions, task.positions_next)])
-
-    def _own_keys(self, tasks: Iterable[Restoration]) -> list[LogKey]:
-        """Return the logs that only a task's owner writes, of tasks to be owned.
-
-        A commit is answered before its markers are written: until they are, the last stable offset hides a
-        transaction that is decided. So an owner waits until nothing is open in these logs.
-        """
-        topics = (self._settings.changelog_topic, self._settings.positions_topic)
-        return [(topic, task.partition) for task in tasks if task.owner for topic in topics]
-
-    def _fence(self, ordinal: int) -> None:
-        """Abort what a former owner has open, and refuse what it may still send (R2)."""
-        begun_s = time.monotonic()
-        producer = client.make_transactional_producer(self._settings, ordinal, "fence")
-        with self._watchdog.guard("init_transactions of a former owner", client.TRANSACTION_TIMEOUT_S):
-            producer.init_transactions(client.TRANSACTION_TIMEOUT_S)
-        log.info("fenced pod %d in %.2f s", ordinal, time.monotonic() - begun_s)
-        metrics.PRODUCERS.labels("fence").inc()
-
-    def _tail_keys(self, partition: int) -> tuple[LogKey, LogKey]:
-        return (self._settings.changelog_topic, partition), (self._settings.topics.profiles, partition)
-
-    def _task_keys(self, partition: int) -> list[LogKey]:
-        return [*self._tail_keys(partition), (self._settings.positions_topic, partition)]
-
-    def _log_keys(self, partitions: Iterable[int]) -> list[LogKey]:
-        topics = self._settings.topics
-        names = (
-            topics.clicks,
-            topics.profiles,
-            self._settings.changelog_topic,
-            self._settings.positions_topic,
-        )
-        return [(name, partition) for partition in partitions for name in names]
-
-    def _read_limits(self) -> Limits:
-        """Return how long the topics keep things, asked for once."""
-        if self._limits is None:
-            plan, topics = self._plan, self._settings.topics
-            tombstones_ms = topic_setting(self._admin, topics.profiles, "delete.retention.ms")
-            self._limits = Limits(
-                tombstones_ms=DAY_MS if tombstones_ms is None else tombstones_ms,
-                changelog_ms=topic_setting(self._admin, self._settings.changelog_topic, "retention.ms"),
-                state_ms=plan.size_ms + plan.grace_ms + plan.retention_ms,
-            )
-        return self._limits
 
     # --- reading ----------------------------------------------------------------------------------------
 
@@ -347,7 +259,7 @@ class RestorerThread:
             self._start_over(task)
 
     def _start_over(self, task: Restoration) -> None:
-        self._reader.forget(self._task_keys(task.partition))
+        self._reader.forget(self._preparation.task_keys(task.partition))
         fresh = Restoration(
             task.goal, self._plan, task.limits, wait_for_snapshot=task.wait_for_snapshot, skip=task.skip
         )
@@ -407,14 +319,8 @@ class RestorerThread:
     def _wait_for_snapshot(self, task: Restoration) -> None:
         if not self._snapshot.complete:
             self._snapshot.watch()
-        elif time.monotonic() >= self._retry_at_s:
-            try:
-                key = (self._settings.topics.profiles, task.partition)
-                task.profiles_target = read_logs(self._admin, [key])[key].high
-            except KafkaException as error:
-                log.warning("cannot ask for the end of the profiles yet: %s", error)
-                self._retry_at_s = time.monotonic() + RETRY_S
-                return
+        elif (end := self._preparation.profiles_end(task.partition)) is not None:
+            task.profiles_target = end
             task.wait_for_snapshot = False
             task.step = Step.READING
 
@@ -438,13 +344,13 @@ class RestorerThread:
         answer = self._ends.take()
         if answer is not None:
             for partition, task in self._tasks.items():
-                changelog, profiles = self._tail_keys(partition)
+                changelog, profiles = self._preparation.tail_keys(partition)
                 if changelog in answer.high and profiles in answer.high and task.changelog_next >= 0:
                     task.measure(answer.high[changelog], answer.high[profiles], answer.asked_ms)
         now_s = time.monotonic()
         if now_s - self._measured_s >= MEASURE_EVERY_S:
             self._measured_s = now_s
-            self._ends.ask(itertools.chain.from_iterable(self._tail_keys(p) for p in self._tasks))
+            self._ends.ask(itertools.chain.from_iterable(self._preparation.tail_keys(p) for p in self._tasks))
 
 
 def task_path(data_dir: Path, partition: int) -> Path:
