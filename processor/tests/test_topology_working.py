@@ -32,3 +32,25 @@ def test_no_more_users_are_held_than_two_generations_and_a_commit() -> None:
     held = {user.name for user in gc.get_objects() if type(user) is User}
     assert len(held) <= CACHED + 2 * per_commit
     assert "user-299" in held
+
+
+def test_a_new_window_of_a_known_user_needs_no_look_up_but_one_that_was_committed_does() -> None:
+    plan = Plan("user-clicks", 1, join="left")
+    state, captured = Bounded(plan), Captured()
+    pipeline = Pipeline(plan, state, 0, captured)
+    later_ms = T0 + plan.size_ms
+
+    def count(event_ms: int, offset: int) -> int:
+        pipeline.clicks([click("alice", event_ms, offset)])
+        pipeline.flush()
+        state.commit()
+        return captured.windows()[-1][2]
+
+    assert count(T0, 0) == 1
+    reads = state.chunk_reads
+    assert count(later_ms, 1) == 1
+    assert state.chunk_reads == reads
+    state.forget()  # as after a failed transaction, or a restart
+    assert count(later_ms + 1, 2) == 2
+    assert count(T0 + plan.size_ms - 1, 3) == 2  # late, within the grace
+    assert state.chunk_reads == reads + 2

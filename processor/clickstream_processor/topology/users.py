@@ -12,12 +12,14 @@ from clickstream_processor.topology.records import Profile
 class User(Chunk):
     """A user in the working set, at the same time the chunk it used last: one object less to visit."""
 
-    __slots__ = ("head", "name", "other", "profile", "row")
+    __slots__ = ("head", "name", "newest_ms", "other", "profile", "row")
 
-    def __init__(self, key: bytes, name: str) -> None:
+    def __init__(self, key: bytes, name: str, newest_ms: int) -> None:
+        """`newest_ms`: no committed chunk of the user starts later, as every click so far was earlier."""
         text = quote(name)[1:-1]
         super().__init__(key, name if text == name else text)
         self.name = name  # the user id
+        self.newest_ms = newest_ms  # grows with the chunks begun here: later ones need no look-up
         self.head: str | None = None  # enriched_head() of the profile; None: no profile
         self.other: Chunk | None = None  # the chunk used before
         self.profile: Profile | None = None  # this and the row only where expressions read profiles

@@ -94,7 +94,9 @@ class WorkingSet:
             leaving.become(user)
             if leaving.touched:
                 self.touched.append(leaving)  # the user's own entry from now on stands for the other chunk
-        if arriving is None:
+        if arriving is None and start_ms > user.newest_ms:
+            user.begin(start_ms, len(self._windows.in_chunk(start_ms)))
+        elif arriving is None:
             self._read(user, start_ms)
         else:
             user.become(arriving)
@@ -102,6 +104,7 @@ class WorkingSet:
             if user.touched:
                 self.touched.append(user)
         user.other = leaving
+        user.newest_ms = max(user.newest_ms, start_ms)
 
     def earlier(self, user: User, start_ms: int) -> Chunk:
         """Return another chunk than the user is, and keep it as `user.other`."""
@@ -142,7 +145,7 @@ class WorkingSet:
         The partition is computed only without a profile: profiles were checked when they came.
         """
         key, name = checked_key(key)
-        user = User(key, name)
+        user = User(key, name, self.stream_ms)
         if key in self.pending_profiles:
             row = self.pending_profiles[key]
         else:
