@@ -29,6 +29,8 @@ _OF_PRODUCT = {
         "processor/clickstream_processor",
         "processor/pyproject.toml",
         "processor/requirements.lock",
+        "processor/build-requirements.lock",
+        "processor/setup.py",
     ),
     "operator": ("operator/clickstream_operator", "operator/pyproject.toml", "operator/requirements.lock"),
     "connect": ("connect/src", "connect/pom.xml", "local/clickstream_local/parts/debezium.pom.xml"),
