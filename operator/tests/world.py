@@ -117,7 +117,7 @@ class World:
             ready.get("status") == "True" and ready["observedGeneration"] == found["metadata"]["generation"]
         )
 
-    def wait_ready(self, namespace: str, name: str = "storefront", timeout_s: float = 60) -> None:
+    def wait_ready(self, namespace: str, name: str = "storefront", timeout_s: float = 150) -> None:
         """Wait until it is; fail with its conditions."""
         try:
             eventually(lambda: self.is_ready(namespace, name), timeout_s)
