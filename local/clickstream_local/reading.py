@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 from confluent_kafka import (
@@ -77,6 +77,8 @@ def end_offset(consumer: Consumer, partition: TopicPartition, deadline: float) -
             if failure.args[0].code() not in NOT_YET or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+            with suppress(KafkaException):  # what the client keeps of the topic is older than the outage
+                consumer.list_topics(partition.topic, timeout=5)
         else:
             return int(high)
 
