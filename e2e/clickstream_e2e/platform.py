@@ -130,7 +130,11 @@ class Platform:
         checker = code_map("clickstream-checker", NAMESPACE, REPOSITORY / "chaos" / "clickstream_chaos")
         # The checker needs one exception of this module, which else starts processes and imports much.
         checker["data"]["pipeline.py"] = "class NotInTime(Exception):\n    pass\n"
-        maps = [code_map("clickstream-tester", NAMESPACE, E2E / "clickstream_tester"), checker]
+        reading = code_map("clickstream-local", NAMESPACE, REPOSITORY / "local" / "clickstream_local")
+        # What the checker reads topics with; the package's other modules start programs.
+        kept = ("__init__.py", "reading.py", "errors.py")
+        reading["data"] = {name: text for name, text in reading["data"].items() if name in kept}
+        maps = [code_map("clickstream-tester", NAMESPACE, E2E / "clickstream_tester"), checker, reading]
         self._kube.apply(maps)
         self.restart_tester()
 

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clickstream_chaos.checker import Checker
 
 from clickstream_tester.traffic import Traffic, send
 
@@ -58,6 +57,8 @@ def _send(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _check(arguments: argparse.Namespace) -> dict[str, Any]:
+    from clickstream_chaos.checker import Checker
+
     profiles = {profile["user_id"]: profile for profile in json.loads(arguments.profiles.read_text())}
     checker = Checker(
         arguments.bootstrap,
