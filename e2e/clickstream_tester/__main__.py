@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-
 from clickstream_tester.traffic import Traffic, send
 
 
