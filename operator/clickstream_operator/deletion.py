@@ -2,7 +2,8 @@
 
 1. The sink goes. 2. The source is told to drop its replication slot when it stops, is stopped, its
 offsets are reset, so that a later pipeline of that id starts with a snapshot, and it goes. 3. The
-pods and their volumes go. 4. The internal topics go. 5. The finalizer goes.
+pods and their volumes go, also those of pods that were scaled away before. 4. The internal topics go.
+5. The finalizer goes.
 
 Each wait has an end: a Connect that is away must not hold a namespace for ever. What was then left
 behind is named.
@@ -12,7 +13,7 @@ import datetime
 from dataclasses import dataclass, field
 
 from clickstream_operator.desired import Wanted, finished
-from clickstream_operator.kinds import BUILT_IN, Kind, strimzi_kind
+from clickstream_operator.kinds import BUILT_IN, CLAIM, Kind, strimzi_kind
 from clickstream_operator.manifests import connectors, names
 from clickstream_operator.observed import Document, Observed
 from clickstream_operator.spec import API_GROUP, ClickPipeline
@@ -59,6 +60,11 @@ def next_step(
             return _source_step(pipeline, uid, kind, source, elapsed_s, settle_s)
     if pods := observed.child("StatefulSet", own.statefulset):
         return _removal(next(k for k in BUILT_IN if k.kind == "StatefulSet"), pods)
+    own_labels = names.selector(pipeline).items()
+    for claim in observed.claims.values():
+        meta = claim["metadata"]
+        if own_labels <= meta.get("labels", {}).items() and not meta.get("deletionTimestamp"):
+            return _removal(CLAIM, claim)
     if observed.strimzi_version:
         kind = strimzi_kind("KafkaTopic", observed.strimzi_version)
         internal = [

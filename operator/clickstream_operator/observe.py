@@ -78,8 +78,8 @@ class Observer:
             raise
         return found is None or bool(found["metadata"].get("deletionTimestamp"))
 
-    async def observe(self, pipeline: ClickPipeline) -> Observed:
-        """Return what there is of a pipeline."""
+    async def observe(self, pipeline: ClickPipeline, *, leaving: bool = False) -> Observed:
+        """Return what there is of a pipeline; `leaving`: it is being deleted with all that it has."""
         key = Key(pipeline.namespace, pipeline.name)
         version = self._strimzi_version()
         secrets, values = await self._secrets(pipeline)
@@ -99,7 +99,7 @@ class Observer:
             secrets=secrets,
             denied=await self._denied(pipeline, children, secrets),
             pods=await self._pods.states(pipeline, peer_key, count) if ready and peer_key else {},
-            claims=await self._claims(pipeline, statefulset),
+            claims=await self._claims(pipeline, statefulset, leaving),
             pod_objects=pod_objects,
             lost=lost_pods(pod_objects, now_s, self._lost_s),
             now_s=now_s,
@@ -138,9 +138,11 @@ class Observer:
         }
         return {int(ordinal): pod for ordinal, pod in suffixes.items() if ordinal.isdigit()}
 
-    async def _claims(self, pipeline: ClickPipeline, statefulset: Document | None) -> dict[str, Document]:
-        """Return the volume claims, also those of pods that were scaled away, while volumes must grow."""
-        if not must_grow(pipeline, statefulset):
+    async def _claims(
+        self, pipeline: ClickPipeline, statefulset: Document | None, leaving: bool
+    ) -> dict[str, Document]:
+        """Return the volume claims, also those of pods that were scaled away, while they must grow or go."""
+        if not (statefulset is None if leaving else must_grow(pipeline, statefulset)):
             return {}
         names = claim_names(pipeline, pipeline.spec.topics.partitions)
         found = await asyncio.gather(*(self._api.get(CLAIM.path(pipeline.namespace, name)) for name in names))

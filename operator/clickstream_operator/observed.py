@@ -67,7 +67,7 @@ class Observed:
     twin: str = ""  # another pipeline with the same id on the same Kafka
     # (secret, key) -> value of what a Kafka client of this pipeline needs.
     kafka_secrets: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
-    # Volume claims by name; looked at only while the spec asks for larger volumes than there are.
+    # Volume claims by name; looked at only while they must grow, or the pipeline is taken down.
     claims: Mapping[str, Document] = field(default_factory=dict)
     claims_refused: str = ""  # why a claim could not be made larger
     assignment: AssignmentState | None = None  # None: no controller runs here

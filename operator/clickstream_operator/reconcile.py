@@ -203,7 +203,7 @@ class Reconciler:
             return Outcome("unchanged")
         if self._companion:
             self._companion.forget(Key(pipeline.namespace, pipeline.name))
-        observed = await self._observer.observe(pipeline)
+        observed = await self._observer.observe(pipeline, leaving=True)
         meta = document["metadata"]
         elapsed = elapsed_s(document, utc_now())
         take = next_step(pipeline, meta["uid"], observed, elapsed, self._slot_settle_s)

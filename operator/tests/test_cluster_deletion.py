@@ -2,7 +2,7 @@
 
 from controlplane import eventually
 from standins import STRIMZI
-from world import World, objects_of, path_of
+from world import World, claim, objects_of, path_of
 
 
 def test_retained_pipeline_leaves_topics_and_names_its_slot(world: World, shop: str) -> None:
@@ -40,6 +40,21 @@ def test_deleted_pipeline_drops_its_slot_and_its_own_topics(world: World, shop: 
         "user-metrics",
         "user-profiles",
     ]
+
+
+def test_volumes_of_pods_that_were_scaled_away_go_too(world: World, shop: str) -> None:
+    world.create(shop, deletionPolicy="Delete")
+    world.wait_ready(shop)
+    path = f"/api/v1/namespaces/{shop}/persistentvolumeclaims"
+    world.plane.request("POST", path, claim(shop, 7, "a-class"))
+    other = claim(shop, 8, "a-class")
+    other["metadata"]["labels"] = {"app.kubernetes.io/name": "something-else"}
+    world.plane.request("POST", path, other)
+    world.plane.request("DELETE", path_of(shop))
+    eventually(lambda: world.pipeline(shop) is None, 60)
+    # Claims that are to go may stay a while: no controller takes their protection away here.
+    kept = [c["metadata"] for c in world.plane.get(path)["items"] if "deletionTimestamp" not in c["metadata"]]
+    assert [meta["name"] for meta in kept] == ["data-storefront-processor-8"], "it is somebody else's"
 
 
 def test_namespace_with_a_deleting_pipeline_goes_away(world: World, shop: str) -> None:

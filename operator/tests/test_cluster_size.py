@@ -1,9 +1,7 @@
 """More pods, larger volumes."""
 
-from typing import Any
-
 from controlplane import eventually
-from world import World, path_of
+from world import World, claim, path_of
 
 
 def test_scaling_by_the_subresource_changes_the_pods_without_a_roll(world: World, shop: str) -> None:
@@ -29,21 +27,6 @@ def test_lag_adds_pods_once_that_is_asked_for(world: World, shop: str) -> None:
     world.standins.lag_ms = 12
     world.wait_ready(shop)
     assert world.pipeline(shop)["status"]["autoscaling"]["replicas"] == 4
-
-
-def claim(shop: str, ordinal: int, storage_class: str) -> dict[str, Any]:
-    """Return the claim of a pod, as the StatefulSet controller would make it."""
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": f"data-storefront-processor-{ordinal}", "namespace": shop},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "storageClassName": storage_class,
-            "volumeName": f"{shop}-{ordinal}",
-            "resources": {"requests": {"storage": "10Gi"}},
-        },
-    }
 
 
 def make_claims(world: World, shop: str, expandable: bool) -> str:

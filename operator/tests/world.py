@@ -288,3 +288,19 @@ def rights(namespace: str) -> list[dict[str, Any]]:
 
 
 __all__ = ["OperatorProcess", "Refused", "World", "path_of", "pipeline_document", "rights", "secret"]
+
+
+def claim(shop: str, ordinal: int, storage_class: str) -> dict[str, Any]:
+    """Return the claim of a pod, as the StatefulSet controller would make it."""
+    labels = {"app.kubernetes.io/name": "clickstream-processor", "clickstream.dev/pipeline": "storefront"}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": f"data-storefront-processor-{ordinal}", "namespace": shop, "labels": labels},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": storage_class,
+            "volumeName": f"{shop}-{ordinal}",
+            "resources": {"requests": {"storage": "10Gi"}},
+        },
+    }
