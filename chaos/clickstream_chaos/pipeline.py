@@ -263,8 +263,10 @@ class Pipeline:
 
     def caught_up(self, ordinal: int) -> bool:
         """Tell whether a pod's tasks all run, as owners or as standbys that lag nothing behind."""
-        tasks = self.status(ordinal).get("tasks", {}).values()
-        return bool(tasks) and all(task["phase"] == "running" and not task["lag_records"] for task in tasks)
+        tasks = self.status(ordinal).get("tasks")
+        return tasks is not None and all(
+            task["phase"] == "running" and not task["lag_records"] for task in tasks.values()
+        )
 
     def wait_until_running(self, timeout_s: float = 60.0) -> None:
         """Wait until every task has a running owner."""
