@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,18 @@ def test_a_program_runs_again_after_a_signal_and_ends_with_its_status(tmp_path: 
             assert time.monotonic() < deadline_s
             time.sleep(0.02)
 
-    with subprocess.Popen([ROOT / "scripts/run-again", sys.executable, program]) as running:
-        wait_for("x")
-        running.send_signal(signal.SIGHUP)
-        wait_for("xx")
-        running.send_signal(signal.SIGTERM)
+    # A shell cannot catch what was ignored before it began, as under nohup.
+    heard = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
+    with subprocess.Popen(
+        [ROOT / "scripts/run-again", sys.executable, program],
+        preexec_fn=heard,
+    ) as running:
+        try:
+            wait_for("x")
+            running.send_signal(signal.SIGHUP)
+            wait_for("xx")
+        finally:
+            running.send_signal(signal.SIGTERM)
         assert running.wait(60) == 7
 
 
