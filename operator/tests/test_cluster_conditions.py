@@ -85,11 +85,16 @@ def test_wrong_spec_is_said_in_full_and_mended_by_the_next(world: World, shop: s
     world.wait_ready(shop)
 
 
-def test_object_that_the_server_refuses_is_said_in_its_words(world: World, shop: str) -> None:
+def test_object_that_the_server_refuses_is_said_in_its_words_and_mended_by_the_next(
+    world: World, shop: str
+) -> None:
     resources = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}
     world.create(shop, processors={"resources": resources})
     eventually(lambda: world.condition(shop, "Stalled")["reason"] == "ApplyRefused")
     assert "must be less than or equal to memory limit" in world.condition(shop, "Stalled")["message"]
+    fitting = {"requests": {"memory": "1Gi"}}
+    world.plane.merge(path_of(shop), {"spec": {"processors": {"resources": fitting}}})
+    world.wait_ready(shop)
 
 
 def test_dropped_key_column_stalls_the_pipeline(world: World, shop: str) -> None:

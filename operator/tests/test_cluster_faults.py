@@ -36,10 +36,16 @@ def operator(world: World, proxy: FaultProxy) -> Iterator[OperatorProcess]:
     operator.terminate()
 
 
-@pytest.fixture
-def shop(world: World, proxy: FaultProxy, operator: OperatorProcess) -> Iterator[str]:
-    yield world.namespace(f"faulty-{next(_numbers)}")
+@pytest.fixture(autouse=True)
+def forwarding(proxy: FaultProxy) -> Iterator[None]:
+    """Let no test leave a fault behind for the next."""
+    yield
     proxy.rule = forward
+
+
+@pytest.fixture
+def shop(world: World, operator: OperatorProcess) -> str:
+    return world.namespace(f"faulty-{next(_numbers)}")
 
 
 def shape_of(plane: ControlPlane, shop: str) -> dict[str, Any]:
@@ -81,8 +87,15 @@ def mask_hashes(text: str) -> str:
     return json.dumps(document, sort_keys=True)
 
 
-def has_shape(world: World, shop: str, expected: dict[str, Any]) -> bool:
-    return shape_of(world.plane, shop) == expected
+def wait_for_shape(world: World, shop: str, expected: dict[str, Any], after: str) -> None:
+    """Wait until the objects are as expected; fail with what differs."""
+    try:
+        eventually(lambda: shape_of(world.plane, shop) == expected, 90)
+    except AssertionError:
+        found = shape_of(world.plane, shop)
+        names = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
+        texts = [f"{name}: {found.get(name)}\n not {expected.get(name)}" for name in names]
+        raise AssertionError("\n".join([f"killed at {after}", *texts])) from None
 
 
 class Killer:
@@ -156,14 +169,14 @@ def test_operator_killed_at_every_request_converges(
             proxy.rule = killer
             act(world, shop)
             settled = is_gone if act is delete else World.is_ready
-            eventually(partial(settled, world, shop), 90, f"{act.__name__} killed at request {at}")
+            eventually(partial(settled, world, shop), 180, f"{act.__name__} killed at request {at}")
             proxy.rule = forward
             if not killer.killed_at:
                 break
             points += 1
             kinds[act.__name__] += 1
             expected = reference[act.__name__]
-            eventually(partial(has_shape, world, shop, expected), 30, killer.killed_at)
+            wait_for_shape(world, shop, expected, killer.killed_at)
             converged += 1
             world.plane.request("DELETE", f"/api/v1/namespaces/{shop}")
     print(dict(kinds))
@@ -178,7 +191,7 @@ def undisturbed(world: World, proxy: FaultProxy) -> dict[str, Any]:
     for act in (create, update, delete):
         act(world, shop)
         settled = is_gone if act is delete else World.is_ready
-        eventually(partial(settled, world, shop), 60, act.__name__)
+        eventually(partial(settled, world, shop), 180, act.__name__)
         shapes[act.__name__] = shape_of(world.plane, shop)
     return shapes
 
