@@ -60,10 +60,8 @@ def next_step(
             return _source_step(pipeline, uid, kind, source, elapsed_s, settle_s)
     if pods := observed.child("StatefulSet", own.statefulset):
         return _removal(next(k for k in BUILT_IN if k.kind == "StatefulSet"), pods)
-    own_labels = names.selector(pipeline).items()
     for claim in observed.claims.values():
-        meta = claim["metadata"]
-        if own_labels <= meta.get("labels", {}).items() and not meta.get("deletionTimestamp"):
+        if not claim["metadata"].get("deletionTimestamp"):  # a pod that is still leaving holds its own
             return _removal(CLAIM, claim)
     if observed.strimzi_version:
         kind = strimzi_kind("KafkaTopic", observed.strimzi_version)

@@ -33,7 +33,7 @@ from clickstream_operator.redaction import redactor
 from clickstream_operator.spec import ClickPipeline
 from clickstream_operator.store import Key, Store, owner_of
 from clickstream_operator.templates import needs_pods
-from clickstream_operator.volumes import claim_names, must_grow
+from clickstream_operator.volumes import must_grow
 
 _REVIEW = Kind("authorization.k8s.io/v1", "LocalSubjectAccessReview", "localsubjectaccessreviews")
 _REVIEW_HOLDS_S = 600
@@ -123,14 +123,17 @@ class Observer:
                 values[(name, key)] = base64.b64decode(value).decode(errors="replace").strip()
         return states, values
 
+    @staticmethod
+    def _pod_labels(pipeline: ClickPipeline) -> str:
+        return ",".join(f"{name}={value}" for name, value in selector(pipeline).items())
+
     async def _pod_objects(
         self, pipeline: ClickPipeline, statefulset: Document | None
     ) -> dict[int, Document]:
         """Return the pods by ordinal while what happens next depends on them."""
         if not needs_pods(statefulset):
             return {}
-        labels = ",".join(f"{name}={value}" for name, value in selector(pipeline).items())
-        found, _ = await self._api.list(POD, pipeline.namespace, labels)
+        found, _ = await self._api.list(POD, pipeline.namespace, self._pod_labels(pipeline))
         prefix = f"{names_of(pipeline).statefulset}-"
         by_name = {pod["metadata"]["name"]: pod for pod in found}
         suffixes = {
@@ -141,12 +144,14 @@ class Observer:
     async def _claims(
         self, pipeline: ClickPipeline, statefulset: Document | None, leaving: bool
     ) -> dict[str, Document]:
-        """Return the volume claims, also those of pods that were scaled away, while they must grow or go."""
+        """Return the volume claims, also those of pods that were scaled away, while they must grow or go.
+
+        They carry the labels by which the StatefulSet selects its pods.
+        """
         if not (statefulset is None if leaving else must_grow(pipeline, statefulset)):
             return {}
-        names = claim_names(pipeline, pipeline.spec.topics.partitions)
-        found = await asyncio.gather(*(self._api.get(CLAIM.path(pipeline.namespace, name)) for name in names))
-        return {name: claim for name, claim in zip(names, found, strict=True) if claim}
+        found, _ = await self._api.list(CLAIM, pipeline.namespace, self._pod_labels(pipeline))
+        return {claim["metadata"]["name"]: claim for claim in found}
 
     async def _foreign(
         self, pipeline: ClickPipeline, key: Key, version: str | None

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clickstream_operator.fields import quantity
-from clickstream_operator.manifests.names import names_of
 from clickstream_operator.observed import Document
 from clickstream_operator.spec import ClickPipeline
 
@@ -34,11 +33,6 @@ def must_grow(pipeline: ClickPipeline, statefulset: Document | None) -> bool:
     if statefulset is None or not statefulset["spec"].get("volumeClaimTemplates"):
         return False
     return quantity(pipeline.spec.processors.storage.size) > quantity(template_size(statefulset))
-
-
-def claim_names(pipeline: ClickPipeline, pods: int) -> list[str]:
-    """Return the names of the claims of the first pods."""
-    return [f"data-{names_of(pipeline).statefulset}-{ordinal}" for ordinal in range(pods)]
 
 
 def growth(pipeline: ClickPipeline, claims: Mapping[str, Document]) -> Growth:

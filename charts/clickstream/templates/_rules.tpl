@@ -35,7 +35,7 @@
 # Volumes grow by their claims; a lost one is made anew where a pipeline asks for that.
 - apiGroups: ['']
   resources: [persistentvolumeclaims]
-  verbs: [get, patch, delete]
+  verbs: [list, patch, delete]
 # In a roll-out: which pod has come up, and the one that stands in the way.
 - apiGroups: ['']
   resources: [pods]
