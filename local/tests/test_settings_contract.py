@@ -11,7 +11,7 @@ import yaml
 from clickstream_local.reference import EXAMPLE
 from clickstream_operator.manifests.settings import settings_document
 from clickstream_operator.spec import parse
-from clickstream_processor import settings
+from clickstream_processor import settings, units
 
 # What the operator acts on and a processor has no use for. Anything else that it ignores is a lost field.
 NOT_FOR_PROCESSORS = {
@@ -55,7 +55,7 @@ def at(document: dict[str, Any], path: str) -> Any:
 
 
 def same(read: Any, written: Any) -> bool:
-    if isinstance(read, settings.Milliseconds):
+    if isinstance(read, units.Milliseconds):
         unit = written.lstrip("0123456789")
         return int(read) == int(written.removesuffix(unit)) * UNITS_MS[unit]
     if isinstance(read, settings.Bytes):

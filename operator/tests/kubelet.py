@@ -14,10 +14,11 @@ import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from answers import JsonHandler
 from clickstream_local.ports import HOST, free_row
 from clickstream_local.process import Process
 from controlplane import ControlPlane, Refused
@@ -243,10 +244,10 @@ def _ordinal(pod: dict[str, Any]) -> int:
     return int(pod["metadata"]["name"].rpartition("-")[2])
 
 
-def _relay(admin_port: int) -> type[BaseHTTPRequestHandler]:
+def _relay(admin_port: int) -> type[JsonHandler]:
     """Return a handler that passes /ORDINAL/status on: the way from the operator to a pod's name."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(JsonHandler):
         def do_GET(self) -> None:
             _, ordinal, rest = self.path.split("/", 2)
             url = f"http://{HOST}:{admin_port + int(ordinal)}/{rest}"
@@ -259,12 +260,6 @@ def _relay(admin_port: int) -> type[BaseHTTPRequestHandler]:
             except OSError:
                 code, body = 502, b""
             with contextlib.suppress(OSError):  # the asker was killed
-                self.send_response(code)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
+                self.answer(code, body)
 
     return Handler

@@ -6,9 +6,10 @@ Tests switch single parts off to see what the operator says of it.
 
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, ClassVar
 
+from answers import JsonHandler
 from controlplane import ControlPlane, Refused
 
 STRIMZI = "/apis/kafka.strimzi.io/v1"
@@ -101,10 +102,10 @@ class StandIns:
         target = f"{path.format(meta['namespace'], meta['name'])}/status"
         self.plane.request("PATCH", target, {"status": status}, _MERGE)
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[JsonHandler]:
         standins = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(JsonHandler):
             keys: ClassVar[set[str]] = set()
 
             def do_GET(self) -> None:
@@ -113,13 +114,7 @@ class StandIns:
                     f"/apis/clickstream.dev/v1alpha1/namespaces/{namespace}/clickpipelines/{name}"
                 )
                 body = json.dumps(standins.answer(pipeline, int(ordinal))).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                pass
+                self.answer(200, body)
 
         return Handler
 

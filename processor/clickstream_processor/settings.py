@@ -17,20 +17,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from clickstream_processor.errors import InvalidSettings
+from clickstream_processor.units import Bytes, Milliseconds, decode_unit
 
 SETTINGS_VERSION = 1  # a file with a greater one may mean something else by the same names: refused
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Name = Annotated[str, Meta(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^@\s]+$")]
-
-
-class Milliseconds(int):
-    """A duration of the file (`100ms`, `10s`, `5m`, `1h`, `30d`) in milliseconds."""
-
-
-class Bytes(int):
-    """A Kubernetes quantity of the file (`1Gi`, `512Mi`, `1G`) in bytes."""
 
 
 class _Section(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -355,7 +348,7 @@ def _convert_section(
                 values[info.name] = inner(**arguments)
         else:
             try:
-                values[info.name] = msgspec.convert(given, info.type, dec_hook=_decode_unit)
+                values[info.name] = msgspec.convert(given, info.type, dec_hook=decode_unit)
             except (msgspec.ValidationError, ValueError) as error:
                 problems.append(f"{where}: {_shown(given)}: {error}")
     ignored += [f"{path}.{name}" if path else name for name in document if name not in known]
@@ -367,26 +360,6 @@ def _section_of(kind: Any) -> type[_Section] | None:
         if isinstance(choice, type) and issubclass(choice, _Section):
             return choice
     return None
-
-
-_MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_FACTORS |= {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
-
-
-def _decode_unit(kind: type, value: object) -> Any:
-    """Convert a duration or a quantity; raises ValueError with what is allowed."""
-    if kind is Milliseconds:
-        match = re.fullmatch(r"([0-9]{1,12})(ms|s|m|h|d)", value) if isinstance(value, str) else None
-        if match is None:
-            raise ValueError("must be a duration such as 100ms, 10s, 5m, 1h or 30d")
-        return Milliseconds(int(match[1]) * _MILLISECONDS[match[2]])
-    if kind is Bytes:
-        match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,3})?)([kMGT]|[KMGT]i)?", str(value))
-        if match is None:
-            raise ValueError("must be a quantity of bytes such as 512Mi, 1Gi or 1000000000")
-        return Bytes(float(match[1]) * _FACTORS[match[2] or ""])
-    raise NotImplementedError(kind)  # what msgspec asks of a hook for a type that it does not know
 
 
 def _broken_rules(values: dict[str, Any], pod: Pod) -> list[str]:
