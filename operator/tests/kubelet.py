@@ -248,7 +248,7 @@ def _relay(admin_port: int) -> type[JsonHandler]:
     """Return a handler that passes /ORDINAL/status on: the way from the operator to a pod's name."""
 
     class Handler(JsonHandler):
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802 (named by http.server)
             _, ordinal, rest = self.path.split("/", 2)
             url = f"http://{HOST}:{admin_port + int(ordinal)}/{rest}"
             asked = urllib.request.Request(url, headers={"Authorization": self.headers["Authorization"]})

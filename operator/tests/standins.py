@@ -108,7 +108,7 @@ class StandIns:
         class Handler(JsonHandler):
             keys: ClassVar[set[str]] = set()
 
-            def do_GET(self) -> None:
+            def do_GET(self) -> None:  # noqa: N802 (named by http.server)
                 _, namespace, name, ordinal, _ = self.path.split("/")
                 pipeline = standins.plane.get(
                     f"/apis/clickstream.dev/v1alpha1/namespaces/{namespace}/clickpipelines/{name}"
