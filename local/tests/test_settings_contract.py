@@ -58,7 +58,7 @@ def same(read: Any, written: Any) -> bool:
     if isinstance(read, units.Milliseconds):
         unit = written.lstrip("0123456789")
         return int(read) == int(written.removesuffix(unit)) * UNITS_MS[unit]
-    if isinstance(read, settings.Bytes):
+    if isinstance(read, units.Bytes):
         return int(read) == {"1Gi": 1 << 30, "2Gi": 2 << 30}[written]
     return bool(read == written)
 
