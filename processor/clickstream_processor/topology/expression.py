@@ -75,8 +75,11 @@ class Expression:
 
     def by_library(self, click: Any, profile: Any, fields: Row = None, columns: Row = None) -> Any:
         """Evaluate in the library, whatever the expression: the reference for ``evaluate``."""
+        record = self._activation(click, profile, fields, columns)
+        if _holds_nul(record):  # its Python binding passes texts as C does, up to there
+            raise EvaluationFailed(f"{self.name}: a text with U+0000, which CEL's library would cut off")
         try:
-            value = self._library.eval(data=self._activation(click, profile, fields, columns))
+            value = self._library.eval(data=record)
             failed = value.type() == cel.Type.ERROR
             plain = value.plain_value()
         except (RuntimeError, ValueError, TypeError, OverflowError) as error:  # all that the binding raises
@@ -86,6 +89,14 @@ class Expression:
         if plain.__class__ not in _SCALARS:
             _require_json(self.name, plain)
         return plain
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(map(_holds_nul, value)) or any(map(_holds_nul, value.values()))
+    return isinstance(value, list) and any(map(_holds_nul, value))
 
 
 def compile_filter(source: str, name: str = "processing.filter") -> Expression | None:
