@@ -142,7 +142,7 @@ def test_threads_do_not_grow_with_the_pipelines(kafka: Kafka, topics: Topics) ->
         # A thread for the feed, 8 for turns, 2 clients, and what few writers are open.
         assert threads() - before < 70
         assert [one.end() for one in running] == [None] * len(ids)
-    eventually(lambda: threads() <= before + 2)
+    eventually(lambda: threads() <= before)
 
 
 def test_pipelines_of_one_set_publish_more_often_than_writers_are_kept(kafka: Kafka, topics: Topics) -> None:

@@ -123,8 +123,10 @@ class Feed:
             self._distribute([first, *self._consumer.consume(_NEWS_AT_ONCE, 0)])
 
     def close(self) -> None:
-        """Close the consumer."""
+        """Close both clients: the last call. An admin client ends with the last reference to it."""
         self._consumer.close()
+        self._asked = {}
+        del self._admin
 
     def _follow(self, inbox: Inbox, is_opened: bool) -> None:
         partitions = [TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in inbox.topics]
