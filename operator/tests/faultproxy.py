@@ -67,7 +67,13 @@ class FaultProxy:
     async def _listen(self) -> None:
         trust = ssl.create_default_context(cafile=str(self._plane.folder / "pki/apiserver.crt"))
         connector = aiohttp.TCPConnector(ssl=trust, limit=0)
-        self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, read_bufsize=2**21)
+        # The API server compresses what is long, for clients that say they can read it: this one has no say.
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            auto_decompress=False,
+            skip_auto_headers=("Accept-Encoding",),
+            read_bufsize=2**21,
+        )
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(app, access_log=None)
@@ -91,7 +97,7 @@ class FaultProxy:
         return await self._forward(request, path, fate)
 
     async def _forward(self, request: web.Request, path: str, fate: Fate) -> web.StreamResponse:
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in ("host", "accept-encoding")}
+        headers = {k: v for k, v in request.headers.items() if k.lower() != "host"}
         timeout = aiohttp.ClientTimeout(total=None)
         target = f"{self._plane.url}{path}"
         body = await request.read() or None
@@ -103,7 +109,7 @@ class FaultProxy:
                 await self._loop.run_in_executor(None, fate.lose_answer)
                 self._cut(request)
             passed = web.StreamResponse(status=answer.status)
-            for name in ("Content-Type", "Retry-After"):
+            for name in ("Content-Type", "Content-Encoding", "Retry-After"):
                 if name in answer.headers:
                     passed.headers[name] = answer.headers[name]
             await passed.prepare(request)
