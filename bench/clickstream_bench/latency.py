@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from clickstream_local.parts.kafka import Kafka
 from confluent_kafka import Consumer, Producer, TopicPartition, murmur2
 
 from clickstream_bench.systems import System, Topics
-from clickstream_bench.traffic import PARTITIONS
+from clickstream_bench.traffic import PARTITIONS, names
 
 USERS = 1_000
 WARM_UP_S = 5.0
@@ -20,11 +21,14 @@ FIRST_OUTPUT_S = 90.0
 
 @dataclass(slots=True)
 class SteadyClicks(threading.Thread):
-    """Produces clicks at a steady rate until told to stop; the page says when (ns)."""
+    """Produces clicks of all users in turn at a steady rate until told to stop; the page says when (ns)."""
 
     bootstrap: str
     topic: str
     rate: float
+    users: Sequence[str] = tuple(names(USERS))
+    partitions: int = PARTITIONS
+    sent: int = 0
 
     def __post_init__(self) -> None:
         threading.Thread.__init__(self, daemon=True)
@@ -35,12 +39,13 @@ class SteadyClicks(threading.Thread):
     def run(self) -> None:
         producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 0.5, "acks": "all"})
         encode = msgspec.json.encode
-        due_s, number = time.perf_counter(), 0
+        users, partitions = self.users, self.partitions
+        due_s = time.perf_counter()
         while not self.ended.is_set():
             due_s += 0.002
             for _ in range(max(1, round(self.rate * 0.002))):
-                user = f"user-{number % USERS}"
-                number += 1
+                user = users[self.sent % len(users)]
+                self.sent += 1
                 now_ns = time.time_ns()
                 click = {
                     "user_id": user,
@@ -48,10 +53,17 @@ class SteadyClicks(threading.Thread):
                     "action": "view",
                     "timestamp": now_ns // 1_000_000,
                 }
-                producer.produce(self.topic, encode(click), user.encode(), murmur2(user.encode(), PARTITIONS))
+                key = user.encode()
+                producer.produce(self.topic, encode(click), key, murmur2(key, partitions))
             producer.poll(0)
             time.sleep(max(0.0, due_s - time.perf_counter()))
         producer.flush()
+
+    def stop(self) -> None:
+        """End, once everything is acknowledged."""
+        self.ended.set()
+        if self.is_alive():
+            self.join()
 
 
 def end_to_end(kafka: Kafka, system: System, topics: Topics, rate: float, seconds: float) -> dict[str, Any]:
@@ -74,8 +86,7 @@ def end_to_end(kafka: Kafka, system: System, topics: Topics, rate: float, second
         _latencies(reader, WARM_UP_S)
         latencies = sorted(_latencies(reader, seconds))
     finally:
-        clicks.ended.set()
-        clicks.join()
+        clicks.stop()
         system.stop()
         reader.close()
 

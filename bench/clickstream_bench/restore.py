@@ -5,7 +5,6 @@ From the moment the pod answers on its admin port to the moment every task runs.
 
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,10 @@ from clickstream_local.parts.kafka import Kafka
 from clickstream_local.web import request
 from confluent_kafka import Producer, murmur2
 
+from clickstream_bench.ground import when
 from clickstream_bench.systems import Ours, Topics
 from clickstream_bench.throughput import measure
 from clickstream_bench.traffic import PARTITIONS
-
-DEADLINE_S = 300.0
 
 
 def restore(
@@ -27,15 +25,20 @@ def restore(
     """Give each user a profile and a click, lose the volume, and start again."""
     _send(kafka, topics, users, start_ms)
     system = Ours(kafka, topics, folder, run)
-    measure(kafka, system, topics.enriched, users, users)
+    measure(kafka, system, topics, users, users)
     pod = system.pods.pods[0]
     shutil.rmtree(folder / "pod-0")
     (folder / "pod-0").mkdir()
     began_s = time.perf_counter()
     pod.process.start()
     try:
-        answers_s = _when(lambda: request("GET", f"{pod.admin_url}/metrics", timeout_s=2).ok)
-        runs_s = _when(lambda: pod.metric("clickstream_restore_duration_seconds_count") == PARTITIONS)
+        answers_s = when(
+            lambda: request("GET", f"{pod.admin_url}/metrics", timeout_s=2).ok, "the pod does not answer"
+        )
+        runs_s = when(
+            lambda: pod.metric("clickstream_restore_duration_seconds_count") == PARTITIONS,
+            "the tasks do not run",
+        )
         records = pod.metric("clickstream_restore_records_total")
     finally:
         system.stop()
@@ -46,16 +49,6 @@ def restore(
         "start_to_running_s": round(runs_s - began_s, 2),
         "records_s": round(records / (runs_s - answers_s)),
     }
-
-
-def _when(condition: Callable[[], bool]) -> float:
-    """Wait until it is true; return the time, s."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the tasks do not run after {DEADLINE_S:.0f} s")
-        time.sleep(0.02)
-    return time.perf_counter()
 
 
 def _send(kafka: Kafka, topics: Topics, users: int, start_ms: int) -> None:

@@ -19,7 +19,7 @@ from clickstream_local.ports import free_row
 from clickstream_local.process import Process
 from clickstream_local.reference import Place, create_topics, write_secret, write_settings
 from clickstream_operator.manifests.names import names_of
-from clickstream_operator.spec import parse
+from clickstream_operator.spec import ClickPipeline, parse
 from confluent_kafka import libversion
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -39,6 +39,7 @@ class Topics:
     profiles: str
     enriched: str
     metrics: str
+    partitions: int = PARTITIONS
 
 
 class System(Protocol):
@@ -56,11 +57,11 @@ class System(Protocol):
         """Return its processes."""
 
 
-def create(kafka: Kafka, *names: str, cleanup_policy: str = "delete") -> None:
+def create(kafka: Kafka, *names: str, cleanup_policy: str = "delete", partitions: int = PARTITIONS) -> None:
     """Create topics that keep everything, whatever its event time."""
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     config = KEEP | {"cleanup.policy": cleanup_policy}
-    topics = [NewTopic(name, PARTITIONS, replication_factor=1, config=config) for name in names]
+    topics = [NewTopic(name, partitions, replication_factor=1, config=config) for name in names]
     for future in admin.create_topics(topics).values():
         future.result(60)
 
@@ -70,26 +71,16 @@ class Ours:
 
     name = "clickstream"
 
-    def __init__(self, kafka: Kafka, topics: Topics, folder: Path, run: str, *, pods: int = 1) -> None:
-        folder.mkdir(parents=True)
+    def __init__(
+        self, kafka: Kafka, topics: Topics, folder: Path, run: str, *, pods: int = 1, memory: str = "1Gi"
+    ) -> None:
+        """`memory`: the limit of a pod, which its caches follow from."""
         place = Place(
             kafka.bootstrap, 1, "http://127.0.0.1:1", "opensearch", free_row(pods), free_row(pods), pods
         )
-        pipeline = parse(_document(topics, place, run))
+        pipeline = parse(_document(topics, place, run, memory))
         create_topics(pipeline, kafka.bootstrap)
-        settings, secrets = folder / "settings.json", folder / "secrets"
-        write_settings(pipeline, place, settings)
-        write_secret(secrets, names_of(pipeline).peer_key, {"key": "bench"})
-        self.folder = folder
-        self.pods = Pods(
-            folder,
-            settings=settings,
-            secrets=secrets,
-            count=pods,
-            query_port=place.query_port,
-            admin_port=place.admin_port,
-            assignment=f"static:{pods}",
-        )
+        self.pods = pods_of(pipeline, place, folder)
 
     def start(self) -> None:
         self.pods.start()
@@ -101,7 +92,24 @@ class Ours:
         return [pod.process.pid for pod in self.pods.pods]
 
 
-def _document(topics: Topics, place: Place, run: str) -> dict[str, Any]:
+def pods_of(pipeline: ClickPipeline, place: Place, folder: Path) -> Pods:
+    """Return a pipeline's pods in a new folder, with a static assignment; its topics are there."""
+    folder.mkdir(parents=True)
+    settings, secrets = folder / "settings.json", folder / "secrets"
+    write_settings(pipeline, place, settings)
+    write_secret(secrets, names_of(pipeline).peer_key, {"key": "bench"})
+    return Pods(
+        folder,
+        settings=settings,
+        secrets=secrets,
+        count=place.pods,
+        query_port=place.query_port,
+        admin_port=place.admin_port,
+        assignment=f"static:{place.pods}",
+    )
+
+
+def _document(topics: Topics, place: Place, run: str, memory: str) -> dict[str, Any]:
     return {
         "apiVersion": "clickstream.dev/v1alpha1",
         "kind": "ClickPipeline",
@@ -119,7 +127,7 @@ def _document(topics: Topics, place: Place, run: str) -> dict[str, Any]:
                 }
             },
             "topics": {
-                "partitions": PARTITIONS,
+                "partitions": topics.partitions,
                 "replicas": 1,
                 "clicks": topics.clicks,
                 "profiles": topics.profiles,
@@ -133,7 +141,11 @@ def _document(topics: Topics, place: Place, run: str) -> dict[str, Any]:
                 "window": {"size": "5m", "grace": "1m"},
             },
             "sink": {"search": {"url": place.search_url}},
-            "processors": {"replicas": place.pods, "standbys": 0},
+            "processors": {
+                "replicas": place.pods,
+                "standbys": 0,
+                "resources": {"limits": {"memory": memory}},
+            },
         },
     }
 

@@ -5,8 +5,6 @@ system that reads ahead gains nothing. Measured between 10 % and 90 % of it: nei
 """
 
 import json
-import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -16,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from clickstream_local.parts.kafka import Kafka
+from clickstream_local.process import Process
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
-from clickstream_bench.systems import PROGRAMS, System, Usage
+from clickstream_bench.systems import PROGRAMS, System, Topics, Usage
 from clickstream_bench.traffic import PARTITIONS
 
 POLL_S = 0.02
+QUERIES_S = 200.0
 STANDSTILL_S = 120.0
 
 
@@ -45,10 +45,10 @@ class Rate:
 class Progress:
     """The committed end of a topic."""
 
-    def __init__(self, kafka: Kafka, topic: str) -> None:
+    def __init__(self, kafka: Kafka, topic: str, partitions: int = PARTITIONS) -> None:
         self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         self._records = 0
-        self._request = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(PARTITIONS)}  # type: ignore[no-untyped-call]
+        self._request = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(partitions)}  # type: ignore[no-untyped-call]
 
     def records(self) -> int:
         """Return the sum of the last stable offsets; a commit's marker counts as one."""
@@ -59,10 +59,10 @@ class Progress:
 
 
 def measure(
-    kafka: Kafka, system: System, topic: str, records: int, clicks: int, load: "QueryLoad | None" = None
+    kafka: Kafka, system: System, topics: Topics, records: int, clicks: int, load: "QueryLoad | None" = None
 ) -> Rate:
-    """Start the system, and stop it when `records` are committed in `topic`. The input is complete."""
-    progress = Progress(kafka, topic)
+    """Start the system, and stop it when `records` enriched ones are committed. The input is complete."""
+    progress = Progress(kafka, topics.enriched, topics.partitions)
     began_s = time.perf_counter()
     system.start()
     usage = Usage(system.pids())
@@ -113,21 +113,21 @@ def _at(samples: list[tuple[float, int, float]], records: float) -> tuple[float,
 
 
 class QueryLoad:
-    """Queries at a steady rate by a process of its own."""
+    """Queries by a process of its own; `users` is the file of those who are asked for."""
 
-    def __init__(self, url: str, rate: float, users: Path) -> None:
-        self._command = [sys.executable, str(PROGRAMS / "query_load.py"), url, str(rate), str(users)]
-        self._process: subprocess.Popen[str] | None = None
+    def __init__(self, url: str, pace: float, users: Path, program: str = "query_load.py") -> None:
+        """`pace`: requests a second, or what the program takes in that place."""
+        self._log = users.with_name(f"{users.name}.{program}.log")
+        command = [sys.executable, str(PROGRAMS / program), url, str(pace), str(users)]
+        self._process = Process("the load of queries", command, log=self._log)
 
     def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        self._process.start()
 
     def stop(self) -> dict[str, Any] | None:
         """End it and return its figures; None when it does not run."""
-        process, self._process = self._process, None
-        if process is None:
+        if not self._process.is_running():
             return None
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=30)
-        figures: dict[str, Any] = json.loads(output)
+        self._process.stop()
+        figures: dict[str, Any] = json.loads(self._log.read_text().splitlines()[-1])
         return figures

@@ -1,7 +1,7 @@
 """The input of a comparison, and what every system must make of it.
 
-Heavy-tailed users over 30 minutes of event time, a tenth of the clicks up to 20 s out of order (within the
-grace), one in twenty a heartbeat. Everything follows from the seed.
+Heavy-tailed users (or even ones) over 30 minutes of event time, a tenth of the clicks up to 20 s out of order
+(within the grace), one in twenty a heartbeat. Everything follows from the seed.
 """
 
 import json
@@ -23,10 +23,16 @@ COUNTRIES = ["USA", "DE", "FR", "BR", "IN", "JP"]
 TIERS = ["free", "basic", "premium"]
 
 
+def names(users: int) -> list[str]:
+    """Return the users' names."""
+    return [f"user-{number}" for number in range(users)]
+
+
 @dataclass(slots=True)
 class Expected:
     """What must come out: the number and a checksum of enriched clicks, and the last counts."""
 
+    partitions: int = PARTITIONS
     enriched: int = 0
     checksum: int = 0
     counts: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -40,6 +46,8 @@ class Traffic:
     users: int
     start_ms: int
     seed: int = 7
+    partitions: int = PARTITIONS
+    visit: int = 0  # 0: heavy-tailed users; else each as likely as any other, for so many clicks in a row
 
     def profiles(self) -> Iterator[tuple[str, bytes, int]]:
         """Yield (user, profile, record time); before every click."""
@@ -51,8 +59,13 @@ class Traffic:
         """Yield (user, click)."""
         random_ = random.Random(self.seed)  # noqa: S311 (no secret)
         uniform, pareto, choose = random_.random, random_.paretovariate, random_.choice
+        rank = 0
         for number in range(self.clicks):
-            user = f"user-{min(int(pareto(0.35)) - 1, 10**9) % self.users}"
+            if not self.visit:
+                rank = min(int(pareto(0.35)) - 1, 10**9)
+            elif number % self.visit == 0:
+                rank = int(uniform() * self.users)
+            user = f"user-{rank % self.users}"
             event_ms = self.start_ms + number * SPAN_MS // self.clicks
             if uniform() < 0.1:
                 event_ms = max(self.start_ms, event_ms - int(uniform() * 20_000))
@@ -78,13 +91,13 @@ class Traffic:
             }
         )
         for user, value, time_ms in self.profiles():
-            _produce(producer, profiles, value, user, time_ms)
+            self._produce(producer, profiles, value, user, time_ms)
         producer.flush()
-        expected = Expected()
-        offsets = [0] * PARTITIONS
+        expected = Expected(self.partitions)
+        offsets = [0] * self.partitions
         encode = msgspec.json.encode
         for user, click in self.records():
-            partition = _produce(producer, clicks, encode(click), user, int(click["timestamp"]))
+            partition = self._produce(producer, clicks, encode(click), user, int(click["timestamp"]))
             if click["action"] != "heartbeat":
                 profile = _profile(int(user.rpartition("-")[2]))
                 expected.enriched += 1
@@ -97,17 +110,16 @@ class Traffic:
         producer.flush()
         return expected
 
-
-def _produce(producer: Producer, topic: str, value: bytes, user: str, time_ms: int) -> int:
-    key = user.encode()
-    partition = murmur2(key, PARTITIONS)
-    while True:
-        try:
-            producer.produce(topic, value, key, partition, timestamp=time_ms)
-        except BufferError:
-            producer.poll(0.1)
-            continue
-        return partition
+    def _produce(self, producer: Producer, topic: str, value: bytes, user: str, time_ms: int) -> int:
+        key = user.encode()
+        partition = murmur2(key, self.partitions)
+        while True:
+            try:
+                producer.produce(topic, value, key, partition, timestamp=time_ms)
+            except BufferError:
+                producer.poll(0.1)
+                continue
+            return partition
 
 
 def _profile(number: int) -> dict[str, str]:
@@ -131,12 +143,12 @@ def _checksum(place: str, click: dict[str, str | int], name: str, profile: dict[
 def differences(bootstrap: str, enriched: str, metrics: str, expected: Expected) -> list[str]:
     """Compare a system's committed outputs with what must come out; return what is wrong."""
     found = Expected()
-    for value in _committed(bootstrap, enriched):
+    for value in committed(bootstrap, enriched, expected.partitions):
         click = msgspec.json.decode(value)
         place = "-".join(click["event_id"].rsplit("-", 2)[1:])
         found.enriched += 1
         found.checksum += _checksum(place, click, click["user_name"], click)
-    for value in _committed(bootstrap, metrics):
+    for value in committed(bootstrap, metrics, expected.partitions):
         count = msgspec.json.decode(value)
         found.counts[count["user_id"], count["window_start"]] = count["clicks"]
     wrong = []
@@ -153,7 +165,7 @@ def differences(bootstrap: str, enriched: str, metrics: str, expected: Expected)
     return wrong
 
 
-def _committed(bootstrap: str, topic: str) -> Iterator[bytes]:
+def committed(bootstrap: str, topic: str, partitions: int) -> Iterator[bytes]:
     """Yield the values of a topic's committed records, partition by partition, to its end."""
     consumer = Consumer(
         {
@@ -165,9 +177,9 @@ def _committed(bootstrap: str, topic: str) -> Iterator[bytes]:
         }
     )
     try:
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
         ended = 0
-        while ended < PARTITIONS:
+        while ended < partitions:
             for message in consumer.consume(10_000, 0.5):
                 error = message.error()
                 if error is None:
