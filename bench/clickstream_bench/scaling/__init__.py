@@ -1,0 +1,1 @@
+"""How the processor's cost goes with its size: pods, users, partitions, time; what PostgreSQL pays."""
