@@ -101,7 +101,7 @@ def _options() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     both = parser.add_argument_group("both")
-    both.add_argument("--quick", action="store_true", help="smaller and shorter: some 6 minutes")
+    both.add_argument("--quick", action="store_true", help="smaller and shorter: some 8 minutes")
     both.add_argument("--rounds", type=int, help="of each full ingest: 3; quick: 2, with --scaling 1")
     both.add_argument(
         "--clicks", type=int, help="2,000,000; quick: 600,000, with --scaling 150,000 (about the fewest)"
@@ -109,7 +109,11 @@ def _options() -> argparse.Namespace:
     both.add_argument("--users", type=int, default=20_000, help="20,000, but for the cases of users")
     compared = parser.add_argument_group("beside other systems")
     compared.add_argument("--save-baseline", action="store_true", help="later quick runs compare with this")
-    compared.add_argument("--restore-users", type=int, help="1,000,000; quick: 200,000")
+    compared.add_argument(
+        "--restore-users",
+        type=int,
+        help="users before the restarts and the restore: 1,000,000; quick: 200,000",
+    )
     compared.add_argument(
         "--systems", default=list(SYSTEMS), type=_list, help=f"of {','.join(SYSTEMS)}; all of them"
     )

@@ -17,6 +17,7 @@ _GUARDED = {
     "cpu_ratio_quix": (True, 0.25),
     "rss_ratio_kafka_streams": (False, 0.15),
     "e2e_p99_ratio_kafka_streams_1k": (False, 0.50),
+    "restart_ratio_kafka_streams": (False, 0.50),
 }
 
 

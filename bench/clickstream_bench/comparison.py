@@ -1,4 +1,4 @@
-"""The systems beside each other on one broker: throughput, latency, routed queries and restore."""
+"""The systems beside each other on one broker: throughput, latency, routed queries, restart and restore."""
 
 import argparse
 import shutil
@@ -7,8 +7,10 @@ from typing import Any
 
 from confluent_kafka import murmur2
 
+from clickstream_bench.crowd import Crowd
 from clickstream_bench.ground import Ground, Input, say
 from clickstream_bench.latency import USERS, end_to_end
+from clickstream_bench.restart import restart
 from clickstream_bench.restore import restore
 from clickstream_bench.systems import Ours, Program, System, Topics, plain_copy, quix, streams
 from clickstream_bench.throughput import QUERIES_S, QueryLoad, Rate, measure
@@ -29,7 +31,7 @@ class Comparison:
             "rounds": self._throughput(),
             "end_to_end": self._latency(),
             "routed": self._routed_queries(),
-            "restore": self._restore(),
+            **self._starts(),
         }
 
     def _throughput(self) -> list[dict[str, Any]]:
@@ -98,14 +100,21 @@ class Comparison:
         say(f"two pods, routed queries at full ingest: {rate.queries}")
         return rate.document()
 
-    def _restore(self) -> dict[str, Any]:
-        here = self.here
-        topics, run = here.topics(self._no_clicks(0))
-        figures = restore(
-            self.kafka, topics, here.folder / run, run, self.options.restore_users, here.start_ms
-        )
-        say(f"restore: {figures}")
-        return figures
+    def _starts(self) -> dict[str, Any]:
+        """Start again with the state folder in place; then ours without it."""
+        here, users = self.here, self.options.restore_users
+        found: dict[str, Any] = {"restart": {}}
+        for name in ("clickstream", "kafka-streams"):
+            topics, run = here.topics(self._no_clicks(0))
+            system = self._system(name, topics, run)
+            crowd = Crowd(self.kafka, topics, users, here.start_ms)
+            found["restart"][name] = restart(self.kafka, system, topics, crowd)
+            say(f"restart with {users:,} users, {name}: {found['restart'][name]}")
+            if isinstance(system, Ours):
+                found["restore"] = restore(system, here.folder / run, users)
+                say(f"restore: {found['restore']}")
+            shutil.rmtree(here.folder / run, ignore_errors=True)
+        return found
 
     def _no_clicks(self, users: int) -> Input:
         return self.here.input(Traffic(0, users, self.here.start_ms))

@@ -21,6 +21,8 @@ def figures(result: dict[str, Any]) -> dict[str, float | None]:
 
     steady = result.get("end_to_end", {})
     ours, theirs = (steady.get(name, {}).get("1000", {}).get("p99_ms") for name in (OURS, REFERENCE))
+    again = result.get("restart", {})
+    start, their_start = (again.get(name, {}).get("killed_s") for name in (OURS, REFERENCE))
     return {
         "cpu_ratio_kafka_streams": ratio("events_cpu_s", REFERENCE),
         "wall_ratio_kafka_streams": ratio("events_s", REFERENCE),
@@ -32,11 +34,13 @@ def figures(result: dict[str, Any]) -> dict[str, float | None]:
         "query_p99_ms_local": median(lambda rate: rate["queries"]["p99_ms"]),
         "query_p99_ms_routed": result.get("routed", {}).get("queries", {}).get("p99_ms"),
         "restore_records_s": result.get("restore", {}).get("records_s"),
+        "restart_s": start,
+        "restart_ratio_kafka_streams": round(start / their_start, 3) if start and their_start else None,
     }
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the rates as a table in Markdown: the median, and the range over the rounds."""
+    """Return tables in Markdown: rates, the median and the range over the rounds; restarts."""
     lines = ["", "| system | events/s | events per CPU second | peak RSS, MiB |", "|---|---|---|---|"]
     names = dict.fromkeys(name for one in result["rounds"] for name in one)
     for name in names:
@@ -47,7 +51,19 @@ def table(result: dict[str, Any]) -> str:
             _spread([rate["peak_rss_bytes"] / 2**20 for rate in rates]),
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *_restarts(result), ""])
+
+
+def _restarts(result: dict[str, Any]) -> list[str]:
+    """Return the seconds from start to the first enriched click that is committed, and to the last."""
+    if "restart" not in result:
+        return []
+    head = f"restart with {result['restore']['users']:,} users, s"
+    lines = ["", f"| {head} | stopped: first | last | killed: first | last |", "|---|---|---|---|---|"]
+    for name, times in result["restart"].items():
+        cells = [times[key] for key in ("ordered_s", "ordered_last_s", "killed_s", "killed_last_s")]
+        lines.append(f"| {name} | {' | '.join(f'{cell:.2f}' for cell in cells)} |")
+    return lines
 
 
 def _spread(values: list[float]) -> str:

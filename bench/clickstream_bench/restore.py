@@ -8,24 +8,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from clickstream_local.parts.kafka import Kafka
 from clickstream_local.web import request
-from confluent_kafka import Producer, murmur2
 
 from clickstream_bench.ground import when
-from clickstream_bench.systems import Ours, Topics
-from clickstream_bench.throughput import measure
+from clickstream_bench.systems import Ours
 from clickstream_bench.traffic import PARTITIONS
 
 
-def restore(
-    kafka: Kafka, topics: Topics, folder: Path, run: str, users: int, start_ms: int
-) -> dict[str, Any]:
-    """Give each user a profile and a click, lose the volume, and start again."""
-    _send(kafka, topics, users, start_ms)
-    system = Ours(kafka, topics, folder, run)
-    measure(kafka, system, topics, users, users)
+def restore(system: Ours, folder: Path, users: int) -> dict[str, Any]:
+    """Lose the volume of a stopped system of one pod, which has so many users, and start again."""
     pod = system.pods.pods[0]
     shutil.rmtree(folder / "pod-0")
     (folder / "pod-0").mkdir()
@@ -49,26 +40,3 @@ def restore(
         "start_to_running_s": round(runs_s - began_s, 2),
         "records_s": round(records / (runs_s - answers_s)),
     }
-
-
-def _send(kafka: Kafka, topics: Topics, users: int, start_ms: int) -> None:
-    producer = Producer(
-        {"bootstrap.servers": kafka.bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000}
-    )
-    for topic, time_ms in ((topics.profiles, start_ms - 60_000), (topics.clicks, start_ms)):
-        for number in range(users):
-            user = f"user-{number:07d}"
-            if topic is topics.profiles:
-                value = {"user_id": user, "name": f"Name {number}", "country": "DE", "plan_tier": "free"}
-            else:
-                value = {"user_id": user, "page_url": "/", "action": "view", "timestamp": time_ms}  # type: ignore[dict-item]
-            key = user.encode()
-            while True:
-                try:
-                    producer.produce(
-                        topic, msgspec.json.encode(value), key, murmur2(key, PARTITIONS), timestamp=time_ms
-                    )
-                    break
-                except BufferError:
-                    producer.poll(0.1)
-        producer.flush()

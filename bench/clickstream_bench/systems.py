@@ -53,6 +53,9 @@ class System(Protocol):
     def stop(self) -> None:
         """Stop it in order."""
 
+    def processes(self) -> list[Process]:
+        """Return its programs."""
+
     def pids(self) -> list[int]:
         """Return its processes."""
 
@@ -88,8 +91,11 @@ class Ours:
     def stop(self) -> None:
         self.pods.stop()
 
+    def processes(self) -> list[Process]:
+        return [pod.process for pod in self.pods.pods]
+
     def pids(self) -> list[int]:
-        return [pod.process.pid for pod in self.pods.pods]
+        return [process.pid for process in self.processes()]
 
 
 def pods_of(pipeline: ClickPipeline, place: Place, folder: Path) -> Pods:
@@ -165,6 +171,9 @@ class Program:
 
     def stop(self) -> None:
         self.process.stop()
+
+    def processes(self) -> list[Process]:
+        return [self.process]
 
     def pids(self) -> list[int]:
         return [self.process.pid]
