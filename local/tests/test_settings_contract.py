@@ -13,18 +13,6 @@ from clickstream_operator.manifests.settings import settings_document
 from clickstream_operator.spec import parse
 from clickstream_processor import settings, units
 
-# What the operator acts on and a processor has no use for. Anything else that it ignores is a lost field.
-NOT_FOR_PROCESSORS = {
-    "kafka.cluster",
-    "source",
-    "topics.manage",
-    "topics.replicas",
-    "sink.search.connector",
-    "sink.search.tasksMax",
-    "processors.storage",
-    "processors.autoscale",
-    "processors.resources.requests",
-}
 EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -123,6 +111,12 @@ def test_every_field_the_processor_reads_differs_from_its_default_in_the_changed
     assert same_as_before == {"settingsVersion", "name", "namespace", "kafka.bootstrapServers"}
 
 
-def test_the_processor_ignores_only_what_is_not_for_it(tmp_path: Path) -> None:
-    ignored = load(settings_document(parse(every_field_changed())), tmp_path).ignored
-    assert set(ignored) == NOT_FOR_PROCESSORS
+def test_nothing_the_operator_writes_is_unknown_to_the_processor(tmp_path: Path) -> None:
+    assert load(settings_document(parse(every_field_changed())), tmp_path).ignored == ()
+
+
+def test_what_is_for_the_operator_alone_is_still_written(tmp_path: Path) -> None:
+    document = settings_document(parse(every_field_changed()))
+    for path in settings.FOR_THE_OPERATOR:
+        section, _, name = path.rpartition(".")
+        assert name in (at(document, section) if section else document)

@@ -3,7 +3,7 @@
 The file is a ClickPipeline's spec with every default filled in (docs/architecture.md), written by the
 operator or by local/. This module is the only reader of the environment. `load` raises InvalidSettings with
 ALL problems, one a line, each with its path. Fields this version does not know are kept in `ignored`
-and logged: a newer operator may write more than this image reads.
+and logged: a newer operator may write more than this image reads. What is for the operator is read over.
 """
 
 import os
@@ -19,6 +19,19 @@ from msgspec import Meta, Struct
 from clickstream_processor.errors import InvalidSettings
 from clickstream_processor.units import Bytes, Milliseconds, decode_unit
 
+FOR_THE_OPERATOR = frozenset(
+    {
+        "kafka.cluster",
+        "source",
+        "topics.manage",
+        "topics.replicas",
+        "sink.search.connector",
+        "sink.search.tasksMax",
+        "processors.storage",
+        "processors.autoscale",
+        "processors.resources.requests",
+    }
+)
 SETTINGS_VERSION = 1  # a file with a greater one may mean something else by the same names: refused
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -248,7 +261,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         problems += _broken_rules(values, pod)
     if problems:
         raise InvalidSettings("\n".join(problems))
-    return Settings(**values, pod=pod, ignored=tuple(ignored))
+    unknown = tuple(path for path in ignored if path not in FOR_THE_OPERATOR)
+    return Settings(**values, pod=pod, ignored=unknown)
 
 
 def _read_document(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
