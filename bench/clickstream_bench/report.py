@@ -19,6 +19,7 @@ def figures(result: dict[str, Any]) -> dict[str, float | None]:
         values = [pick(one[OURS]) for one in rounds if OURS in one]
         return round(statistics.median(values), 2) if values else None
 
+    routed = [rate["queries"]["p99_ms"] for rate in result.get("routed", [])]
     steady = result.get("end_to_end", {})
     ours, theirs = (steady.get(name, {}).get("1000", {}).get("p99_ms") for name in (OURS, REFERENCE))
     again = result.get("restart", {})
@@ -32,7 +33,7 @@ def figures(result: dict[str, Any]) -> dict[str, float | None]:
         "e2e_p99_ms_1k": ours,
         "e2e_p99_ratio_kafka_streams_1k": round(ours / theirs, 3) if ours and theirs else None,
         "query_p99_ms_local": median(lambda rate: rate["queries"]["p99_ms"]),
-        "query_p99_ms_routed": result.get("routed", {}).get("queries", {}).get("p99_ms"),
+        "query_p99_ms_routed": round(statistics.median(routed), 2) if routed else None,
         "restore_records_s": result.get("restore", {}).get("records_s"),
         "restart_s": start,
         "restart_ratio_kafka_streams": round(start / their_start, 3) if start and their_start else None,
