@@ -134,12 +134,14 @@ def _notices(pipeline: ClickPipeline) -> dict[str, str]:
 
     An event of the table advances the slot; without one, other tables' log would be kept until the
     disk is full. In this mode the driver acknowledges the server's keep-alives too, once all that
-    was received is committed (measured: ADR 0014).
+    was received is committed (measured: ADR 0014). After a start it receives the last event again, which
+    the connector skips, so that nothing of it is committed: the first heartbeat does that.
     """
     return {
         "notification.enabled.channels": "sink",
         "notification.sink.topic.name": internal_topic(pipeline, NOTIFICATIONS),
         "lsn.flush.mode": "connector_and_driver",
+        "heartbeat.interval.ms": "60000",  # ten minutes by itself in this mode
         # So the slot may be ahead of the last event's stored offset, with nothing of the table in between.
         # Unless told so, the connector takes that for lost log when it starts, and fails for good (seen).
         "offset.mismatch.strategy": "trust_greater_lsn",
@@ -159,8 +161,8 @@ def _shape(pipeline: ClickPipeline) -> dict[str, str]:
         "predicates": "profile,heartbeat",
         "predicates.profile.type": f"{_TRANSFORMS}.predicates.TopicNameMatches",
         "predicates.profile.pattern": table_topic,
-        # That flush mode brings heartbeats. Their own topic does not exist: a record for it would hang the
-        # producer, and the snapshot with it. They go to the notifications' topic, where readers skip them.
+        # Heartbeats' own topic does not exist: a record for it would hang the producer, and the snapshot
+        # with it. They go to the notifications' topic, where readers skip them.
         "predicates.heartbeat.type": f"{_TRANSFORMS}.predicates.TopicNameMatches",
         "predicates.heartbeat.pattern": r"__debezium-heartbeat\..*",
         "transforms": ",".join(["heartbeat", *steps]),
