@@ -26,8 +26,8 @@ def test_a_paused_pipeline_is_not_changed_and_runs_on(storefront: Storefront) ->
 
 
 def test_what_was_changed_by_hand_is_put_back(storefront: Storefront) -> None:
-    change = '{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":1}}}}'
     before = _grace(storefront)
+    change = f'{{"spec":{{"template":{{"spec":{{"terminationGracePeriodSeconds":{before + 1}}}}}}}}}'
     storefront.kube(
         "patch",
         "statefulset",
