@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from clickstream_local.reading import end_offset
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from clickstream_local.reading import end_offsets, reader
+from confluent_kafka import KafkaError, Message, TopicPartition
 
 from clickstream_chaos.database import State
 from clickstream_chaos.model import Expected, Input, Model
@@ -22,41 +22,34 @@ class Topic:
     """Reads one topic's committed records from the start, as far as they have come."""
 
     def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "log_level": 0,  # brokers go away on purpose
-                "group.id": "checker",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
-                "enable.partition.eof": True,
-            }
-        )
-        self._partitions = [TopicPartition(topic, p, 0) for p in range(partitions)]
-        self._consumer.assign(self._partitions)
+        self._bootstrap = bootstrap
+        self._topic = topic
         self._positions = dict.fromkeys(range(partitions), 0)
 
     def read(self) -> Iterator[Message]:
-        """Return the records up to the last stable offsets as of now. Raises NotInTime."""
-        deadline_s = time.monotonic() + READ_S
-        ends = {tp.partition: end_offset(self._consumer, tp, deadline_s) for tp in self._partitions}
-        while any(self._positions[p] < end for p, end in ends.items()):
-            if time.monotonic() > deadline_s:
-                raise NotInTime(f"{self._partitions[0].topic}: read to {self._positions}, not to {ends}")
-            for message in self._consumer.consume(5_000, 0.2):
-                error, partition, offset = message.error(), message.partition(), message.offset()
-                if partition is None or offset is None:
-                    continue
-                if error is None:
-                    self._positions[partition] = offset + 1
-                    yield message
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    self._positions[partition] = offset
+        """Return the records up to the last stable offsets as of now. Raises NotInTime.
 
-    def close(self) -> None:
-        """Close the consumer."""
-        self._consumer.close()
+        By a client of its own: brokers go away on purpose, and what a client keeps of them may be old.
+        """
+        deadline_s = time.monotonic() + READ_S
+        ends = end_offsets(self._bootstrap, self._topic, READ_S, committed=True)
+        with reader(self._bootstrap, log_level="0") as consumer:
+            consumer.assign([TopicPartition(self._topic, p, at) for p, at in self._positions.items()])
+            while any(self._positions[p] < end for p, end in ends.items()):
+                if time.monotonic() > deadline_s:
+                    raise NotInTime(f"{self._topic}: read to {self._positions}, not to {ends}")
+                yield from self._take(consumer.consume(5_000, 0.2))
+
+    def _take(self, messages: list[Message]) -> Iterator[Message]:
+        for message in messages:
+            error, partition, offset = message.error(), message.partition(), message.offset()
+            if partition is None or offset is None:
+                continue
+            if error is None:
+                self._positions[partition] = offset + 1
+                yield message
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._positions[partition] = offset
 
 
 def _headers(message: Message) -> dict[str, str]:
@@ -148,11 +141,6 @@ class Checker:
             },
             {name for name, at in self._partitions_of.items() if at == partition},
         )
-
-    def close(self) -> None:
-        """Close all readers."""
-        for topic in self._topics.values():
-            topic.close()
 
     def _read_outputs(self) -> None:
         for message in self._topics["enriched"].read():

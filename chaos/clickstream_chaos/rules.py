@@ -80,10 +80,7 @@ class Course:
         self.suite.load.send_profiles()
         topic = self.pipeline.topic("profiles")
         reader = Topic(self._kafka.bootstrap, topic, self.pipeline.shape.partitions)
-        try:
-            return all(message.key() != GHOST.encode() for message in reader.read())
-        finally:
-            reader.close()
+        return all(message.key() != GHOST.encode() for message in reader.read())
 
     def fall_silent(self) -> None:
         """Let no clicks come, and wait until all that came are through: then no pod has anything open."""

@@ -208,8 +208,6 @@ class Suite:
         self.auditor.stop()
         if hasattr(self, "monitor"):
             self.monitor.stop()
-        if hasattr(self, "checker"):
-            self.checker.close()
         self.pipeline.stop()
 
 

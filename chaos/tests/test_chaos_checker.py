@@ -103,11 +103,7 @@ class Outputs:
             }
             producer.produce(self.names["dead"], b"{", b"alice", 0, headers=headers)
         producer.flush()
-        checker = Checker(bootstrap, self.names, 1, PROFILES, WINDOW_MS, GRACE_MS)
-        try:
-            return checker.check()
-        finally:
-            checker.close()
+        return Checker(bootstrap, self.names, 1, PROFILES, WINDOW_MS, GRACE_MS).check()
 
 
 def test_right_outputs_are_complete(kafka: Kafka, topics: Topics) -> None:

@@ -71,7 +71,6 @@ def _check(arguments: argparse.Namespace) -> dict[str, Any]:
     while True:
         verdict = checker.check()
         if verdict.complete() or verdict.wrong() or time.monotonic() > deadline_s:
-            checker.close()
             enriched = len(checker._model.expected.enriched)
             return {"complete": verdict.complete(), "enriched": enriched, **asdict(verdict)}
         time.sleep(1)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from uuid import uuid4
 
 from confluent_kafka import (
@@ -51,36 +51,39 @@ def reader(bootstrap: str, **options: str) -> Iterator[Consumer]:
 
 
 def partitions_of(consumer: Consumer, topic: str) -> list[int]:
-    """Return the topic's partitions."""
-    return sorted(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
+    """Return the topic's partitions. Raises KafkaException."""
+    found = consumer.list_topics(topic, timeout=30).topics[topic]
+    if found.error is not None:
+        raise KafkaException(found.error)
+    return sorted(found.partitions)
 
 
-def end_offsets(bootstrap: str, topic: str, timeout_s: float = 30) -> dict[int, int]:
-    """Return the offset after the last record of each partition, committed or not.
+def end_offsets(
+    bootstrap: str, topic: str, timeout_s: float = 30, *, committed: bool = False
+) -> dict[int, int]:
+    """Return the offset after the last record of each partition; `committed`: after the last that is so.
 
-    A broker that has just started answers before it leads its partitions: it is asked again until then.
+    A broker that has just started answers before it leads its partitions: it is asked again until then,
+    by a new client each time, for what a client keeps of a topic can outlive the outage (seen for minutes).
     """
     deadline = time.monotonic() + timeout_s
-    with reader(bootstrap, **{"isolation.level": "read_uncommitted"}) as consumer:
-        return {
-            partition: end_offset(consumer, TopicPartition(topic, partition), deadline)
-            for partition in partitions_of(consumer, topic)
-        }
-
-
-def end_offset(consumer: Consumer, partition: TopicPartition, deadline: float) -> int:
-    """Return the offset after a partition's last record that the consumer may see; asks until `deadline`."""
+    isolation = "read_committed" if committed else "read_uncommitted"
     while True:
         try:
-            _low, high = consumer.get_watermark_offsets(partition, 30, cached=False)
+            with reader(bootstrap, **{"isolation.level": isolation}) as consumer:
+                return {
+                    partition: _end_offset(consumer, TopicPartition(topic, partition))
+                    for partition in partitions_of(consumer, topic)
+                }
         except KafkaException as failure:
             if failure.args[0].code() not in NOT_YET or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
-            with suppress(KafkaException):  # what the client keeps of the topic is older than the outage
-                consumer.list_topics(partition.topic, timeout=5)
-        else:
-            return int(high)
+
+
+def _end_offset(consumer: Consumer, partition: TopicPartition) -> int:
+    _low, high = consumer.get_watermark_offsets(partition, 30, cached=False)
+    return int(high)
 
 
 def read_all(bootstrap: str, topic: str, timeout_s: float = 120) -> Iterator[Message]:
