@@ -60,8 +60,6 @@ class Shop:
         if self.auditor.answers or self.auditor.refused:
             self.auditor.stop()
         self.kubelet.close()
-        if hasattr(self, "checker"):
-            self.checker.close()
 
     def start_operator(self, image: str = GOOD, deadline_s: int = 240) -> OperatorProcess:
         """Start an operator that runs pods of an image."""
@@ -132,10 +130,7 @@ class Shop:
     def assignments(self) -> list[tuple[str, dict[str, Any]]]:
         """Return every assignment record so far, in order."""
         reader = Topic(self._kafka.bootstrap, self._topics.topic("assignment"), 1)
-        try:
-            records = [((m.key() or b"").decode(), json.loads(m.value() or b"{}")) for m in reader.read()]
-        finally:
-            reader.close()
+        records = [((m.key() or b"").decode(), json.loads(m.value() or b"{}")) for m in reader.read()]
         return [(key, value) for key, value in records if key.startswith("task/")]
 
     def assignment(self) -> dict[str, dict[str, Any]]:
