@@ -138,8 +138,7 @@ class Kubelet:
         said = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
         if not pod["status"].get("conditions"):
             stamped = said | {"lastTransitionTime": pod["metadata"]["creationTimestamp"]}
-            status = {"status": {"conditions": [stamped]}}
-            self.plane.request("PATCH", f"{self._path(pod)}/status", status, _MERGE)
+            self._patch_status(pod, {"conditions": [stamped]})
         return True
 
     def _claim(self, ordinal: int) -> dict[str, Any]:
@@ -200,8 +199,13 @@ class Kubelet:
     def _say(self, pod: dict[str, Any], life: _Life) -> None:
         status = self._status(pod, life)
         if status != life.said:
-            self.plane.request("PATCH", f"{self._path(pod)}/status", {"status": status}, _MERGE)
+            self._patch_status(pod, status)
             life.said = status
+
+    def _patch_status(self, pod: dict[str, Any], status: dict[str, Any]) -> None:
+        """Write a pod's status, and not that of the pod that has taken its name meanwhile."""
+        body = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": status}
+        self.plane.request("PATCH", f"{self._path(pod)}/status", body, _MERGE)
 
     def _status(self, pod: dict[str, Any], life: _Life) -> dict[str, Any]:
         image, name = pod["spec"]["containers"][0]["image"], pod["spec"]["containers"][0]["name"]
