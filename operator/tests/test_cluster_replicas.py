@@ -126,9 +126,10 @@ def test_many_pipelines_are_looked_at_in_a_minute_within_little_memory(
 
 
 def settled(world: World, leader: OperatorProcess) -> bool:
-    """Tell whether every pipeline has its objects and few wait."""
+    """Tell whether every pipeline has its objects and few wait; five topics are shared, five each its own."""
     maps = world.plane.items("/api/v1/namespaces/many/configmaps?labelSelector=clickstream.dev/pipeline")
-    return len(maps) == PIPELINES and leader.metric("clickstream_operator_queue_depth") < PIPELINES / 10
+    few = leader.metric("clickstream_operator_queue_depth") < PIPELINES / 10
+    return few and len(maps) == PIPELINES and len(world.plane.items(TOPICS)) == 5 + 5 * PIPELINES
 
 
 def full_resync(leader: OperatorProcess, pods: Heartbeats) -> tuple[float, float, float, float]:

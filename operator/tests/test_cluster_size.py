@@ -20,7 +20,7 @@ def test_lag_adds_pods_once_that_is_asked_for(world: World, shop: str) -> None:
     world.wait_ready(shop)
     world.standins.lag_ms = 45_000
     eventually(lambda: world.pipeline(shop)["status"]["autoscaling"].get("advised") == 4, 60)
-    assert [e for e in world.events(shop) if e["reason"] == "ScalingAdvised"]
+    eventually(lambda: [e for e in world.events(shop) if e["reason"] == "ScalingAdvised"], 30)
     assert world.pipeline(shop)["spec"]["processors"]["replicas"] == 3, "a report is no act"
     world.plane.merge(path_of(shop), {"spec": {"processors": {"autoscale": {"mode": "act"}}}})
     eventually(lambda: world.pipeline(shop)["spec"]["processors"]["replicas"] == 4, 60)
