@@ -11,7 +11,7 @@ import yaml
 from clickstream_local.reference import EXAMPLE
 from clickstream_operator.manifests.settings import settings_document
 from clickstream_operator.spec import parse
-from clickstream_processor import settings, units
+from clickstream_processor import settings, settings_file, units
 
 EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -20,7 +20,7 @@ UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 def load(document: dict[str, Any], folder: Path) -> settings.Settings:
     file = folder / "settings.json"
     file.write_text(json.dumps(document))
-    return settings.load({"CLICKSTREAM_SETTINGS": str(file), "CLICKSTREAM_ORDINAL": "0"})
+    return settings_file.load({"CLICKSTREAM_SETTINGS": str(file), "CLICKSTREAM_ORDINAL": "0"})
 
 
 def leaves(section: msgspec.Struct, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -117,6 +117,6 @@ def test_nothing_the_operator_writes_is_unknown_to_the_processor(tmp_path: Path)
 
 def test_what_is_for_the_operator_alone_is_still_written(tmp_path: Path) -> None:
     document = settings_document(parse(every_field_changed()))
-    for path in settings.FOR_THE_OPERATOR:
+    for path in settings_file.FOR_THE_OPERATOR:
         section, _, name = path.rpartition(".")
         assert name in (at(document, section) if section else document)

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 
-from clickstream_processor import logs, metrics, settings
+from clickstream_processor import logs, metrics, settings_file
 from clickstream_processor.directory import Directory, Routes
 from clickstream_processor.errors import InvalidSettings, TwinDetected
 from clickstream_processor.query.api import serve
@@ -67,7 +67,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="check settings and secrets, then exit")
     arguments = parser.parse_args()
     try:
-        chosen = settings.load()
+        chosen = settings_file.load()
         plan, programs = plan_of(chosen), compile_programs(chosen)
         connection(chosen, "check")
     except InvalidSettings as error:

@@ -80,3 +80,8 @@ class TaskBroken(ProcessorError):
 
 class TwinDetected(ProcessorError):
     """Another process runs with the same ordinal. Exit with a clear message."""
+
+
+def cause_of(error: Exception) -> str:
+    """Return an error's reason: of an operating system's error its text alone, without the path."""
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing import Topics
-from clickstream_processor import settings
+from clickstream_processor import settings_file
 from clickstream_processor.directory import Directory, Phase, Role, Routes
 from clickstream_processor.runtime.assignment import Assignment, TaskAssignment
 from clickstream_processor.runtime.programs import compile_programs, plan_of
@@ -78,7 +78,7 @@ class Pair:
 
     def _worker(self, ordinal: int) -> Worker:
         environment = self.rig.environment(ordinal) | {"CLICKSTREAM_ASSIGNMENT": "control"}
-        chosen = settings.load(environment)
+        chosen = settings_file.load(environment)
         directory, script = self.directories[ordinal], self.scripts[ordinal]
         return Worker(chosen, plan_of(chosen), compile_programs(chosen), directory, script, MEMORY)
 

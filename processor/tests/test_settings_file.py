@@ -10,7 +10,8 @@ import pytest
 from clickstream_processor.errors import InvalidSettings
 from clickstream_processor.runtime.client import connection
 from clickstream_processor.runtime.programs import compile_programs, plan_of
-from clickstream_processor.settings import Settings, load
+from clickstream_processor.settings import Settings
+from clickstream_processor.settings_file import load
 
 DOCUMENT: dict[str, Any] = {
     "settingsVersion": 1,
