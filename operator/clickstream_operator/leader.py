@@ -42,13 +42,15 @@ class Leader:
         self._on_stop = on_stop
         self.is_leader = False
         self._renewed = 0.0  # loop time at which the last good renewal was SENT
+        self._lease_in_use = asyncio.Lock()
         self._seen: tuple[object, float] = (None, 0.0)  # the lease as others wrote it, and when that was seen
 
     async def run(self) -> None:
         """Compete until cancelled."""
         while True:
             try:
-                await asyncio.wait_for(self._try(), LEASE_S - MARGIN_S)
+                async with self._lease_in_use:
+                    await asyncio.wait_for(self._try(), LEASE_S - MARGIN_S)
             except (ApiFailure, TimeoutError) as error:
                 log.warning("leader election: %s", error or type(error).__name__)
             if self.is_leader and self._now() - self._renewed > LEASE_S - MARGIN_S:
@@ -57,7 +59,8 @@ class Leader:
             await asyncio.sleep(RENEW_S)
 
     async def release(self) -> None:
-        """Stop work and give the lease back, so that another replica need not wait."""
+        """Stop work and give the lease back for good, so that another replica need not wait."""
+        await self._lease_in_use.acquire()  # and kept: a renewal on its way ends first, none follows
         was_leader = self.is_leader
         await self._step_down()
         if not was_leader:

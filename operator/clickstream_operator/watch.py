@@ -146,6 +146,7 @@ class Watches:
         finally:
             for task in self._tasks:
                 task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def synced(self) -> None:
         """Wait until every watch has listed once, Strimzi's too where it is installed."""

@@ -271,3 +271,25 @@ def test_server_away_for_a_while_changes_nothing(
     eventually(operator.is_leader, 30)
     eventually(lambda: world.plane.get(path), 30, "what changed meanwhile is repaired")
     assert operator.is_running()
+
+
+def test_operator_stops_in_order_while_it_renews_its_lease(world: World, proxy: FaultProxy) -> None:
+    """A renewal on its way must neither make it the leader again nor undo that the lease is given back."""
+    shop = world.namespace("slow-end")
+    operator = world.operator(proxy.url, CLICKSTREAM_LEASE="slow-end", CLICKSTREAM_NAMESPACES=shop)
+    eventually(operator.is_leader, 40)
+    world.create(shop)
+    world.wait_ready(shop)
+    renewing = threading.Event()
+
+    def rule(method: str, path: str) -> Fate:
+        if path.partition("?")[0].endswith("/leases/slow-end"):
+            renewing.set()
+            time.sleep(1)
+        return FORWARD
+
+    proxy.rule = rule
+    assert renewing.wait(10)
+    assert operator.terminate() == 0
+    path = "/apis/coordination.k8s.io/v1/namespaces/clickstream/leases/slow-end"
+    assert world.plane.get(path)["spec"]["holderIdentity"] == ""

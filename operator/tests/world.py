@@ -175,10 +175,13 @@ class OperatorProcess:
         return self._process is not None and self._process.poll() is None
 
     def terminate(self, timeout_s: float = 20) -> int:
-        """Stop it in order and return its exit status."""
+        """Stop it in order and return its exit status; print its last lines when that is not 0."""
         assert self._process
         self._process.terminate()
-        return self._process.wait(timeout_s)
+        status = self._process.wait(timeout_s)
+        if status:
+            print(self.log.read_text()[-6000:])
+        return status
 
     def kill(self) -> None:
         """Kill it, as a crash would."""
