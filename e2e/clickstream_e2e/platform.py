@@ -18,6 +18,7 @@ from clickstream_e2e.kube import Document, Kube, condition, eventually
 NAMESPACE = "shop"
 DATA_PLANE = E2E / "dataplane"
 REAL_STRIMZI = os.environ.get("STRIMZI") == "real"
+BROKERS = int(os.environ.get("E2E_BROKERS") or 1)
 
 
 # As many users as the tester's traffic has.
@@ -73,8 +74,9 @@ class Platform:
         return bool(condition(self._kube.get(kind, name, NAMESPACE), "Ready")["status"] == "True")
 
     def _documents(self, name: str) -> list[Document]:
-        """Return the documents of a file: each role's present image, and pods that follow their ConfigMap."""
+        """Return the documents of a file: sized, with present images, pods that follow their ConfigMap."""
         text = (DATA_PLANE / name).read_text()
+        text = text.replace("$BROKERS", str(BROKERS)).replace("$IN_SYNC", str(max(1, BROKERS - 1)))
         documents = list(yaml.safe_load_all(text))
         for document in documents:
             self._name_images(document)

@@ -11,7 +11,7 @@ import yaml
 
 from clickstream_e2e.images import SOURCE
 from clickstream_e2e.kube import Document, Kube, NotInTime, condition, eventually
-from clickstream_e2e.platform import NAMESPACE, sql
+from clickstream_e2e.platform import BROKERS, NAMESPACE, sql
 
 PARTITIONS = 6
 NAME = "storefront"
@@ -23,7 +23,7 @@ SIZES: Mapping[str, Any] = {
         "tls": {"caSecret": "events-cluster-ca-cert"},
         "authentication": {"type": "scram-sha-512", "user": NAME},
     },
-    "topics": {"partitions": PARTITIONS, "replicas": 1},
+    "topics": {"partitions": PARTITIONS, "replicas": BROKERS},
     "processors": {
         "replicas": 2,
         "storage": {"size": "1Gi"},
