@@ -143,8 +143,9 @@ def _notices(pipeline: ClickPipeline) -> dict[str, str]:
         "lsn.flush.mode": "connector_and_driver",
         "heartbeat.interval.ms": "60000",  # ten minutes by itself in this mode
         # So the slot may be ahead of the last event's stored offset, with nothing of the table in between.
-        # Unless told so, the connector takes that for lost log when it starts, and fails for good (seen).
-        "offset.mismatch.strategy": "trust_greater_lsn",
+        # Unless told so, the connector takes that for lost log when it starts, and fails for good (seen). Not
+        # trust_greater_lsn: it seeks the slot too, to a commit that the slot may have passed (ADR 0014).
+        "offset.mismatch.strategy": "trust_slot",
     }
 
 
