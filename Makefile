@@ -57,7 +57,7 @@ sbom: $(READY)  ## Bills of materials of the images (CycloneDX), and a check of 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy operator && $(BIN)/mypy processor && $(BIN)/mypy local && $(BIN)/mypy chaos && $(BIN)/mypy charts && $(BIN)/mypy connect/tests && $(BIN)/mypy e2e
-	MYPYPATH=bench $(BIN)/mypy -p clickstream_bench
+	MYPYPATH=bench $(BIN)/mypy -p clickstream_bench && MYPYPATH=bench $(BIN)/mypy bench/tests
 	$(BIN)/lint-imports
 
 format: $(READY)  ## Format the code
