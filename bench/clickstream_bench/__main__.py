@@ -101,7 +101,7 @@ def _options() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     both = parser.add_argument_group("both")
-    both.add_argument("--quick", action="store_true", help="smaller and shorter: some 8 minutes")
+    both.add_argument("--quick", action="store_true", help="smaller and shorter: some 5 minutes")
     both.add_argument("--rounds", type=int, help="of each full ingest: 3; quick: 2, with --scaling 1")
     both.add_argument(
         "--clicks", type=int, help="2,000,000; quick: 600,000, with --scaling 150,000 (about the fewest)"
