@@ -7,6 +7,7 @@ changed in place, so a reader needs no lock: it takes a reference once and reads
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from clickstream_processor.incidents import Incident
 from clickstream_processor.state.store import TaskStore
 
 
@@ -76,4 +77,6 @@ class Directory:
         self.tasks: dict[int, TaskView] = {}
         self.totals = Totals()
         self.ready = False  # can route: the assignment is known
+        self.quarantined: tuple[Incident, ...] = ()  # the newest first
+        self.refused_profiles: tuple[Incident, ...] = ()  # the newest first
         self.brokers_seen_ms = 0  # wall clock of the last sign of life of a broker
