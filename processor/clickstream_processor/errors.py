@@ -33,6 +33,16 @@ class TaskFenced(ProcessorError):
     """Another pod owns this task now. Drop the task without committing."""
 
 
+class LineFailed(ProcessorError):
+    """The line failed on some click in an unnamed way. Give up the transaction, then find that click."""
+
+    def __init__(self, partition: int, offset: int | None, cause: Exception) -> None:
+        super().__init__(f"task clicks-{partition}: {type(cause).__name__}: {cause}")
+        self.partition = partition
+        self.offset = offset  # the click's; None: one of those in hand
+        self.cause = cause
+
+
 class TransactionFailed(ProcessorError):
     """The transaction failed or its outcome is unknown. New producer, then R3 and R4 of docs/protocol.md."""
 

@@ -22,6 +22,11 @@ RECORDS_DROPPED = Counter(
 RECORDS_DEAD_LETTERED = Counter(
     "clickstream_records_dead_lettered_total", "Clicks written to the dead-letter topic", ["reason"]
 )
+QUARANTINED = Counter(
+    "clickstream_quarantined_records_total",
+    "Clicks set aside because the line failed on them or the brokers refused what they became",
+    ["reason"],
+)
 PROFILES_REFUSED = Counter(
     "clickstream_profiles_refused_total", "Profile records that could not be applied", ["reason"]
 )

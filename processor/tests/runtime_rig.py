@@ -100,6 +100,7 @@ class Rig:
         }
         self.settings.write_text(json.dumps(document))
         self._pods = pods
+        self.program = ["-m", "clickstream_processor"]
         self.processes = [self._process(ordinal, {}) for ordinal in range(pods)]
         self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "partitioner": "murmur2_random"})
         self._random = random.Random(7)
@@ -167,7 +168,7 @@ class Rig:
     def _process(self, ordinal: int, environment: Mapping[str, str]) -> Process:
         return Process(
             f"pod {ordinal}",
-            [sys.executable, "-m", "clickstream_processor"],
+            [sys.executable, *self.program],
             log=self.folder / f"pod-{ordinal}.log",
             environment={**self.environment(ordinal), **environment},
             stop_timeout_s=15,

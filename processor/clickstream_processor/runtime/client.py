@@ -6,7 +6,7 @@ Clients log through `clickstream_processor.kafka`; a password never reaches a lo
 import logging
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from clickstream_processor import logs
@@ -15,6 +15,9 @@ from clickstream_processor.settings import Settings
 log = logging.getLogger("clickstream_processor.kafka")
 log.addFilter(logs.OnceInAWhile())
 
+# What a call on a producer may raise. SystemError: the client sets the exception of a fatal error (fenced,
+# mostly) inside a callback, and the next callback of the same call finds it there.
+CLIENT_ERRORS = (KafkaException, BufferError, SystemError)
 # R7: 10 s collides with the broker's session time-out of 9 s.
 TRANSACTION_TIMEOUT_S = 30.0
 # R11: an end of input is seen at most this late, and a quiet broker is asked 20 times a second.
@@ -24,6 +27,9 @@ FETCH_WAIT_MS = 50
 FETCH_QUEUE_BACKOFF_MS = 20
 # Bound of the prefetched input of one consumer; librdkafka's 64 MiB would be a sixth of a small pod, twice.
 PREFETCH_KIB = 16 * 1024
+# A batch, unless a topic takes less: one that is too large is refused with all that is in it.
+BATCH_BYTES = 1_000_000
+BATCH_RECORDS = 10_000
 # Topics may allow larger records than the client's default of 1 MB: the brokers decide.
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
@@ -83,7 +89,14 @@ def make_consumer(settings: Settings, client: str, **more: Any) -> Consumer:
     return Consumer(config | more)
 
 
-def make_transactional_producer(settings: Settings, ordinal: int, client: str = "outputs") -> Producer:
+def make_transactional_producer(
+    settings: Settings,
+    ordinal: int,
+    client: str = "outputs",
+    *,
+    batch_bytes: int = BATCH_BYTES,
+    batch_records: int = BATCH_RECORDS,
+) -> Producer:
     """Return a producer with the transactional id of a pod: its own, or a former owner's to be fenced."""
     config = connection(settings, client) | {
         "transactional.id": f"{settings.id}-{ordinal}",
@@ -94,8 +107,8 @@ def make_transactional_producer(settings: Settings, ordinal: int, client: str = 
         "retry.backoff.max.ms": 1_000,
         "partitioner": "murmur2_random",
         "linger.ms": 5,  # the flush of a commit does not wait for it
-        "batch.num.messages": 10_000,
-        "batch.size": 1_000_000,
+        "batch.num.messages": batch_records,
+        "batch.size": batch_bytes,
         "message.max.bytes": MAX_MESSAGE_BYTES,
         # No BufferError in the hot loop: the worker bounds what is in flight, between chunks.
         "queue.buffering.max.messages": 2_000_000,

@@ -9,10 +9,13 @@ from typing import Any
 from clickstream_processor import metrics
 from clickstream_processor.directory import Directory, TaskView
 from clickstream_processor.errors import StateCorrupted, StateUnavailable, StoreClosed
+from clickstream_processor.incidents import Incident, with_newest
 from clickstream_processor.runtime.task import Task
 from clickstream_processor.state.memory import StateMemory
 
 log = logging.getLogger(__name__)
+
+LOGGED = 5  # clicks set aside in one commit that the log names
 
 
 class Reporter:
@@ -66,6 +69,29 @@ class Reporter:
             commits=totals.commits + transactions,
             cpu_s=time.process_time(),
         )
+
+    def set_aside(self, tasks: Collection[Task], topic: str, now_ms: int) -> None:
+        """Name the clicks whose quarantine is committed: in the log, the metrics and the directory."""
+        incidents = []
+        for task in tasks:
+            for offset, reason, error in task.outputs.set_aside:
+                metrics.QUARANTINED.labels(reason).inc()
+                incidents.append(Incident(topic, task.partition, offset, reason, error, now_ms))
+            task.outputs.set_aside = []
+        if not incidents:
+            return
+        for incident in incidents[:LOGGED]:
+            log.error(
+                "click %s-%d at offset %d is set aside (%s): %s",
+                topic,
+                incident.partition,
+                incident.offset,
+                incident.reason,
+                incident.error,
+            )
+        if len(incidents) > LOGGED:
+            log.error("and %d more clicks in this commit: each is a dead letter", len(incidents) - LOGGED)
+        self._directory.quarantined = with_newest(self._directory.quarantined, *incidents)
 
     def restored(self, took_s: float) -> None:
         """Note a finished restore."""

@@ -11,8 +11,16 @@ from typing import Any
 from confluent_kafka import murmur2
 
 from clickstream_processor.directory import Phase, Role, TaskView
-from clickstream_processor.errors import StateCorrupted, StateUnavailable, TaskBroken
+from clickstream_processor.errors import (
+    LineFailed,
+    ProcessorError,
+    StateCorrupted,
+    StateUnavailable,
+    TaskBroken,
+)
+from clickstream_processor.runtime.client import CLIENT_ERRORS
 from clickstream_processor.runtime.programs import Programs
+from clickstream_processor.runtime.quarantine import Refusal, Verdict, next_attempts
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.overlay import TaskState
 from clickstream_processor.state.store import TaskStore
@@ -23,12 +31,30 @@ from clickstream_processor.topology.records import Counters
 
 
 class TaskOutputs:
-    """Where a task's line sends its results; the transaction binds it to its producer, again after each."""
+    """Where a task's line sends its results; the transaction binds it to its producer, again after each.
 
-    __slots__ = ("dead_letter", "enriched", "metrics", "partition")
+    While the task is careful (quarantine.py) each record that goes out reports a refusal with `at`.
+    """
+
+    __slots__ = (
+        "at",
+        "bare",
+        "careful",
+        "dead_letter",
+        "enriched",
+        "metrics",
+        "partition",
+        "refusals",
+        "set_aside",
+    )
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
+        self.careful = False
+        self.at: int | None = None  # the offset of the click in hand; None: counts and state are written
+        self.bare = False  # the next letter goes without its payload
+        self.refusals: list[Refusal] = []
+        self.set_aside: list[tuple[int, str, str]] = []  # offset, reason, detail
         self.unbind()
 
     def unbind(self) -> None:
@@ -77,19 +103,39 @@ class Task:
         self.as_of_ms = _now_ms()
         self.lag_records = 0
         self.counted = Counters().snapshot()
+        self.attempts = 0 if position is None else position.attempts
+        self.in_hand = 0  # clicks since the last commit
+        self.first_in_hand = clicks_from
         self.reads = (0, 0)  # of profiles, of chunks, as told last
         self._next: Position | None = None
 
     def clicks(self, messages: Sequence[Message]) -> None:
-        """Process a chunk of clicks, in order."""
-        first = messages[0]
-        if first.offset() < self.next_clicks:
+        """Process a chunk of clicks, in order. Raises LineFailed, TaskBroken, and what the client raises."""
+        if messages[0].offset() < self.next_clicks:
             messages = [message for message in messages if message.offset() >= self.next_clicks]
             if not messages:
                 return
+        self._take_in_hand(messages)
         with self.own_errors():
             self.pipeline.clicks(messages)
-        last = messages[-1]
+
+    def set_aside(self, message: Message, verdict: Verdict) -> None:
+        """Write a click's dead letter in place of its outputs."""
+        self._take_in_hand([message])
+        self.outputs.bare = verdict.bare
+        self.pipeline.set_aside(message, verdict.reason, verdict.error)
+        self.outputs.bare = False
+
+    def begin_attempt(self, *, alone: bool) -> None:
+        """Let the next commit say that clicks from here on are begun."""
+        self.attempts = next_attempts(self.attempts, alone)
+        self.touched = True
+
+    def _take_in_hand(self, messages: Sequence[Message]) -> None:
+        first, last = messages[0], messages[-1]
+        if not self.in_hand:
+            self.first_in_hand = first.offset()
+        self.in_hand += len(messages)
         self.next_clicks = self.reached = last.offset() + 1
         self.record_ms = last.timestamp()[1]
         if self.oldest_ms is None:
@@ -121,6 +167,7 @@ class Task:
             at_ms=now_ms,
             ordinal=ordinal,
             epoch=self.epoch,
+            attempts=0 if self.in_hand else self.attempts,
         )
         return self._next
 
@@ -130,6 +177,8 @@ class Task:
             with self.own_errors():
                 self.state.commit(self._next, changelog_offset)
             self.position = self._next
+            self.attempts = self._next.attempts
+        self.in_hand = 0
         self.touched = self.profiles_touched = False
         self.committed_ms = self.as_of_ms = now_ms
 
@@ -142,11 +191,15 @@ class Task:
 
     @contextmanager
     def own_errors(self) -> Iterator[None]:
-        """Say whose state failed. Raises TaskBroken."""
+        """Say whose state failed, or whose line. Raises TaskBroken, LineFailed; the client's errors pass."""
         try:
             yield
         except (StateCorrupted, StateUnavailable) as error:
             raise TaskBroken(self.partition, error) from error
+        except (ProcessorError, *CLIENT_ERRORS):
+            raise
+        except Exception as error:
+            raise LineFailed(self.partition, self.outputs.at, error) from error
 
     def measure(self, clicks_high: int, asked_ms: int) -> bool:
         """Compare with the input's end as of `asked_ms`; return whether all of it is processed."""

@@ -235,6 +235,15 @@ class Tenure:
             holding.refused, holding.retry_s = str(broken.cause), time.monotonic() + VOLUME_RETRY_S
         log.error("task clicks-%d: %s", partition, broken.cause)
 
+    def stop(self, partition: int, detail: str) -> None:
+        """After `fall_back`: stop one task for good."""
+        holding = self._held[partition]
+        store, holding.goal = holding.goal.store, replace(holding.goal, store=None)
+        if store is not None:
+            self._restorer.discard(store)
+        holding.refused = detail
+        log.error("task clicks-%d stops: %s", partition, detail)
+
     def refuse(self, partition: int, detail: str) -> None:
         """Stop one running task for good; the others go on."""
         self._restorer.discard(self._unplug(partition).store)

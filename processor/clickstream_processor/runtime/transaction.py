@@ -16,18 +16,24 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from clickstream_processor import metrics
 from clickstream_processor.errors import TransactionFailed
 from clickstream_processor.runtime import client
+from clickstream_processor.runtime.client import CLIENT_ERRORS
 from clickstream_processor.runtime.crash import CrashPoints
+from clickstream_processor.runtime.letters import FRAME_BYTES, letter
 from clickstream_processor.runtime.protocol import task_name
+from clickstream_processor.runtime.quarantine import Refusal
 from clickstream_processor.runtime.task import Task, TaskOutputs
 from clickstream_processor.runtime.watchdog import Watchdog
 from clickstream_processor.settings import Settings
+from clickstream_processor.topology.codec import MAX_KEY_BYTES
 from clickstream_processor.topology.interfaces import Message as Record
+from clickstream_processor.topology.records import Reason
 
 log = logging.getLogger(__name__)
 
@@ -36,25 +42,39 @@ SLOW_COMMIT_S = 0.75
 INIT_TRY_S = 5.0  # one wait for init_transactions, which goes on in the client between the waits
 # Records on their way to the brokers above which the input waits: some 100 MB of small records.
 IN_FLIGHT = 300_000
-# What a call of the producer may raise. SystemError: the client sets the exception of a fatal error (being
-# fenced is one) while it goes on calling delivery callbacks, whose results Python then finds inconsistent.
-CLIENT_ERRORS = (KafkaException, BufferError, SystemError)
-# What a call on a producer may raise. SystemError: the client sets the exception of a fatal error (fenced,
-# mostly) inside a callback, and the next callback of the same call finds it there.
-CLIENT_ERRORS = (KafkaException, BufferError, SystemError)
+QUARANTINE = frozenset({Reason.PROCESSING_FAILED.value, Reason.OUTPUT_REFUSED.value})
+FLUSH_STEP_S = 0.2
+REFUSALS_WAIT_S = 1.0  # for the delivery reports of a careful transaction that failed
+# What brokers, and the client in their place, answer of a record for what it is, not for where it goes.
+REFUSALS = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_MSG,
+        KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+        KafkaError.POLICY_VIOLATION,
+    }
+)
 
 
 class Transactions:
     """The pod's one transactional producer and its open transaction. Used by the worker's thread only."""
 
-    def __init__(self, settings: Settings, crash: CrashPoints, watchdog: Watchdog) -> None:
+    def __init__(
+        self, settings: Settings, crash: CrashPoints, watchdog: Watchdog, max_bytes: Callable[[str], int]
+    ) -> None:
+        """`max_bytes` tells what a topic takes."""
         self._settings = settings
+        self._max_bytes = max_bytes
         self._crash = crash
         self._watchdog = watchdog
         self._producer: Producer | None = None  # initialised, fit for use
         self._next: Producer | None = None  # being initialised
         self._skip_r18 = settings.pod.unsafe_skip_rule == "R18"
         self.open = False
+        self.careful = False  # the producer sends each record alone
         self.slow = False  # the last commit was slow: `initialise` before the next begin
 
     @property
@@ -62,12 +82,21 @@ class Transactions:
         """Tell whether a transaction can begin."""
         return self._producer is not None and not self.slow
 
-    def initialise(self, cause: str) -> bool:
-        """Take one step towards a new producer; return True when it is there. Blocks 5 s at most."""
+    def initialise(self, cause: str, *, careful: bool = False) -> bool:
+        """Take one step towards a new producer; return True when it is there. Blocks 5 s at most.
+
+        `careful`: it sends each record alone, so that a refusal names one.
+        """
         self._give_up()
         try:
             if self._next is None:
-                self._next = client.make_transactional_producer(self._settings, self._settings.pod.ordinal)
+                self._next = client.make_transactional_producer(
+                    self._settings,
+                    self._settings.pod.ordinal,
+                    batch_bytes=self._batch_bytes(),
+                    batch_records=1 if careful else client.BATCH_RECORDS,
+                )
+                self.careful = careful
                 metrics.PRODUCERS.labels(cause).inc()
             with self._watchdog.guard("init_transactions", client.TRANSACTION_TIMEOUT_S):
                 self._next.init_transactions(INIT_TRY_S)
@@ -81,12 +110,14 @@ class Transactions:
         self._producer, self._next = self._next, None
         return True
 
-    def bind(self, outputs: TaskOutputs) -> None:
-        """Let a task's outputs go through the current producer."""
+    def bind(self, outputs: TaskOutputs, *, careful: bool = False) -> None:
+        """Let a task's outputs go through the current producer; `careful`: each reports a refusal."""
         if self._producer is None:
             raise TransactionFailed("there is no producer")
         topics, partition, produce = self._settings.topics, outputs.partition, self._producer.produce
         enriched_topic, metrics_topic = topics.enriched, topics.metrics
+        if careful:
+            produce = partial(_produce_reporting, produce, outputs)
 
         def enriched(value: str | bytes, key: bytes, timestamp_ms: int, /) -> None:
             produce(enriched_topic, value, key, partition, None, None, timestamp_ms)
@@ -94,8 +125,35 @@ class Transactions:
         def counts(value: str, key: bytes, timestamp_ms: int, /) -> None:
             produce(metrics_topic, value, key, partition, None, None, timestamp_ms)
 
-        outputs.enriched, outputs.metrics = enriched, counts
-        outputs.dead_letter = partial(_dead_letter, produce, topics.dead_letters, topics.clicks, partition)
+        def dead_letter(message: Record, reason: str, detail: str, /) -> None:
+            made = letter(
+                message,
+                reason,
+                detail,
+                topics.clicks,
+                partition,
+                max_bytes=self._max_bytes(topics.dead_letters),
+                bare=outputs.bare,
+            )
+            produce(
+                topics.dead_letters,
+                made.value,
+                made.key,
+                partition,
+                None,
+                None,
+                made.timestamp_ms,
+                made.headers,
+            )
+            if reason in QUARANTINE:
+                outputs.set_aside.append((message.offset(), reason, detail))
+
+        outputs.enriched, outputs.metrics, outputs.dead_letter = enriched, counts, dead_letter
+        outputs.careful, outputs.at, outputs.refusals = careful, None, []
+
+    def output_bytes(self) -> int:
+        """Return how large an enriched click may be."""
+        return self._max_bytes(self._settings.topics.enriched) - FRAME_BYTES - MAX_KEY_BYTES
 
     def begin(self) -> None:
         """Begin a transaction unless one is open. Local: nothing is sent yet."""
@@ -103,6 +161,8 @@ class Transactions:
             return
         if self._producer is None:
             raise TransactionFailed("there is no producer")
+        if self.slow:
+            raise TransactionFailed("the last commit was slow (R18): a new producer comes first")
         try:
             self._producer.begin_transaction()
         except CLIENT_ERRORS as error:
@@ -122,7 +182,8 @@ class Transactions:
             while len(producer) > IN_FLIGHT:
                 if time.monotonic() > deadline_s:
                     raise TransactionFailed("the brokers take no records")
-                producer.poll(0.01)
+                if producer.poll(0.01) == 0:
+                    _ask_state(producer)
         except CLIENT_ERRORS as error:
             raise TransactionFailed(str(error)) from error
 
@@ -133,11 +194,11 @@ class Transactions:
             raise TransactionFailed("no transaction is open")
         began_s = time.monotonic()
         try:
+            for task in tasks:
+                task.outputs.at = None  # what follows is of no single click
             reports = [self._produce_state(producer, task, now_ms) for task in tasks]  # 1
             with self._watchdog.guard("flush", timeout_s):  # 2
-                left = producer.flush(timeout_s)
-            if left:
-                raise TransactionFailed(f"{left} records were not acknowledged within {timeout_s:.0f} s")
+                _flush(producer, timeout_s)
             offsets = [report.offset() for report in reports]
             self._crash.reach("after-flush")
             commit_s = time.monotonic()
@@ -157,6 +218,16 @@ class Transactions:
         metrics.COMMITS.labels("committed").inc()
         metrics.COMMIT_DURATION.observe(time.monotonic() - began_s)
 
+    def hear_refusals(self) -> None:
+        """After a failure: let the delivery reports come that say which records were refused."""
+        if self._producer is None:
+            return
+        try:
+            self._producer.purge(in_queue=True, in_flight=False, blocking=False)
+            self._producer.flush(REFUSALS_WAIT_S)
+        except CLIENT_ERRORS as error:
+            log.debug("delivery reports of a failed transaction: %s", error)
+
     def fail(self) -> None:
         """Give the producer up; its transaction is aborted by the next one's initialisation."""
         metrics.COMMITS.labels("failed").inc()
@@ -166,6 +237,12 @@ class Transactions:
         """Give everything up at the end of the process."""
         self._give_up()
         self._next = None
+
+    def _batch_bytes(self) -> int:
+        """Return how large a batch may be: no topic refuses records for the company they come in."""
+        topics = self._settings.topics
+        outputs = (topics.enriched, topics.metrics, topics.dead_letters, self._settings.changelog_topic)
+        return min(client.BATCH_BYTES, *(self._max_bytes(topic) for topic in outputs))
 
     def _give_up(self) -> None:
         if self._producer is not None:
@@ -177,12 +254,15 @@ class Transactions:
         """Finish a task's part; return where the offset of its last changelog record will be."""
         report = _Report(task.store.checkpoint.changelog_offset)
         changes, topic, partition = task.flush(), self._settings.changelog_topic, task.partition
+        produce = producer.produce
+        if task.outputs.careful:
+            produce = partial(_produce_reporting, produce, task.outputs)
         for key, value in changes[:-1]:
-            producer.produce(topic, value, key, partition)
+            produce(topic, value, key, partition)
         if changes:
             key, value = changes[-1]
             report.expected = True
-            producer.produce(topic, value, key, partition, report)
+            produce(topic, value, key, partition, report)
         position = task.next_position(now_ms, self._settings.pod.ordinal)
         producer.produce(self._settings.positions_topic, position.encode(), task_name(partition), partition)
         return report
@@ -211,26 +291,57 @@ class _Report:
         return self._delivered + 1
 
 
-def _dead_letter(
+def _produce_reporting(
     produce: Callable[..., None],
+    outputs: TaskOutputs,
     topic: str,
-    source: str,
+    value: bytes | str | None,
+    key: bytes | None,
     partition: int,
-    message: Record,
-    reason: str,
-    detail: str,
-    /,
+    report: "_Report | None" = None,
+    *more: Any,
 ) -> None:
-    """Send a click as it came; its reason and origin are headers."""
-    headers: list[tuple[str, str | bytes | None]] = [
-        ("reason", reason),
-        ("detail", detail),
-        ("source-topic", source),
-        ("source-partition", str(partition)),
-        ("source-offset", str(message.offset())),
-    ]
-    timestamp_ms = message.timestamp()[1]
-    produce(topic, message.value(), message.key(), partition, None, None, max(0, timestamp_ms), headers)
+    """Produce a record that tells `outputs` when it is refused for what it is."""
+    at = outputs.at
+
+    def reported(error: KafkaError | None, message: Message) -> None:
+        if error is not None and error.code() in REFUSALS:
+            outputs.refusals.append(Refusal(at, f"topic {topic}, partition {partition}: {error.str()}"))
+        if report is not None:
+            report(error, message)
+
+    try:
+        produce(topic, value, key, partition, reported, *more)
+    except KafkaException as error:
+        cause = error.args[0]
+        if isinstance(cause, KafkaError) and cause.code() in REFUSALS:
+            outputs.refusals.append(Refusal(at, f"topic {topic}, partition {partition}: {cause.str()}"))
+        raise
+
+
+def _flush(producer: Producer, timeout_s: float) -> None:
+    """Wait until all is acknowledged. Raises TransactionFailed, KafkaException.
+
+    In steps: once a record was refused the client sends nothing more, and says so only when asked.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    while left := producer.flush(min(FLUSH_STEP_S, timeout_s)):
+        _ask_state(producer)
+        if time.monotonic() > deadline_s:
+            raise TransactionFailed(f"{left} records were not acknowledged within {timeout_s:.0f} s")
+
+
+def _ask_state(producer: Producer) -> None:
+    """Raise what has failed the open transaction, if anything has.
+
+    The client has no call that tells. To begin another transaction is answered with `_STATE` while one is
+    open and well, and with its error once it has failed; it changes nothing either way.
+    """
+    try:
+        producer.begin_transaction()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError._STATE:
+            raise
 
 
 def _goes_on(error: BaseException) -> bool:

@@ -9,26 +9,31 @@ kept (R4).
 import logging
 import threading
 import time
+from collections.abc import Collection, Sequence
 
 from confluent_kafka import KafkaException
 
 from clickstream_processor.directory import Directory
-from clickstream_processor.errors import OUTSIDE_THE_LOG, TaskBroken, TransactionFailed
+from clickstream_processor.errors import OUTSIDE_THE_LOG, LineFailed, TaskBroken, TransactionFailed
 from clickstream_processor.runtime import client
 from clickstream_processor.runtime.assignment import AssignmentSource
+from clickstream_processor.runtime.client import CLIENT_ERRORS
 from clickstream_processor.runtime.consumer import Batch, Input
 from clickstream_processor.runtime.crash import CrashPoints
 from clickstream_processor.runtime.ends import EndsWatch
 from clickstream_processor.runtime.programs import Programs
+from clickstream_processor.runtime.quarantine import Quarantine
 from clickstream_processor.runtime.reporting import Reporter
 from clickstream_processor.runtime.restorer import RestorerThread
 from clickstream_processor.runtime.task import Task
 from clickstream_processor.runtime.tenure import Tenure
+from clickstream_processor.runtime.topic_limits import TopicLimits
 from clickstream_processor.runtime.topics_watch import TopicsWatch
-from clickstream_processor.runtime.transaction import CLIENT_ERRORS, Transactions
+from clickstream_processor.runtime.transaction import Transactions
 from clickstream_processor.runtime.watchdog import Watchdog
 from clickstream_processor.settings import Settings
 from clickstream_processor.state.memory import StateMemory
+from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -40,6 +45,7 @@ REPORT_EVERY_S = 5.0
 PROVE_EVERY_MS = 600_000  # an idle task commits its position this often: its state stays proved (R14)
 REFRESH_S = 10.0
 SHUTDOWN_COMMIT_S = 4.0
+LIMITS_WAIT_S = 2.0
 BACK_OFF_S = (0.0, 0.2, 1.0, 2.0, 5.0)  # between recoveries that follow each other
 
 
@@ -64,8 +70,10 @@ class Worker:
         self._crash = CrashPoints(settings.pod.crash_at)
         self._admin = client.make_admin(settings, "admin")
         self._watchdog = Watchdog(self._brokers_answer)
+        self._limits = TopicLimits(self._admin, _outputs(settings))
         self._restorer = RestorerThread(settings, plan, memory, self._crash, self._watchdog)
-        self._transactions = Transactions(settings, self._crash, self._watchdog)
+        self._transactions = Transactions(settings, self._crash, self._watchdog, self._limits.max_bytes)
+        self._quarantine = Quarantine()
         self._input = Input(settings, self._watchdog)
         self._ends = EndsWatch(self._admin)
         self._topics = TopicsWatch(self._admin, _partitions(settings))
@@ -124,6 +132,8 @@ class Worker:
         self._turned_s = time.monotonic()
         if self._restorer.failed is not None:
             raise self._restorer.failed
+        if self._transactions.careful and not (self._quarantine.careful or self._transactions.open):
+            self._transactions.slow = True  # the suspects are behind: a producer for full speed
         try:
             if not self._transactions.ready:
                 self._recover()
@@ -136,7 +146,7 @@ class Worker:
             if self._turned_s - self._second_s >= SECOND:
                 self._second_s = self._turned_s
                 self._each_second()
-        except TransactionFailed as error:
+        except (TransactionFailed, LineFailed) as error:
             self._fall_back(error)
         except TaskBroken as error:
             self._fall_back(error)
@@ -147,6 +157,11 @@ class Worker:
         """Take the restorer's outcomes and the steps to the newest assignment."""
         for restored in self._tenure.take_outcomes():
             self._reporter.restored(restored.took_s)
+            goal, position = restored.goal, restored.position
+            task = self._tenure.running[goal.partition]
+            task.pipeline.limit_outputs(self._transactions.output_bytes())
+            if position is not None:
+                self._quarantine.took_over(goal.partition, goal.epoch, position.clicks, position.attempts)
         if self._tenure.reconcile(self._source.poll(), lambda: self._commit(client.TRANSACTION_TIMEOUT_S)):
             self._directory.ready = True
             self._show_routes()
@@ -168,15 +183,18 @@ class Worker:
             task = running.get(partition)
             if task is not None:
                 task.profiles(messages)
+        self._tell_attempts(batch)
+        careful: list[tuple[Task, Sequence[Message]]] = []
         for partition, messages in batch.clicks:
             task = running.get(partition)
-            if task is not None:
-                self._transactions.begin()
-                try:
-                    task.clicks(messages)
-                except CLIENT_ERRORS as error:
-                    raise TransactionFailed(str(error)) from error
-                self._transactions.relieve()
+            if task is None:
+                continue
+            if self._quarantine.suspicion(partition) is not None:
+                careful.append((task, messages))
+            else:
+                self._process_clicks(task, messages)
+        for task, messages in careful:
+            self._process_carefully(task, messages)
         for partition, position in batch.reached.items():
             task = running.get(partition)
             if task is not None:
@@ -186,6 +204,66 @@ class Worker:
                 if self._transactions.open:
                     self._commit(client.TRANSACTION_TIMEOUT_S)
                 self._tenure.refuse(partition, f"its position is outside the log: {why}. {OUTSIDE_THE_LOG}")
+
+    def _tell_attempts(self, batch: Batch) -> None:
+        """Before the first clicks of a task that was taken over: commit that they are begun (ADR 0050)."""
+        begun = {}
+        for partition, _ in batch.clicks:
+            task = self._tenure.running.get(partition)
+            if task is None or self._quarantine.suspicion(partition) is not None or partition in begun:
+                continue
+            if self._quarantine.to_tell(partition, task.epoch, task.next_clicks):
+                task.begin_attempt(alone=False)
+                begun[partition] = task
+        self._commit_attempts(begun.values())
+
+    def _commit_attempts(self, tasks: Collection[Task]) -> None:
+        if not tasks:
+            return
+        self._commit(client.TRANSACTION_TIMEOUT_S)
+        for task in tasks:
+            self._quarantine.told(task.partition, task.epoch, task.next_clicks)
+
+    def _process_carefully(self, task: Task, messages: Sequence[Message]) -> None:
+        """Process clicks among which one may be to blame for a failure: see quarantine.py."""
+        partition = task.partition
+        messages = [message for message in messages if message.offset() >= task.next_clicks]
+        while part := self._quarantine.take(partition, messages):
+            if self.stopping.is_set():
+                return  # what is not processed is read again
+            if self._pending():
+                self._commit(client.TRANSACTION_TIMEOUT_S)
+            if self._quarantine.to_tell(partition, task.epoch, task.next_clicks):
+                task.begin_attempt(alone=len(part) == 1)
+                self._commit_attempts([task])
+            messages = messages[len(part) :]
+            self._transactions.begin()
+            self._transactions.bind(task.outputs, careful=True)
+            verdicts = self._quarantine.verdicts(partition)
+            try:
+                for message in part:
+                    task.outputs.at = message.offset()
+                    verdict = verdicts.get(message.offset())
+                    if verdict is None:
+                        task.clicks([message])
+                    else:
+                        task.set_aside(message, verdict)
+            except CLIENT_ERRORS as error:
+                raise TransactionFailed(str(error)) from error
+            self._transactions.relieve()
+            self._commit(client.TRANSACTION_TIMEOUT_S)
+            self._turned_s = time.monotonic()
+        self._transactions.bind(task.outputs)
+        if messages:
+            self._process_clicks(task, messages)
+
+    def _process_clicks(self, task: Task, messages: Sequence[Message]) -> None:
+        self._transactions.begin()
+        try:
+            task.clicks(messages)
+        except CLIENT_ERRORS as error:
+            raise TransactionFailed(str(error)) from error
+        self._transactions.relieve()
 
     # --- commits ----------------------------------------------------------------------------------------
 
@@ -211,30 +289,63 @@ class Worker:
             self._transactions.commit(touched, now_ms, timeout_s)
             for task in new:
                 self._tenure.acknowledge(task)
+            for task in touched:
+                self._quarantine.committed(task.partition, task.next_clicks)
             self._failures = 0
             self._directory.brokers_seen_ms = now_ms
             self._committed_s = time.monotonic()
+        self._reporter.set_aside(touched, self._settings.topics.clicks, now_ms)
         self._reporter.committed(changed, now_ms, transactions=1 if touched else 0)
         self._publish(touched)
 
     # --- doubt ------------------------------------------------------------------------------------------
 
-    def _fall_back(self, error: TransactionFailed | TaskBroken) -> None:
+    def _fall_back(self, error: TransactionFailed | TaskBroken | LineFailed) -> None:
         """R7, R4: forget what is uncommitted, and let every running task come back through a restore."""
         log.warning("transaction given up, starting over from the last commit: %s", error)
         self._failures += 1
+        stopped = {} if isinstance(error, TaskBroken) else self._find_culprits(error)
         self._tenure.fall_back()
         self._transactions.fail()
+        for partition, detail in stopped.items():
+            self._tenure.stop(partition, detail)
         self._publish([])
+
+    def _find_culprits(self, error: TransactionFailed | LineFailed) -> dict[int, str]:
+        """Take in what the failed transaction says of its clicks; return tasks to stop, with why."""
+        stopped = {}
+        if self._quarantine.careful:
+            self._transactions.hear_refusals()
+        for partition, task in self._tenure.running.items():
+            if not task.in_hand:
+                continue
+            self._quarantine.suspect(partition, task.next_clicks)
+            known, outputs = self._quarantine.known(partition), task.outputs
+            if not outputs.careful:
+                continue  # which click it was shows the next time
+            if isinstance(error, LineFailed) and error.partition == partition:
+                self._quarantine.failed(
+                    partition, task.first_in_hand, task.in_hand, error.offset, error.cause
+                )
+            else:
+                detail = self._quarantine.refused(
+                    partition, task.first_in_hand, task.in_hand, outputs.refusals
+                )
+                if detail is not None:
+                    stopped[partition] = detail
+            if self._quarantine.known(partition) != known:
+                self._failures = 1  # it was learned from: no need to wait
+        return stopped
 
     def _recover(self) -> None:
         """Make a producer, then read the assignment to its end (R3); after a slow commit too (R18)."""
         if self._failures:
             self.stopping.wait(BACK_OFF_S[min(self._failures, len(BACK_OFF_S)) - 1])
+        self._learn_limits()
         cause = "slow-commit" if self._transactions.slow else "failure" if self._failures else "start"
         for task in self._tenure.running.values():
             task.outputs.unbind()
-        if not self._transactions.initialise(cause):
+        if not self._transactions.initialise(cause, careful=self._quarantine.careful):
             self._each_second()
             return
         try:
@@ -247,6 +358,14 @@ class Worker:
         for task in self._tenure.running.values():
             self._transactions.bind(task.outputs)
         self._tenure.resume()
+
+    def _learn_limits(self) -> None:
+        """Before the first producer: ask what the topics take, which bounds its batches."""
+        deadline_s = time.monotonic() + LIMITS_WAIT_S
+        while not self._limits.options and not self._limits.unreadable and time.monotonic() < deadline_s:
+            self._limits.look(time.monotonic())
+            if self.stopping.wait(0.01):
+                return
 
     # --- once a second ----------------------------------------------------------------------------------
 
@@ -264,6 +383,9 @@ class Worker:
                 task.touched = True
         self._ends.ask([(self._settings.topics.clicks, p) for p in self._tenure.running] or self._any_log())
         self._heed_topics()
+        if self._limits.look(time.monotonic()):
+            for task in self._tenure.running.values():
+                task.pipeline.limit_outputs(self._transactions.output_bytes())
         self._show_routes()
         self._tenure.retry()
         if self._turned_s - self._report_s >= REPORT_EVERY_S and self._tenure.running:
@@ -326,6 +448,11 @@ def _partitions(settings: Settings) -> dict[str, int]:
     by_number = (topics.clicks, topics.profiles, settings.changelog_topic, settings.positions_topic)
     outputs = (topics.enriched, topics.metrics, topics.dead_letters)
     return dict.fromkeys(outputs, 0) | dict.fromkeys(by_number, topics.partitions)
+
+
+def _outputs(settings: Settings) -> tuple[str, ...]:
+    topics = settings.topics
+    return topics.enriched, topics.metrics, topics.dead_letters, settings.changelog_topic
 
 
 def _now_ms() -> int:

@@ -18,6 +18,9 @@ class Position(msgspec.Struct, frozen=True):
     ordinal: int = -1
     epoch: int = 0
     version: int = POSITION_VERSION
+    # 0: every click begun is committed. Else clicks from here on were begun and not committed
+    # (runtime/quarantine.py). 1: together; n > 1: the one at `clicks` alone, n - 1 times.
+    attempts: int = 0
 
     def encode(self) -> bytes:
         """Return the record's value, JSON."""

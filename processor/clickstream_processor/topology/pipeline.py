@@ -6,7 +6,7 @@ remembers is in the `WorkingSet`, which the caller commits or rolls back.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from clickstream_processor.errors import EvaluationFailed, MalformedRecord
+from clickstream_processor.errors import EvaluationFailed, MalformedRecord, ProcessorError
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.chunk import NEAR, PAIRS, SECOND_MS, Chunk, read_windows
 from clickstream_processor.topology.codec import (
@@ -28,6 +28,9 @@ from clickstream_processor.topology.working import WorkingSet
 # Quoted texts kept: pages and actions repeat. Longer texts, and more of them, are not worth the memory.
 CACHED_TEXTS = 20_000
 CACHED_TEXT_LENGTH = 256
+
+# An enriched click's bytes where its topic's limit is not known: Kafka's default, less a record's frame.
+MAX_OUTPUT_BYTES = 1_000_000
 
 THOUSAND = 1000
 PADDED = tuple(f"{number:03d}" for number in range(THOUSAND))
@@ -84,7 +87,14 @@ class Pipeline:
         # Event times up to here are not too far in the future: the newest record time seen, and `maxFuture`.
         # A record's time is asked for only beyond that, as asking costs 5 % of the loop.
         self._allowed_ms = -1
+        self.max_output_bytes = MAX_OUTPUT_BYTES
         state.bind(partition, partition_of, keep_profiles=bool(expressions or plan.drop))
+
+    def limit_outputs(self, max_bytes: int) -> None:
+        """Say how large an enriched click may be, as its topic takes it."""
+        self.max_output_bytes = max_bytes
+        # Of a topic that takes little, the rest is left to its brokers: they name the click they refuse.
+        self._state.max_head_bytes = max(max_bytes // 2, max_bytes - self._plan.max_click_bytes)
 
     def profiles(self, messages: Sequence[Message]) -> None:
         """Apply records of the profiles topic (no error records), in order, tombstones included.
@@ -97,8 +107,11 @@ class Pipeline:
             try:
                 state.set_profile(message.key(), message.value())
                 counters.profiles += 1
-            except MalformedRecord as error:
-                reason = str(error.args[0])
+            except Exception as error:  # one row never stops the table
+                if isinstance(error, ProcessorError) and not isinstance(error, MalformedRecord):
+                    raise
+                known = isinstance(error, MalformedRecord)
+                reason = str(error.args[0]) if known else Reason.PROCESSING_FAILED.value
                 counters.profiles_refused[reason] = counters.profiles_refused.get(reason, 0) + 1
         if messages:
             state.profiles_offset = messages[-1].offset() + 1
@@ -136,7 +149,7 @@ class Pipeline:
                 if needs_fields:
                     fields = decode_object(value)
                 user = users[message.key()]
-            except (*DECODE_ERRORS, MalformedRecord) as error:
+            except Exception as error:  # noqa: BLE001 # nothing that is in a record stops the line
                 self._refuse_malformed(message, error)
                 continue
             if user.name != click.user_id or len(value) > max_bytes:
@@ -150,7 +163,7 @@ class Pipeline:
                     continue
             head = user.head
             if head is None:
-                self._unmatched(message)
+                self._unmatched(message, user)
                 continue
             if keep is not None:
                 try:
@@ -159,8 +172,8 @@ class Pipeline:
                     if not keep(click, user.profile, fields, columns):
                         filtered += 1
                         continue
-                except EvaluationFailed as error:
-                    self._dead_letter(message, Reason.EXPRESSION_ERROR, str(error))
+                except Exception as error:  # noqa: BLE001 # as above
+                    self._refuse_unevaluated(message, error)
                     continue
             ms = event_ms - second_ms
             if not 0 <= ms < SECOND_MS:
@@ -221,6 +234,11 @@ class Pipeline:
         counters.enriched += written
         counters.counted += counted
         counters.filtered += filtered
+
+    def set_aside(self, message: Message, reason: Reason, detail: str) -> None:
+        """Take a click that fails the line, or whose outputs are refused: only its dead letter goes out."""
+        self.counters.clicks += 1
+        self._dead_letter(message, reason, detail)
 
     def tick(self, now_ms: int) -> bool:
         """Close the windows that wall-clock time has passed; return whether there is something to commit.
@@ -323,25 +341,47 @@ class Pipeline:
                 name: expression.evaluate(click, user.profile, fields, columns)
                 for name, expression in self._transform.items()
             }
-        except EvaluationFailed as error:
-            self._dead_letter(message, Reason.EXPRESSION_ERROR, str(error))
+            event_id = f"{self._event_prefix}{message.offset()}"
+            value = enriched_click(event_id, click, user.profile, self._plan.drop, values)
+        except Exception as error:  # noqa: BLE001 # nothing was written yet
+            self._refuse_unevaluated(message, error)
             return False
-        event_id = f"{self._event_prefix}{message.offset()}"
-        value = enriched_click(event_id, click, user.profile, self._plan.drop, values)
+        if len(value) > self.max_output_bytes:
+            self._refuse_output(message, len(value))
+            return False
         self._outputs.enriched(value, user.user_key, click.timestamp)
         return True
 
     def _refuse_malformed(self, message: Message, error: Exception) -> None:
         """Dead-letter a click that was not decoded, or whose key is none of this partition."""
         value = message.value()
-        if isinstance(error, TypeError) and value is not None:
-            raise error  # not the record's fault
+        if isinstance(error, ProcessorError) and not isinstance(error, MalformedRecord):
+            raise error  # the state's, not the record's
         if value is not None and len(value) > self._plan.max_click_bytes:
             self._oversized(message, len(value))
         elif isinstance(error, MalformedRecord):
             self._dead_letter(message, error.args[0], error.args[1])
-        else:
+        elif isinstance(error, DECODE_ERRORS) and not (isinstance(error, TypeError) and value is not None):
             self._dead_letter(message, *malformation(error))
+        else:
+            self._fail(message, error)
+
+    def _refuse_unevaluated(self, message: Message, error: Exception) -> None:
+        """Dead-letter a click for which an expression, or the output made of it, has no value."""
+        if isinstance(error, EvaluationFailed):
+            self._dead_letter(message, Reason.EXPRESSION_ERROR, str(error))
+        else:
+            self._fail(message, error)
+
+    def _refuse_output(self, message: Message, size_bytes: int) -> None:
+        detail = f"the enriched click would have {size_bytes} bytes; its topic takes {self.max_output_bytes}"
+        self._dead_letter(message, Reason.OUTPUT_REFUSED, detail)
+
+    def _fail(self, message: Message, error: Exception) -> None:
+        """Set a click aside that the line cannot process; what the state's volume says is not its fault."""
+        if isinstance(error, ProcessorError):
+            raise error
+        self._dead_letter(message, Reason.PROCESSING_FAILED, f"{type(error).__name__}: {error}")
 
     def _refuse_mismatch(self, message: Message) -> None:
         """Dead-letter a click that is too large, or whose user_id is not its key."""
@@ -361,8 +401,10 @@ class Pipeline:
             message, Reason.OVERSIZED, f"{size_bytes} bytes, allowed {self._plan.max_click_bytes}"
         )
 
-    def _unmatched(self, message: Message) -> None:
-        if self._plan.unmatched == "drop":
+    def _unmatched(self, message: Message, user: User) -> None:
+        if user.head_bytes:
+            self._refuse_output(message, user.head_bytes + len(message.value() or b""))
+        elif self._plan.unmatched == "drop":
             self._drop(Reason.UNMATCHED)
         else:
             self._dead_letter(message, Reason.UNMATCHED, "no profile of this user")

@@ -39,6 +39,8 @@ class Reason(StrEnum):
     EXPRESSION_ERROR = "expression-error"
     LATE = "late"
     UNMATCHED = "unmatched"
+    PROCESSING_FAILED = "processing-failed"  # the line failed on it in a way that has no name of its own
+    OUTPUT_REFUSED = "output-refused"  # the brokers do not take what it becomes: too large, for example
 
 
 class Counters:

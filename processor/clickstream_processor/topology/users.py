@@ -12,7 +12,7 @@ from clickstream_processor.topology.records import Profile
 class User(Chunk):
     """A user in the working set, at the same time the chunk it used last: one object less to visit."""
 
-    __slots__ = ("head", "name", "newest_ms", "other", "profile", "row")
+    __slots__ = ("head", "head_bytes", "name", "newest_ms", "other", "profile", "row")
 
     def __init__(self, key: bytes, name: str, newest_ms: int) -> None:
         """`newest_ms`: no committed chunk of the user starts later, as every click so far was earlier."""
@@ -21,6 +21,7 @@ class User(Chunk):
         self.name = name  # the user id
         self.newest_ms = newest_ms  # grows with the chunks begun here: later ones need no look-up
         self.head: str | None = None  # enriched_head() of the profile; None: no profile
+        self.head_bytes = 0  # of a head too large for any output; `head` is None then
         self.other: Chunk | None = None  # the chunk used before
         self.profile: Profile | None = None  # this and the row only where expressions read profiles
         self.row: bytes | dict[str, Any] | None = (

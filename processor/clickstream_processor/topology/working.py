@@ -23,6 +23,8 @@ from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.records import Profile, Reason
 from clickstream_processor.topology.users import User, Users
 
+MAX_HEAD_BYTES = 900_000  # where the enriched topic's limit is not known
+
 PartitionOf = Callable[[bytes, int], int]
 
 
@@ -65,6 +67,7 @@ class WorkingSet:
         self._generation = max(1, cached_users // 2)
         self._windows = plan.windows
         self._keeps_profiles = False
+        self.max_head_bytes = MAX_HEAD_BYTES  # a larger profile makes no enriched click that its topic takes
         self._partition = -1
         self._partition_of: PartitionOf | None = None
 
@@ -157,6 +160,8 @@ class WorkingSet:
             return user
         try:
             profile = decode_profile(row)
+        except RecursionError as error:  # depends on who calls: it was read when it came
+            raise malformed(Reason.NOT_JSON, "the user's profile is nested too deeply") from error
         except DECODE_ERRORS as error:
             raise StateCorrupted(f"the stored profile of {name!r} cannot be read: {error}") from error
         self._give(user, profile, row)
@@ -169,6 +174,11 @@ class WorkingSet:
         if profile is None and self.plan.join == "left":
             profile = Profile(user.name)
         user.head = enriched_head(profile) if profile else None
+        user.head_bytes = 0
+        if user.head is not None and 4 * len(user.head) > self.max_head_bytes:
+            size = len(user.head.encode())
+            if size > self.max_head_bytes:
+                user.head, user.head_bytes = None, size
 
     def _beside(self, user: User, start_ms: int) -> Chunk | None:
         """Return a decoded chunk of the user other than the one it is, making room for it at `user.other`."""
