@@ -54,7 +54,7 @@ def exit_status_of(process: Process) -> int:
 
 @pytest.mark.parametrize("point", ["after-begin", "mid", "after-flush", "after-commit", "after-write"])
 def test_killed_at_any_point_of_a_commit_the_pod_loses_and_doubles_nothing(rig: Rig, point: str) -> None:
-    for turn in (1, 2):  # the first transaction holds the first positions alone, the later ones clicks
+    for turn in (1, 2, 3):  # the first two transactions hold positions alone, the later ones clicks
         rig.send_clicks(1_500, NAMES)
         process = rig.start(CLICKSTREAM_CRASH_AT=f"{point}:{turn}")
         assert exit_status_of(process) == -signal.SIGKILL
