@@ -2,7 +2,7 @@
 
 import re
 
-from clickstream_processor.errors import InvalidExpression
+from clickstream_expressions.errors import InvalidExpression
 
 _LIBRARY_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _OPERATOR = re.compile(r"'(?:_([^_@]+)_|([!-])_|@(in))'")

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from clickstream_processor.errors import EvaluationFailed
-from clickstream_processor.topology.expression import compile_filter, compile_outputs
-from clickstream_processor.topology.records import Click, Profile
+from click_records import Click, Profile
+from clickstream_expressions.errors import EvaluationFailed
+from clickstream_expressions.expression import compile_filter, compile_outputs
 
 CLICK = Click("alice", "/products/1", "buy", 1_690_000_000_000)
 FIELDS: dict[str, Any] = {

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from clickstream_processor.topology.checked import Ident, Node, Select, children
+from clickstream_expressions.checked import Ident, Node, Select, children
 
 
 class Reads:

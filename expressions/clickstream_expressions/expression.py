@@ -7,7 +7,7 @@ columns are ``dyn``. A click without a profile (``join.type: left``) reads null 
 in SQL's LEFT JOIN. docs/semantics.md has examples, ADR 0020 the reasons.
 
 The library's checker speaks first; a common expression then runs as a Python function
-(topology/native.py), the rest, and whatever that function leaves open, runs in the library.
+(native.py), the rest, and whatever that function leaves open, runs in the library.
 """
 
 import math
@@ -17,12 +17,12 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
-from clickstream_processor.errors import EvaluationFailed
-from clickstream_processor.topology import native
-from clickstream_processor.topology.checked import Comprehension, Ident, Select, Tree, read_tree, walk
-from clickstream_processor.topology.cost import LIMIT, cost
-from clickstream_processor.topology.diagnosis import diagnose, invalid
-from clickstream_processor.topology.reads import Reads
+from clickstream_expressions import native
+from clickstream_expressions.checked import Comprehension, Ident, Select, Tree, read_tree, walk
+from clickstream_expressions.cost import LIMIT, cost
+from clickstream_expressions.diagnosis import diagnose, invalid
+from clickstream_expressions.errors import EvaluationFailed
+from clickstream_expressions.reads import Reads
 
 CLICK_FIELDS = {"user_id": "string", "page_url": "string", "action": "string", "timestamp": "int"}
 PROFILE_COLUMNS = ("user_id", "name", "email", "country", "plan_tier")
@@ -151,7 +151,7 @@ def _refuse_ambiguous(name: str, source: str, tree: Tree) -> None:
     """Refuse what would not mean what it says.
 
     has(click.action): the library takes it for the field's value. A loop variable named click or
-    profile: it would hide the record from the reader, and from topology/reads.py.
+    profile: it would hide the record from the reader, and from reads.py.
     """
     for node in walk(tree.root):
         match node:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clickstream_processor.topology.checked import Call, Const, Ident, ListOf, Node, Select, Tree
+from clickstream_expressions.checked import Call, Const, Ident, ListOf, Node, Select, Tree
 
 
 class Undecided(Exception):
