@@ -40,8 +40,9 @@ COPY processor/build-requirements.lock processor/
 RUN /opt/build/bin/python -m pip install --quiet --no-cache-dir --require-hashes --requirement processor/build-requirements.lock
 COPY processor/requirements.lock processor/
 RUN install-locked processor/requirements.lock
+COPY expressions expressions
 COPY processor processor
-RUN CLICKSTREAM_COMPILE=1 install-locked processor
+RUN CLICKSTREAM_COMPILE=1 install-locked expressions processor
 
 FROM base AS processor
 ARG VERSION=0.1.0
@@ -60,8 +61,9 @@ ENTRYPOINT ["python", "-m", "clickstream_processor"]
 FROM build AS operator-build
 COPY operator/requirements.lock operator/
 RUN install-locked operator/requirements.lock
+COPY expressions expressions
 COPY operator operator
-RUN install-locked operator
+RUN install-locked expressions operator
 
 FROM base AS operator
 ARG VERSION=0.1.0
@@ -79,6 +81,7 @@ ENTRYPOINT ["python", "-m", "clickstream_operator"]
 # --- operator-dev: the same for `skaffold dev`, which copies changed sources to where they come first ------
 FROM operator AS operator-dev
 COPY scripts/run-again /usr/local/bin/
+COPY --chown=10001:10001 expressions/clickstream_expressions /opt/dev/clickstream_expressions
 COPY --chown=10001:10001 operator/clickstream_operator /opt/dev/clickstream_operator
 ENV PYTHONPATH=/opt/dev
 ENTRYPOINT ["run-again", "python", "-m", "clickstream_operator"]

@@ -19,13 +19,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clickstream_expressions.expression import compile_filter
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.memory import MemoryShares, StateMemory
 from clickstream_processor.state.overlay import TaskState
 from clickstream_processor.state.restore import Restorer
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology.codec import decode_click
-from clickstream_processor.topology.expression import compile_filter
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
 from confluent_kafka import Message, murmur2

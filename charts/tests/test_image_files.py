@@ -52,6 +52,13 @@ def test_dependencies_come_from_hashed_lock_files() -> None:
         assert f"RUN install-locked {target}/requirements.lock" in stage(f"{target}-build")
 
 
+def test_operator_and_processor_have_the_same_expressions() -> None:
+    for target in ("processor", "operator"):
+        text = stage(f"{target}-build")
+        assert "COPY expressions expressions\n" in text
+        assert f"install-locked expressions {target}\n" in text
+
+
 def test_what_is_copied_is_in_the_build_context() -> None:
     kept = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     for path in kept:
@@ -85,13 +92,18 @@ def test_skaffold_builds_the_targets_and_sets_only_values_the_chart_has() -> Non
 def test_synchronised_files_land_where_the_development_image_looks_first() -> None:
     (synced,) = [each for each in artifacts() if "sync" in each]
     text = stage(synced["docker"]["target"])
-    (rule,) = synced["sync"]["manual"]
-    assert f"ENV PYTHONPATH={rule['dest']}\n" in text
-    files = [path.relative_to(ROOT).as_posix() for path in ROOT.glob(rule["src"])]
-    assert "operator/clickstream_operator/__main__.py" in files
-    (source, target) = re.findall(r"^COPY --chown=\S+ (\S+) (\S+)$", text, re.MULTILINE)[0]
-    for file in files:
-        assert f"{rule['dest']}/{file.removeprefix(rule['strip'])}" == file.replace(source, target)
+    rules = synced["sync"]["manual"]
+    copied = dict(re.findall(r"^COPY --chown=\S+ (\S+) (\S+)$", text, re.MULTILINE))
+    places = set()
+    for rule in rules:
+        assert f"ENV PYTHONPATH={rule['dest']}\n" in text
+        for path in ROOT.glob(rule["src"]):
+            file = path.relative_to(ROOT).as_posix()
+            (source,) = [each for each in copied if file.startswith(f"{each}/")]
+            places.add(f"{rule['dest']}/{file.removeprefix(rule['strip'])}")
+            assert file.replace(source, copied[source]) in places
+    assert "/opt/dev/clickstream_operator/__main__.py" in places
+    assert "/opt/dev/clickstream_expressions/expression.py" in places
 
 
 def test_a_program_runs_again_after_a_signal_and_ends_with_its_status(tmp_path: Path) -> None:

@@ -24,15 +24,22 @@ REPOSITORY = E2E.parent
 # Another checkout to build the product from, such as the version before.
 SOURCE = Path(os.environ.get("E2E_SOURCE") or REPOSITORY)
 PARTS = REPOSITORY / "local" / "clickstream_local" / "parts"
+_EXPRESSIONS = ("expressions/clickstream_expressions", "expressions/pyproject.toml")
 _OF_PRODUCT = {
     "processor": (
+        *_EXPRESSIONS,
         "processor/clickstream_processor",
         "processor/pyproject.toml",
         "processor/requirements.lock",
         "processor/build-requirements.lock",
         "processor/setup.py",
     ),
-    "operator": ("operator/clickstream_operator", "operator/pyproject.toml", "operator/requirements.lock"),
+    "operator": (
+        *_EXPRESSIONS,
+        "operator/clickstream_operator",
+        "operator/pyproject.toml",
+        "operator/requirements.lock",
+    ),
     "connect": ("connect/src", "connect/pom.xml", "local/clickstream_local/parts/debezium.pom.xml"),
 }
 

@@ -6,10 +6,10 @@ The patterns are the CRD's own: a test feeds both the same documents.
 import re
 from typing import Annotated, Any
 
+from clickstream_expressions.errors import InvalidExpression
+from clickstream_expressions.expression import compile_filter, compile_output
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
-
-from clickstream_operator.expressions import Use, problem_with
 
 _DURATION_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _QUANTITY = re.compile(r"^(\d{1,18}(?:\.\d{1,9})?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$")
@@ -71,14 +71,20 @@ def _span(pattern: str, shortest: str, longest: str, units: str) -> AfterValidat
     return AfterValidator(check)
 
 
-def _expression(use: Use) -> AfterValidator:
-    def check(value: str) -> str:
-        problem = problem_with(value, use) if value or use is Use.VALUE else None
-        if problem:
-            raise _fault(problem)
-        return value
+def _condition(value: str) -> str:
+    try:
+        compile_filter(value)
+    except InvalidExpression as error:
+        raise _fault(error.verdict) from error
+    return value
 
-    return AfterValidator(check)
+
+def _output(value: str) -> str:
+    try:
+        compile_output("", value)
+    except InvalidExpression as error:
+        raise _fault(error.verdict) from error
+    return value
 
 
 def _amount(value: Any) -> str:
@@ -155,6 +161,6 @@ TargetLag = Annotated[str, _span(_DURATION, "1s", "24h", "ms, s, m, h")]
 Stabilization = Annotated[str, _span(_DURATION, "10s", "24h", "ms, s, m, h")]
 Cooldown = Annotated[str, _span(_DURATION, "0ms", "24h", "ms, s, m, h")]
 FailoverAfter = Annotated[str, _span(_DURATION, "2s", "1h", "ms, s, m, h")]
-Condition = Annotated[str, _expression(Use.CONDITION)]
-Value = Annotated[str, _expression(Use.VALUE)]
+Condition = Annotated[str, AfterValidator(_condition)]
+Value = Annotated[str, AfterValidator(_output)]
 Port = Annotated[int, Field(ge=1, le=65535)]

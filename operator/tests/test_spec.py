@@ -95,7 +95,7 @@ def test_expression_problem_has_position_and_hint() -> None:
         "spec.processing.filter"
     ]
     assert "line 1, column 17" in problem
-    assert "int(), double() or string()" in problem
+    assert "int(), double() and string()" in problem
 
 
 @pytest.mark.parametrize(

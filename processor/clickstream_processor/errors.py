@@ -9,22 +9,6 @@ class InvalidSettings(ProcessorError):
     """The settings file, a Secret or the environment is wrong. Print the message and exit with status 2."""
 
 
-class InvalidExpression(ProcessorError):
-    """A CEL expression does not parse, type-check or fit the cost limit. Part of InvalidSettings at start."""
-
-    def __init__(self, message: str, *, name: str, source: str, line: int, column: int, hint: str) -> None:
-        super().__init__(message)
-        self.name = name  # the expression's path in the settings
-        self.source = source
-        self.line = line  # from 1, as is the column
-        self.column = column
-        self.hint = hint
-
-
-class EvaluationFailed(ProcessorError):
-    """An expression has no value for this click. Dead-letter it with reason expression-error, keep going."""
-
-
 class MalformedRecord(ProcessorError):
     """The bytes are not a valid record. Dead-letter it with its reason, count it, keep going."""
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from clickstream_expressions.expression import compile_filter, compile_outputs
 from clickstream_processor.topology import keys
-from clickstream_processor.topology.expression import compile_filter, compile_outputs
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from clickstream_processor.errors import EvaluationFailed
-from clickstream_processor.topology.expression import compile_filter, compile_outputs
+from clickstream_expressions.errors import EvaluationFailed
+from clickstream_expressions.expression import compile_filter, compile_outputs
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
 from sample_line import T0, Captured, DictState, click, profile, record

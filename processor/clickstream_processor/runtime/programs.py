@@ -6,9 +6,11 @@ Made once per process, before anything starts: a wrong expression is found then,
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from clickstream_processor.errors import InvalidExpression, InvalidSettings
+from clickstream_expressions.errors import InvalidExpression
+from clickstream_expressions.expression import compile_filter, compile_outputs
+
+from clickstream_processor.errors import InvalidSettings
 from clickstream_processor.settings import Settings
-from clickstream_processor.topology.expression import compile_filter, compile_outputs
 from clickstream_processor.topology.interfaces import Evaluable
 from clickstream_processor.topology.plan import Plan
 

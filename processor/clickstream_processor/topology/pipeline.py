@@ -6,7 +6,9 @@ remembers is in the `WorkingSet`, which the caller commits or rolls back.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from clickstream_processor.errors import EvaluationFailed, MalformedRecord, ProcessorError
+from clickstream_expressions.errors import EvaluationFailed
+
+from clickstream_processor.errors import MalformedRecord, ProcessorError
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.chunk import NEAR, PAIRS, SECOND_MS, Chunk, read_windows
 from clickstream_processor.topology.codec import (

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from clickstream_processor.errors import EvaluationFailed
+from clickstream_expressions.errors import EvaluationFailed
+
 from clickstream_processor.topology.chunk import Chunk
 from clickstream_processor.topology.codec import DECODE_ERRORS, decode_object, quote
 from clickstream_processor.topology.records import Profile

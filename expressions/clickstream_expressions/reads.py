@@ -4,11 +4,11 @@ The library converts a map whole, before it evaluates, so a map holds only the f
 expression names, if it names them: nothing in another field can fail the evaluation or cost time.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from clickstream_processor.topology.checked import Ident, Node, Select, children
+from clickstream_expressions.checked import Call, Const, Ident, Node, Select, children
+from clickstream_expressions.values import fit
 
 
 class Reads:
@@ -16,8 +16,8 @@ class Reads:
 
     def __init__(self, root: Node) -> None:
         self._declared: dict[str, tuple[str, str]] = {}  # variable -> record, attribute
-        self._click = _Members()
-        self._profile = _Members()
+        self._click = _Members("click")
+        self._profile = _Members("profile")
         self._collect(root)
 
     @property
@@ -37,7 +37,8 @@ class Reads:
         data: dict[str, Any] = {}
         for variable, (record, attribute) in self._declared.items():
             holder = click if record == "click" else profile
-            data[variable] = None if holder is None else getattr(holder, attribute)
+            value = None if holder is None else getattr(holder, attribute)
+            data[variable] = fit(value, variable) if value.__class__ is str else value
         if self._click.used:
             data["click"] = self._click.of(fields or {})
         if self._profile.used:
@@ -46,32 +47,42 @@ class Reads:
 
     def _collect(self, node: Node) -> None:
         match node:
-            case Select(operand=Ident(name="click")):
-                self._click.add(node)
-            case Select(operand=Ident(name="profile")):
-                self._profile.add(node)
-            case Ident(name="click"):
-                self._click.whole = True
-            case Ident(name="profile"):
-                self._profile.whole = True
+            case Select(operand=Ident(name="click" | "profile" as record), field=field, test=test):
+                self._members(record).add(field, test)
+            case Call(
+                function="_[_]",
+                args=(Ident(name="click" | "profile" as record), Const(kind="string", value=str(field))),
+            ):
+                self._members(record).add(field, False)
+            case Call(
+                function="@in",
+                args=(Const(kind="string", value=str(field)), Ident(name="click" | "profile" as record)),
+            ):
+                self._members(record).add(field, True)
+            case Ident(name="click" | "profile" as record):
+                self._members(record).whole = True
             case Ident() if "." in node.name:
-                record, _, attribute = node.name.partition(".")
-                self._declared[node.name] = record, attribute
+                holder, _, attribute = node.name.partition(".")
+                self._declared[node.name] = holder, attribute
             case _:
                 for child in children(node):
                     self._collect(child)
+
+    def _members(self, record: str) -> "_Members":
+        return self._click if record == "click" else self._profile
 
 
 class _Members:
     """Which members of one map an expression names, or that it uses the map as a whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: str) -> None:
+        self._record = record
         self.whole = False
         self._selected: set[str] = set()
         self._tested: set[str] = set()
 
-    def add(self, node: Select) -> None:
-        (self._tested if node.test else self._selected).add(node.field)
+    def add(self, field: str, test: bool) -> None:
+        (self._tested if test else self._selected).add(field)
 
     @property
     def used(self) -> bool:
@@ -79,25 +90,14 @@ class _Members:
 
     def of(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
         if self.whole:
-            return {name: _in_range(value) for name, value in mapping.items()}
+            return {fit(name, self._record): self._fit(name, value) for name, value in mapping.items()}
         row: dict[str, Any] = {name: None for name in self._tested if name in mapping}
-        row |= {name: _in_range(mapping[name]) for name in self._selected if name in mapping}
+        row |= {name: self._fit(name, mapping[name]) for name in self._selected if name in mapping}
         return row
+
+    def _fit(self, name: str, value: Any) -> Any:
+        return fit(value, f"{self._record}.{name}")
 
     def nulls(self) -> dict[str, None]:
         """Stand for the row of no profile: null where it is read, absent where has() asks."""
         return {} if self.whole else dict.fromkeys(self._selected - self._tested)
-
-
-def _in_range(value: Any) -> Any:
-    """Return the value with integers beyond 64 bits as doubles, as JSON readers have them."""
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        try:
-            return float(value)
-        except OverflowError:
-            return math.inf if value > 0 else -math.inf
-    if isinstance(value, list):
-        return [_in_range(element) for element in value]
-    if isinstance(value, dict):
-        return {key: _in_range(element) for key, element in value.items()}
-    return value

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import field as attribute
 from typing import TypeAlias
 
 Node: TypeAlias = "Const | Ident | Select | Call | ListOf | Comprehension | Other"
@@ -42,6 +43,7 @@ class Select:
     operand: Node
     field: str
     test: bool
+    raw: bytes = attribute(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Call:
     function: str
     target: Node | None
     args: tuple[Node, ...]
+    raw: bytes = attribute(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class ListOf:
 
     id: int
     elements: tuple[Node, ...]
+    raw: bytes = attribute(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,10 @@ class Comprehension:
 
     id: int
     variable: str
+    accumulator: str  # of the value that the loop builds up; only the expansion names it
     over: Node
     body: tuple[Node, ...]  # start value, condition, step, result
+    raw: bytes = attribute(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,8 @@ class Other:
 
     id: int
     parts: tuple[Node, ...]
+    keys: tuple[Node, ...]  # of a map literal
+    raw: bytes = attribute(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,17 @@ class Tree:
     root: Node
     types: dict[int, str]  # only simple types; what is missing is dyn, a list, a map ...
     offsets: dict[int, int]
+    fields: _Fields = attribute(repr=False)  # of the message that was read
+
+    def alone(self, node: Select | Call | ListOf | Comprehension | Other) -> bytes:
+        """Return one part of a checked tree as bytes that the library reads as an expression."""
+        whole = self.fields | {_EXPR: [node.raw]}
+        message = b"".join(_delimited(number, value) for number, values in whole.items() for value in values)
+        return _delimited(1, _CHECKED) + _delimited(2, message)
+
+
+_CHECKED = b"type.googleapis.com/cel.expr.CheckedExpr"
+_EXPR = 4  # CheckedExpr.expr
 
 
 def read_tree(serialized: bytes) -> Tree:
@@ -94,7 +113,7 @@ def read_tree(serialized: bytes) -> Tree:
     any_message = _fields(serialized)
     checked = any_message[1][0].endswith(b"CheckedExpr")
     message = _fields(any_message[2][0])
-    root, source = (4, 5) if checked else (2, 3)
+    root, source = (_EXPR, 5) if checked else (2, 3)
     types = {}
     for entry in message.get(3, ()) if checked else ():
         pair = _fields(entry)
@@ -106,7 +125,7 @@ def read_tree(serialized: bytes) -> Tree:
         for entry in _fields(info).get(4, ()):
             pair = _fields(entry)
             offsets[_int(pair, 1)] = _int(pair, 2)
-    return Tree(_node(message[root][0]), types, offsets)
+    return Tree(_node(message[root][0]), types, offsets, message)
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -166,6 +185,15 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         shift += 7
 
 
+def _delimited(number: int, value: bytes) -> bytes:
+    """Return a field of a message: its tag, its length, its bytes."""
+    size, length = b"", len(value)
+    while length > 0x7F:
+        size += bytes([length & 0x7F | 0x80])
+        length >>= 7
+    return bytes([number << 3 | 2]) + size + bytes([length]) + value
+
+
 def _int(fields: _Fields, number: int) -> int:
     return int.from_bytes(fields[number][0], "little", signed=True) if number in fields else 0
 
@@ -184,23 +212,23 @@ def _node(data: bytes) -> Node:
         return Ident(node_id, _text(_fields(fields[4][0]), 1))
     if 5 in fields:
         select = _fields(fields[5][0])
-        return Select(node_id, _node(select[1][0]), _text(select, 2), bool(_int(select, 3)))
+        return Select(node_id, _node(select[1][0]), _text(select, 2), bool(_int(select, 3)), data)
     if 6 in fields:
         call = _fields(fields[6][0])
         target = _node(call[1][0]) if 1 in call else None
-        return Call(node_id, _text(call, 2), target, tuple(map(_node, call.get(3, ()))))
+        return Call(node_id, _text(call, 2), target, tuple(map(_node, call.get(3, ()))), data)
     if 7 in fields:
-        return ListOf(node_id, tuple(map(_node, _fields(fields[7][0]).get(1, ()))))
+        return ListOf(node_id, tuple(map(_node, _fields(fields[7][0]).get(1, ()))), data)
     if 8 in fields:
-        entries = (_fields(entry) for entry in _fields(fields[8][0]).get(2, ()))
-        return Other(
-            node_id, tuple(_node(entry[key][0]) for entry in entries for key in (3, 4) if key in entry)
-        )
+        entries = [_fields(entry) for entry in _fields(fields[8][0]).get(2, ())]
+        parts = tuple(_node(entry[key][0]) for entry in entries for key in (3, 4) if key in entry)
+        keys = tuple(_node(entry[3][0]) for entry in entries if 3 in entry)
+        return Other(node_id, parts, keys, data)
     if 9 in fields:
         loop = _fields(fields[9][0])
         body = tuple(_node(loop[key][0]) for key in (4, 5, 6, 7))
-        return Comprehension(node_id, _text(loop, 1), _node(loop[2][0]), body)
-    return Other(node_id, ())
+        return Comprehension(node_id, _text(loop, 1), _text(loop, 3), _node(loop[2][0]), body, data)
+    return Other(node_id, (), (), data)
 
 
 def _const(node_id: int, fields: _Fields) -> Const:

@@ -4,9 +4,9 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from clickstream_processor.errors import EvaluationFailed, InvalidExpression
-from clickstream_processor.topology.expression import Expression
-from clickstream_processor.topology.records import Click, Profile
+from click_records import Click, Profile
+from clickstream_expressions.errors import EvaluationFailed, InvalidExpression
+from clickstream_expressions.expression import Expression
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 

@@ -2,7 +2,7 @@
 
 import re
 
-from clickstream_processor.errors import InvalidExpression
+from clickstream_expressions.errors import InvalidExpression
 
 _LIBRARY_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _OPERATOR = re.compile(r"'(?:_([^_@]+)_|([!-])_|@(in))'")
@@ -31,10 +31,15 @@ def diagnose(name: str, source: str, library_message: str) -> InvalidExpression:
         line, column, text = 1, 1, match[3] if match else library_message
     else:
         line, column, text = int(match[1]), int(match[2]), match[3]
+    text = plain(text)
+    return _error(name, source, text, line, column, _hint(text))
+
+
+def plain(text: str) -> str:
+    """Return what the library said without its own codes and names for operators."""
     text = re.sub(r" \(in container ''\)| \[[A-Z_]+\]$|^[A-Z_]+: | expecting \{.*", "", text)
     text = text.replace("null_type", "null").replace("wrapper(string)", "string or null")
-    text = _OPERATOR.sub(lambda found: f"'{found[1] or found[2] or found[3]}'", text)
-    return _error(name, source, text, line, column, _hint(text))
+    return _OPERATOR.sub(lambda found: f"'{found[1] or found[2] or found[3]}'", text)
 
 
 def invalid(name: str, source: str, text: str, offset: int, hint: str) -> InvalidExpression:
@@ -54,7 +59,11 @@ def _error(name: str, source: str, text: str, line: int, column: int, hint: str)
     lines = source.splitlines() or [""]
     start = max(0, column - 60)  # a long line is shown around the mistake
     shown = lines[min(line, len(lines)) - 1][start : start + 100]
-    message = f"{name}: line {line}, column {column}: {text}\n  {shown}\n  {' ' * (column - start - 1)}^"
+    verdict = f"line {line}, column {column}: {text}"
+    message = f"{name}: {verdict}\n  {shown}\n  {' ' * (column - start - 1)}^"
     if hint:
         message += f"\n  hint: {hint}"
-    return InvalidExpression(message, name=name, source=source, line=line, column=column, hint=hint)
+        verdict += f"; hint: {hint}"
+    return InvalidExpression(
+        message, verdict=verdict, name=name, source=source, line=line, column=column, hint=hint
+    )

@@ -12,14 +12,15 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clickstream_processor.topology.checked import Call, Const, Ident, ListOf, Node, Select, Tree
+from clickstream_expressions.checked import Call, Const, Ident, ListOf, Node, Select, Tree
+from clickstream_expressions.errors import OF_A_VALUE
 
 
 class Undecided(Exception):
     """The Python function does not know what CEL makes of these values: ask the library. Not an error."""
 
 
-DOUBT = (Undecided, TypeError, AttributeError, KeyError)
+DOUBT = (Undecided, *OF_A_VALUE)
 
 # Beyond it an integer and a double may compare differently in CEL and in Python.
 _EXACT = 2**53

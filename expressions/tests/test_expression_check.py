@@ -1,13 +1,10 @@
 """An expression is checked when the pipeline is read: what is refused, where, and with which hint."""
 
 import pytest
-from clickstream_processor.errors import InvalidExpression
-from clickstream_processor.topology.cost import LIMIT
-from clickstream_processor.topology.expression import (
-    MAX_LENGTH,
-    compile_filter,
-    compile_outputs,
-)
+from clickstream_expressions.check import MAX_LENGTH
+from clickstream_expressions.cost import LIMIT
+from clickstream_expressions.errors import InvalidExpression
+from clickstream_expressions.expression import compile_filter, compile_outputs
 
 MISTAKES = [
     ("syntax", "click.action ==", 1, 16, "text goes in quotes"),

@@ -1,0 +1,97 @@
+"""The check of an expression, before the first click: one set of rules, one verdict, for operator and pods.
+
+`check` raises InvalidExpression, or returns the checked syntax tree and the type of its value.
+"""
+
+import re
+from dataclasses import dataclass
+
+from clickstream_expressions.checked import Comprehension, Ident, Select, Tree, read_tree, walk
+from clickstream_expressions.constants import require_sound_constants
+from clickstream_expressions.cost import LIMIT, cost
+from clickstream_expressions.diagnosis import diagnose, invalid
+from clickstream_expressions.environment import CHECK, CLICK_FIELDS, PROFILE_COLUMNS
+
+MAX_LENGTH = 4096  # code points; the CRD says the same
+_JSON_TYPES = {"BOOL", "INT", "UINT", "DOUBLE", "STRING", "NULL", "LIST", "MAP", "DYN"}
+_JSON_KEYS = {"STRING", "DYN"}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A sound expression: its syntax tree and the type of its value, as the library names it."""
+
+    tree: Tree
+    type: str
+
+
+def check(name: str, source: str) -> Checked:
+    """Return the checked expression, or raise InvalidExpression; ``name`` is its path in the settings."""
+    _require_text(name, source)
+    try:
+        parsed = read_tree(CHECK.compile(source, disable_check=True).serialize())
+        _refuse_ambiguous(name, source, parsed)
+        checked = CHECK.compile(source)
+        tree = read_tree(checked.serialize())
+        estimate = cost(tree.root)
+    except RuntimeError as error:
+        if isinstance(error, RecursionError):
+            raise invalid(name, source, "the expression is nested too deeply", 0, "nest less") from error
+        raise diagnose(name, source, str(error)) from error
+    if estimate > LIMIT:
+        hint = "avoid a loop (all, exists, map, filter) inside a loop over a field"
+        raise invalid(name, source, f"the estimated cost {estimate} is over the limit {LIMIT}", 0, hint)
+    require_sound_constants(name, source, tree)
+    return Checked(tree, checked.return_type().name())
+
+
+def require_condition(name: str, source: str, kind: str) -> None:
+    """Raise InvalidExpression unless a value of this type is true or false."""
+    if kind != "BOOL":
+        hint = "a filter must be true or false; compare the value, for example with == or !="
+        raise invalid(name, source, f"the filter is of type {kind.lower()}, not bool", 0, hint)
+
+
+def require_json_type(name: str, source: str, kind: str) -> None:
+    """Raise InvalidExpression where the type alone tells that JSON cannot hold the value."""
+    strange = [part for part in re.findall(r"\w+", kind) if part not in _JSON_TYPES]
+    if strange:
+        hint = "JSON has no such type; string() and int() convert"
+        raise invalid(name, source, f"the field is of type {kind.lower()}", 0, hint)
+    if any(key not in _JSON_KEYS for key in re.findall(r"MAP<(\w+)", kind)):
+        hint = "the names in a JSON object are texts: put them in quotes, or use string()"
+        raise invalid(name, source, f"the field is of type {kind.lower()}", 0, hint)
+
+
+def _require_text(name: str, source: str) -> None:
+    if len(source) > MAX_LENGTH:
+        hint = f"at most {MAX_LENGTH} characters"
+        raise invalid(name, source[:80], f"the expression has {len(source)} characters", 0, hint)
+    if lone := re.search("[\ud800-\udfff]", source):
+        shown = source.encode(errors="replace").decode()
+        text = f"U+{ord(lone[0]):04X} is half of a character"
+        raise invalid(
+            name, shown, text, lone.start(), "write the whole character, or \\U and its eight digits"
+        )
+
+
+def _refuse_ambiguous(name: str, source: str, tree: Tree) -> None:
+    """Refuse what would not mean what it says.
+
+    has(click.action): the library takes it for the field's value. A loop variable named click or
+    profile: it would hide the record from the reader, and from reads.py.
+    """
+    for node in walk(tree.root):
+        match node:
+            case Select(operand=Ident(name="click"), field=field, test=True) if field in CLICK_FIELDS:
+                text, hint = (
+                    f"has() of the declared field {field}",
+                    f"every click has {field}; leave has() out",
+                )
+            case Select(operand=Ident(name="profile"), field=field, test=True) if field in PROFILE_COLUMNS:
+                text, hint = f"has() of the declared column {field}", f"write profile.{field} != null"
+            case Comprehension(variable="click" | "profile" as variable):
+                text, hint = f"the loop variable {variable} hides the {variable}", "give it another name"
+            case _:
+                continue
+        raise invalid(name, source, text, tree.offsets.get(node.id, 0), hint)

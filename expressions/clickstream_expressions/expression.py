@@ -1,0 +1,97 @@
+"""CEL expressions over a click and its profile: checked once, at start, then evaluated per click.
+
+``click.user_id``, ``click.page_url``, ``click.action`` (string) and ``click.timestamp`` (int, ms) are
+declared, so a wrong type is an error before the first click. Other fields of the click are ``dyn``.
+``profile.user_id``, ``.name``, ``.email``, ``.country``, ``.plan_tier`` are nullable strings; other
+columns are ``dyn``. A click without a profile (``join.type: left``) reads null from every column, as
+in SQL's LEFT JOIN. docs/semantics.md has examples, ADR 0020 the reasons.
+
+The library's checker speaks first; a common expression then runs as a Python function
+(native.py), the rest, and whatever that function leaves open, runs in the library.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cel_expr_python import cel
+
+from clickstream_expressions import native
+from clickstream_expressions.check import check, require_condition, require_json_type
+from clickstream_expressions.constants import require_json_constant
+from clickstream_expressions.environment import RUN
+from clickstream_expressions.errors import OF_A_VALUE, EvaluationFailed
+from clickstream_expressions.reads import Reads
+from clickstream_expressions.values import Unfit, require_json
+
+Evaluate = Callable[..., Any]
+Row = Mapping[str, Any] | None
+_SCALARS = (bool, int, str, type(None))
+_SHOWN = 300  # code points of what the library says: it may quote the click
+
+
+class Expression:
+    """One checked expression; it never changes after that.
+
+    ``evaluate(click, profile, fields=None, columns=None)`` is the per-click path: it returns a plain
+    Python value or raises EvaluationFailed. ``profile`` may be None. ``fields``, the click's JSON
+    object, is needed if ``reads_fields``; ``columns``, the profile's row, if ``reads_columns``.
+    """
+
+    def __init__(self, name: str, source: str) -> None:
+        """Check ``source``, or raise InvalidExpression; ``name`` is its path in the settings."""
+        self.name = name
+        self.source = source
+        checked = check(name, source)
+        self.tree, self.type = checked.tree, checked.type
+        reads = Reads(self.tree.root)
+        self.reads_fields = reads.fields
+        self.reads_columns = reads.columns
+        self._activation = reads.activation
+        self._library = RUN.compile(source)
+        function = native.to_function(self.tree, self.by_library)
+        self.is_native = function is not None
+        self.evaluate: Evaluate = function or self.by_library
+
+    def by_library(self, click: Any, profile: Any, fields: Row = None, columns: Row = None) -> Any:
+        """Evaluate in the library, whatever the expression: the reference for ``evaluate``."""
+        try:
+            record = self._activation(click, profile, fields, columns)
+            value = self._library.eval(data=record)
+            failed = value.type() == cel.Type.ERROR
+            plain = value.plain_value()
+            if plain.__class__ not in _SCALARS and not failed:
+                require_json(plain)
+        except (*OF_A_VALUE, Unfit) as error:
+            raise EvaluationFailed(f"{self.name}: {_short(error)}") from error
+        if failed:
+            raise EvaluationFailed(f"{self.name}: {_short(plain)}")
+        return plain
+
+
+def _short(said: object) -> str:
+    text = str(said)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def compile_filter(source: str, name: str = "processing.filter") -> Expression | None:
+    """Return the filter, whose value is always a bool; None for the empty text: every click passes."""
+    if not source.strip():
+        return None
+    expression = Expression(name, source)
+    require_condition(name, source, expression.type)
+    return expression
+
+
+def compile_outputs(
+    sources: Mapping[str, str], name: str = "processing.transform.set"
+) -> dict[str, Expression]:
+    """Return each output field's expression; its values are what JSON can hold."""
+    return {field: compile_output(f"{name}.{field}", source) for field, source in sources.items()}
+
+
+def compile_output(name: str, source: str) -> Expression:
+    """Return one output field's expression."""
+    expression = Expression(name, source)
+    require_json_type(name, source, expression.type)
+    require_json_constant(name, source, expression.tree)
+    return expression
