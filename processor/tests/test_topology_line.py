@@ -224,8 +224,8 @@ def test_transform_replaces_in_place_appends_and_drops() -> None:
 
 
 def test_a_failed_transform_is_dead_lettered_and_not_counted() -> None:
-    pipeline, _, out = line(transform=compile_outputs({"half": "click.score / 0"}))
-    pipeline.clicks([click("alice", T0, 3, score=4)])
+    pipeline, _, out = line(transform=compile_outputs({"half": "click.score / click.parts"}))
+    pipeline.clicks([click("alice", T0, 3, score=4, parts=0)])
     assert [(offset, reason) for offset, reason, _ in out.dead] == [(3, "expression-error")]
     assert (out.clicks, pipeline.flush()) == ([], [])
 
