@@ -81,6 +81,7 @@ class Topics(_Model):
     enriched: fields.TopicName = "enriched-clicks"
     metrics: fields.TopicName = "user-metrics"
     dead_letters: fields.TopicName = "dead-letters"
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
 
 
 class Transform(_Model):

@@ -47,6 +47,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "enriched": "enriched-clicks",
         "metrics": "user-metrics",
         "deadLetters": "dead-letters",
+        "compression": "lz4",
     }
     assert spec["processing"]["window"] == {
         "size": "5m",

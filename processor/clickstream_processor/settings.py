@@ -52,6 +52,7 @@ class Topics(Section, frozen=True, kw_only=True):
     enriched: Name = "enriched-clicks"
     metrics: Name = "user-metrics"
     dead_letters: Name = "dead-letters"
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"  # of all that a pod writes
 
 
 class Transform(Section, frozen=True, kw_only=True):

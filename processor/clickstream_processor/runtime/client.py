@@ -109,6 +109,7 @@ def make_transactional_producer(
         "linger.ms": 5,  # the flush of a commit does not wait for it
         "batch.num.messages": batch_records,
         "batch.size": batch_bytes,
+        "compression.type": settings.topics.compression,
         "message.max.bytes": MAX_MESSAGE_BYTES,
         # No BufferError in the hot loop: the worker bounds what is in flight, between chunks.
         "queue.buffering.max.messages": 2_000_000,
