@@ -7,6 +7,7 @@ import pytest
 from click_records import Click, Profile
 from clickstream_expressions.errors import EvaluationFailed, InvalidExpression
 from clickstream_expressions.expression import Expression
+from clickstream_local.randomised import examples
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 WORDS = ["", "a", "b", "view", "heartbeat", "/p/1", "é", "\ud7ff", "\uffff", "\U00010000", "a'b", 'a"b\\']
 NUMBERS = [-1, 0, 1, 2, 5, 2**31, 2**53 - 1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)]
 DOUBLES = [0.0, -0.0, 1.0, 1.5, 2.0**53, 2.0**63, 1e300, -1.0]
-# Without U+0000, which the library cannot be given: a test below.
-words = st.sampled_from(WORDS) | st.text(st.characters(exclude_characters="\0"), max_size=3)
+# Without U+0000, which the library cannot be given, and lone surrogates, which no decoder lets in (below).
+characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+words = st.sampled_from(WORDS) | st.text(characters, max_size=3)
 anything = st.one_of(
     words,
     st.sampled_from(NUMBERS),
@@ -103,7 +105,7 @@ def outcome(evaluate: Any, record: tuple[Any, ...]) -> tuple[str, str]:
     return type(value).__name__, repr(value)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=examples(500), deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(expressions, st.lists(joined | unmatched, min_size=1, max_size=8))
 def test_both_ways_agree(source: str, records: list[tuple[Any, ...]]) -> None:
     try:
@@ -115,6 +117,15 @@ def test_both_ways_agree(source: str, records: list[tuple[Any, ...]]) -> None:
         there = outcome(expression.by_library, record)
         event(there[0])
         assert outcome(expression.evaluate, record) == there, (source, record)
+
+
+def test_the_two_ways_disagree_on_a_lone_surrogate() -> None:
+    """The example that was found. No record can do it: every decoder refuses one (the processor's tests)."""
+    expression = Expression(
+        "filter", "profile.user_id.startsWith(click.user_id) ? click.user_id : click.user_id"
+    )
+    record = Click("", "/", "view", 1), Profile("\ud800")
+    assert outcome(expression.evaluate, record) != outcome(expression.by_library, record)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from clickstream_local.randomised import examples
 from clickstream_operator.assignment.planner import Health, Observation, Policy, holds, plan
 from clickstream_operator.assignment.records import Assignment
 from hypothesis import HealthCheck, settings
@@ -156,6 +157,9 @@ class Controller(RuleBasedStateMachine):
 
 
 Controller.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(150),
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 TestController = Controller.TestCase

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from clickstream_local.randomised import examples
 from clickstream_processor.errors import StateCorrupted, StateTooNew
 from clickstream_processor.topology.chunk import VERSION, Chunk, read_buckets, read_windows
 from clickstream_processor.topology.window import Windows
@@ -22,7 +23,7 @@ def stored(chunk: Chunk, windows: Windows) -> bytes:
     return chunk.encode(windows.first_start_ms(chunk.start_ms), windows.advance_ms)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     st.sampled_from(
         [Windows(300_000, 300_000, 0), Windows(300_000, 70_000, 0), Windows(86_400_000, 86_400_000, 0)]

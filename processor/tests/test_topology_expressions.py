@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from clickstream_expressions.expression import compile_filter, compile_outputs
+from clickstream_processor.topology.codec import decode_click, decode_object, decode_profile
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
 from sample_line import T0, Captured, DictState, click, profile, record
@@ -86,3 +88,10 @@ def test_a_profile_of_brackets_fails_its_clicks_alone() -> None:
         (2, "expression-error"),
     ]
     assert "profile.extra nests deeper than 64 levels" in out.dead[0][2]
+
+
+@pytest.mark.parametrize("decode", [decode_click, decode_profile, decode_object])
+def test_no_decoder_lets_a_lone_surrogate_in(decode: Any) -> None:
+    """On one the two ways of evaluation disagree (test_expression_agreement.py)."""
+    with pytest.raises(msgspec.DecodeError):
+        decode(b'{"user_id":"\\ud800","page_url":"/","action":"view","timestamp":1}')

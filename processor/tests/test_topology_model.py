@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from clickstream_local.randomised import examples
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.memory import MemoryShares, StateMemory
 from clickstream_processor.state.overlay import TaskState
@@ -162,7 +163,7 @@ def chunks(store: TaskStore, from_ms: int) -> list[tuple[bytes, bytes]]:
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=["tumbling", "final", "hopping", "hopping-final", "uneven"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(events=EVENTS)
 def test_any_history_ends_as_the_naive_model_says(plan: Plan, events: list[tuple[str, str, int]]) -> None:
     with stores() as (folder, memory):
