@@ -149,6 +149,8 @@ class Checker:
             self._values[value["event_id"]] = value
         for message in self._topics["dead"].read():
             headers = _headers(message)
+            if headers["reason"] == "profile-refused":
+                continue  # of the profiles' topic, not a click
             place = int(headers["source-partition"]), int(headers["source-offset"])
             self._dead[place] += 1
             self._reasons[place] = headers["reason"]

@@ -46,6 +46,7 @@ class Expression:
         reads = Reads(self.tree.root)
         self.reads_fields = reads.fields
         self.reads_columns = reads.columns
+        self.profile_columns = reads.profile_columns  # None: all there are
         self._activation = reads.activation
         self._library = RUN.compile(source)
         function = native.to_function(self.tree, self.by_library)

@@ -30,6 +30,14 @@ class Reads:
         """Tell whether the profile's row is needed."""
         return self._profile.used
 
+    @property
+    def profile_columns(self) -> frozenset[str] | None:
+        """Return the profile's columns that are named, declared ones too; None when it is used as a whole."""
+        if self._profile.whole:
+            return None
+        declared = (attribute for record, attribute in self._declared.values() if record == "profile")
+        return self._profile.named | frozenset(declared)
+
     def activation(
         self, click: Any, profile: Any, fields: Mapping[str, Any] | None, columns: Mapping[str, Any] | None
     ) -> dict[str, Any]:
@@ -83,6 +91,11 @@ class _Members:
 
     def add(self, field: str, test: bool) -> None:
         (self._tested if test else self._selected).add(field)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Return the members that are named."""
+        return frozenset(self._selected | self._tested)
 
     @property
     def used(self) -> bool:

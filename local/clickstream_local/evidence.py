@@ -50,6 +50,8 @@ def read_outputs(bootstrap: str, pipeline: ClickPipeline) -> Evidence:
         evidence.windows[record["user_id"], record["window_start"]] = record["clicks"]
     for message in read_all(bootstrap, topics.dead_letters):
         headers = _headers(message)
+        if headers.get("reason") == "profile-refused":
+            continue  # of the profiles' topic, not a click
         if "source-offset" in headers:
             place = int(headers["source-partition"]), int(headers["source-offset"])
             evidence.dead.append((*place, headers["reason"]))

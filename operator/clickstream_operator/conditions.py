@@ -8,7 +8,7 @@ from typing import Any
 
 from clickstream_operator.condition import Condition, is_false, is_true, is_unknown
 from clickstream_operator.desired import topics_ready
-from clickstream_operator.manifests import connectors, names, topics
+from clickstream_operator.manifests import connectors, names, sinks, topics
 from clickstream_operator.observed import Observed, TaskState, condition
 from clickstream_operator.pod_conditions import (
     processors_ready,
@@ -18,6 +18,7 @@ from clickstream_operator.pod_conditions import (
 )
 from clickstream_operator.secret_state import missing_secrets
 from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.tables import quoted, table_of
 
 _SHOWN = 5
 
@@ -220,9 +221,10 @@ def _connect_problem(pipeline: ClickPipeline, observed: Observed) -> Condition |
     reference = connectors.cluster_references(pipeline)
     needed = [
         connectors.profiles_connector(pipeline, reference).plugin,
+        sinks.CLICKSTREAM_CLASS,  # its jar holds the source's step as well, which is listed nowhere
         connectors.search_connector(pipeline, reference).plugin,
     ]
-    missing = [plugin for plugin in needed if plugins and plugin not in plugins]
+    missing = [plugin for plugin in dict.fromkeys(needed) if plugins and plugin not in plugins]
     if missing:
         lacking = ", ".join(missing)
         message = (
@@ -268,11 +270,16 @@ def _has_no_key(trace: list[str]) -> bool:
 
 def _key_message(pipeline: ClickPipeline) -> str:
     postgres = pipeline.spec.source.postgres
+    table, key = table_of(postgres.table).sql, quoted(postgres.key)
     return (
-        f"Rows of {postgres.table} come without the column {postgres.key}: it was dropped or renamed. No "
-        "profile is changed until it is there again; clicks go on with what there is. Add the column, then: "
+        f"Changes of {table} come without a value of {key}. Either a row was deleted, and {key} is not in "
+        f"the table's replica identity: ALTER TABLE {table} REPLICA IDENTITY USING INDEX (a unique index on "
+        f"{key}, which must be NOT NULL), or: ALTER TABLE {table} REPLICA IDENTITY FULL. Or the column was "
+        f"dropped or renamed: ALTER TABLE {table} RENAME COLUMN (its new name) TO {key}. No profile is "
+        "changed meanwhile; clicks go on with what there is. The connector meets the same change again after "
+        "a restart: use this version's Connect image, whose step ProfileRows makes a notice of it, then: "
         f"kubectl annotate kafkaconnector {names.names_of(pipeline).profiles_connector} "
-        f"-n {pipeline.namespace} strimzi.io/restart-task=0. For another key column, make a new pipeline."
+        f"-n {pipeline.namespace} strimzi.io/restart-task=0."
     )
 
 

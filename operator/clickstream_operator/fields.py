@@ -11,6 +11,8 @@ from clickstream_expressions.expression import compile_filter, compile_output
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from clickstream_operator import tables
+
 _DURATION_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _QUANTITY = re.compile(r"^(\d{1,18}(?:\.\d{1,9})?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$")
 _QUANTITY_FACTOR = {"": 1.0, "m": 0.001} | {
@@ -117,15 +119,18 @@ Host = Annotated[str, _text(r"[a-zA-Z0-9.\-:\[\]]+", "a host name or an address"
 Alias = Annotated[
     str, _text(r"[a-zA-Z0-9_-]+", "the alias of a config provider: letters, digits, _ and -", 63)
 ]
-Identifier = Annotated[
-    str, _text(r"[a-zA-Z_][a-zA-Z0-9_]*", "an SQL identifier: letters, digits and _, no digit first", 63)
-]
 Database = Annotated[str, _text(r"[a-zA-Z0-9_\-]+", "a database name: letters, digits, _ and -", 63)]
 Table = Annotated[
     str,
     _text(
-        r"[a-zA-Z_][a-zA-Z0-9_]*\.[a-zA-Z_][a-zA-Z0-9_]*", "schema.table, such as public.user_profiles", 127
+        tables.TABLE,
+        "schema.table, such as public.user_profiles; what SQL would quote in quotes: "
+        '"tenant-1"."User Profiles"',
+        131,
     ),
+]
+Column = Annotated[
+    str, _text(tables.COLUMN, "a column's name as PostgreSQL stores it, without quotes around it", 63)
 ]
 Slot = Annotated[str, _text(r"[a-z0-9_]+", "a replication slot's name: lower-case letters, digits and _", 63)]
 HttpUrl = Annotated[

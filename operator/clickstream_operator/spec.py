@@ -62,7 +62,9 @@ class Postgres(_Model):
     port: fields.Port = 5432
     database: fields.Database
     table: fields.Table
-    key: fields.Identifier = "user_id"
+    key: fields.Column = "user_id"
+    # What is sent of a row besides the key and what expressions read; None: the contract's columns.
+    columns: list[fields.Column] | None = Field(default=None, max_length=200)
     credentials_secret: fields.ObjectName  # keys username, password
     slot: fields.Slot | None = None
     publication: fields.Slot | None = None

@@ -56,6 +56,10 @@ VALID: dict[str, Changes] = {
     },
     "lost volumes made anew": {"processors.storage": {"recreateLost": True}},
     "unmatched clicks dropped": {"processing.join": {"type": "inner", "unmatched": "drop"}},
+    "a table that needs quotes": {"source.postgres.table": '"tenant-1"."User Profiles"'},
+    "a table with a dot in its name": {"source.postgres.table": 'public."a.b"'},
+    "columns chosen": {"source.postgres.columns": ["name", "Plan Tier", "größe"]},
+    "no column but the key": {"source.postgres.key": "User ID", "source.postgres.columns": []},
 }
 
 # path that the problem is about, then the changes
@@ -110,6 +114,14 @@ INVALID: dict[str, tuple[str, Changes]] = {
     "a topic of dots": ("spec.topics.clicks", {"topics.clicks": ".."}),
     "one topic twice": ("spec.topics.clicks", {"topics.clicks": "enriched-clicks"}),
     "a table without schema": ("spec.source.postgres.table", {"source.postgres.table": "user_profiles"}),
+    "a table with a blank and no quotes": (
+        "spec.source.postgres.table",
+        {"source.postgres.table": "public.User Profiles"},
+    ),
+    "a table with one quote": ("spec.source.postgres.table", {"source.postgres.table": 'public."users'}),
+    "a key in quotes": ("spec.source.postgres.key", {"source.postgres.key": '"User ID"'}),
+    "a key without a name": ("spec.source.postgres.key", {"source.postgres.key": ""}),
+    "a column with a backslash": ("spec.source.postgres.columns[0]", {"source.postgres.columns": ["a\\b"]}),
     "a slot with a hyphen": ("spec.source.postgres.slot", {"source.postgres.slot": "shop-storefront"}),
     "a placeholder in a host": (
         "spec.source.postgres.host",

@@ -99,12 +99,12 @@ def test_secrets_of_a_folder_are_referred_to_by_file() -> None:
     assert config["database.password"] == "${secrets:/run/secrets/postgres-credentials:password}"
 
 
-def test_source_renames_a_key_of_another_name() -> None:
+def test_source_keys_rows_by_a_column_of_another_name() -> None:
     pipeline = parse(changed({"source.postgres.key": "customer"}))
     config = connectors.profiles_connector(pipeline, connectors.cluster_references(pipeline)).config
-    assert config["transforms"] == "heartbeat,unwrap,key,rename,route"
-    assert config["transforms.rename.renames"] == "customer:user_id"
-    assert config["transforms.key.field"] == "customer"
+    assert config["transforms.rows.key"] == "customer"
+    assert config["message.key.columns"] == r"(?-i)public\.user_profiles:customer"
+    assert config["column.include.list"].startswith(r"(?-i)public\.user_profiles\.customer,")
 
 
 def test_changelog_outlives_the_window_by_the_tolerated_downtime() -> None:

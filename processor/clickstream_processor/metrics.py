@@ -28,7 +28,9 @@ QUARANTINED = Counter(
     ["reason"],
 )
 PROFILES_REFUSED = Counter(
-    "clickstream_profiles_refused_total", "Profile records that could not be applied", ["reason"]
+    "clickstream_profiles_refused_total",
+    "Profile records that could not be applied, again at each restore that reads them",
+    ["reason"],
 )
 END_TO_END = Histogram(
     "clickstream_end_to_end_latency_seconds",

@@ -73,14 +73,15 @@ def test_a_standby_drops_expired_chunks_by_itself(store: TaskStore) -> None:
     assert [keys.chunk_start_ms(key) for key, _ in store.scan(b"c", b"d")] == [T0 + hour, T0 + 2 * hour]
 
 
-def test_refused_profiles_are_counted_and_passed(store: TaskStore) -> None:
+def test_refused_profiles_are_named_and_passed(store: TaskStore) -> None:
     applier = restorer(store, Plan("t", 12))  # murmur2: bob is on partition 6 of 12, alice123 on 5
-    applier.profiles([profile("bob", 1), profile("alice123", 2), record(None, b"{}", 3)])
-    assert applier.profiles_refused == {"wrong-partition": 2, "null-key": 1}
+    refused = applier.profiles([profile("bob", 1), profile("alice123", 2), record(None, b"{}", 3)])
+    reasons = [(message.offset(), reason) for message, reason, _ in refused]
+    assert reasons == [(1, "wrong-partition"), (2, "wrong-partition"), (3, "null-key")]
     assert store.checkpoint.profiles_offset == 4
     fits = Restorer(store, Plan("t", 12), 5, murmur2_partition)
-    fits.profiles([profile("alice123", 5), record(b"alice123", b"{", 6)])
-    assert fits.profiles_refused == {"not-json": 1}
+    refused = fits.profiles([profile("alice123", 5), record(b"alice123", b"{", 6)])
+    assert [(message.offset(), reason) for message, reason, _ in refused] == [(6, "not-json")]
     assert store.get(b"palice123") is not None
 
 

@@ -105,7 +105,8 @@ def test_a_changed_profile_writes_nothing() -> None:
     [
         (record(b"alice", b"{"), "not-json"),
         (record(b"alice", b'{"name":"A"}'), "missing-field"),
-        (record(b"alice", b'{"user_id":"alice","name":7}'), "mistyped-field"),
+        (record(b"alice", b'{"user_id":true}'), "mistyped-field"),
+        (record(b"alice", b'{"user_id":42,"name":"B"}'), "key-mismatch"),
         (record(b"alice", b'{"user_id":"bob","name":"B"}'), "key-mismatch"),
         (record(None, b'{"user_id":"bob","name":"B"}'), "null-key"),
     ],
@@ -114,9 +115,43 @@ def test_a_refused_profile_is_counted_and_changes_nothing(message: Any, reason: 
     pipeline, _, out = line()
     pipeline.profiles([message])
     refused = dict(pipeline.counters.profiles_refused)
+    assert [(found, why) for found, why, _ in pipeline.refused] == [(message, reason)]
     pipeline.clicks([click("alice", T0)])
     assert refused == {reason: 1}
     assert out.clicks[0][0]["user_name"] == "Alice"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b'"FR"', "FR"),
+        (b"null", None),
+        (b"2", "2"),
+        (b"2.50", "2.50"),
+        (b"true", "true"),
+        (b'["a", 1]', '["a", 1]'),
+        (b'{"a":{}}', '{"a":{}}'),
+    ],
+)
+def test_a_profiles_column_of_another_type_is_its_json_text(value: bytes, text: str | None) -> None:
+    pipeline, _, out = line(keep=None)
+    pipeline.profiles([record(b"42", b'{"user_id":42,"name":7,"country":' + value + b"}", 1)])
+    pipeline.clicks([click("42", T0)])
+    enriched = out.clicks[0][0]
+    assert (enriched["user_id"], enriched["user_name"], enriched["country"]) == ("42", "7", text)
+    assert pipeline.refused == []
+
+
+def test_a_notice_of_the_source_is_refused_with_its_reason() -> None:
+    pipeline, _, _ = line()
+    told = b'{"refused":"table-truncated","detail":"still joined","table":"public.users","op":"t"}'
+    pipeline.profiles(
+        [record(b"clickstream:refused:table-truncated", told), record(b"x", b'{"refused":"?"}')]
+    )
+    assert [(why, detail) for _, why, detail in pipeline.refused] == [
+        ("table-truncated", "public.users: still joined"),
+        ("missing-field", "user_id"),
+    ]
 
 
 # Refused clicks

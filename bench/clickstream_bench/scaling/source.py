@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from clickstream_local.database import ProfileTable, Writer
-from clickstream_local.parts.connect import Connect
+from clickstream_local.parts.connect import Connect, build_sink
 from clickstream_local.parts.pods import Pods
 from clickstream_local.parts.postgres import Postgres
 from clickstream_local.ports import free_row
@@ -111,7 +111,8 @@ def _writer(here: Ground, server: Postgres, pipeline: ClickPipeline) -> Iterator
 def _running(here: Ground, pipeline: ClickPipeline, place: Place) -> Iterator[Pods]:
     """Give the pod of a pipeline whose source connector runs and whose snapshot is complete."""
     create_topics(pipeline, here.kafka.bootstrap)
-    connect = Connect(here.folder / "connect", here.kafka, secrets=here.folder / "secrets", with_sink=False)
+    build_sink()  # its jar has the source's step
+    connect = Connect(here.folder / "connect", here.kafka, secrets=here.folder / "secrets")
     pods = pods_of(pipeline, place, here.folder / "pipeline")
     source = profiles_connector(pipeline, directory_references(pipeline, str(connect.secrets)))
     try:

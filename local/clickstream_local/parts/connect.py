@@ -79,7 +79,6 @@ class Connect:
         port: int | None = None,
         metrics_port: int | None = None,
         secrets: Path | None = None,
-        with_sink: bool = True,
         quick: bool = False,
         properties: dict[str, str] | None = None,
         say: Say = silent,
@@ -93,7 +92,6 @@ class Connect:
         self.secrets = secrets or folder / "secrets"
         self._folder = folder
         self._kafka = kafka
-        self._with_sink = with_sink
         self._properties = properties or {}
         self._debezium = debezium(say)
         java = tools.java(say=say)
@@ -173,7 +171,7 @@ class Connect:
         plugins = self._folder / "plugins"
         self.secrets.mkdir(parents=True, exist_ok=True)
         _link(plugins / "debezium-postgres", sorted(self._debezium.glob("*.jar")))
-        _link(plugins / "clickstream-search", sink_jars() if self._with_sink else [])
+        _link(plugins / "clickstream-search", sink_jars())
         text = "\n".join(f"{key}={value}" for key, value in self._settings(plugins).items())
         (self._folder / "connect.properties").write_text(text + "\n")
 

@@ -29,8 +29,8 @@ class Postgres:
             "listen_addresses": HOST,
             "unix_socket_directories": "",
             "wal_level": "logical",
-            "max_wal_senders": "10",
-            "max_replication_slots": "10",
+            "max_wal_senders": "20",
+            "max_replication_slots": "20",
             "shared_buffers": "32MB",
         }
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]

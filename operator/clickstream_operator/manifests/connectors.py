@@ -17,12 +17,17 @@ from clickstream_operator.manifests.names import (
     labels,
     names_of,
 )
+from clickstream_operator.reads import columns_taken
 from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.tables import exact, table_of
 
 DEBEZIUM_CLASS = "io.debezium.connector.postgresql.PostgresConnector"
 STRING_CONVERTER = "org.apache.kafka.connect.storage.StringConverter"
 JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
 _TRANSFORMS = "org.apache.kafka.connect.transforms"
+# Our own step (connect/): change events become rows, and what cannot become one a notice.
+ROWS_CLASS = "dev.clickstream.connect.ProfileRows"
+_RESELECT_CLASS = "io.debezium.processors.reselect.ReselectColumnsPostProcessor"
 
 # (secret, key) -> what stands in the configuration in its place.
 Reference = Callable[[str, str], str]
@@ -80,7 +85,8 @@ def profiles_connector(pipeline: ClickPipeline, reference: Reference, drop_slot:
     `drop_slot`: the connector drops its replication slot when it is stopped; only for a pipeline
     that is being deleted, since without the slot changes of the meantime are lost.
     """
-    config = _connection(pipeline, reference) | _capture(pipeline) | _notices(pipeline) | _shape(pipeline)
+    config = _connection(pipeline, reference) | _capture(pipeline) | _reselect()
+    config |= _notices(pipeline) | _shape(pipeline)
     config["slot.drop.on.stop"] = str(drop_slot).lower()
     return Connector(names_of(pipeline).profiles_connector, DEBEZIUM_CLASS, 1, config)
 
@@ -115,17 +121,36 @@ def _connection(pipeline: ClickPipeline, reference: Reference) -> dict[str, str]
 
 def _capture(pipeline: ClickPipeline) -> dict[str, str]:
     postgres = pipeline.spec.source.postgres
-    table = postgres.table.replace(".", r"\.")
-    return {
+    table, key = table_of(postgres.table).pattern, exact(postgres.key)
+    taken = columns_taken(pipeline)
+    columns = {"column.include.list": ",".join(rf"{table}\.{exact(c)}" for c in taken)} if taken else {}
+    return columns | {
         "exactly.once.support": "required",
         "transaction.boundary": "poll",
         "snapshot.mode": "initial",
         "topic.prefix": pipeline.id,
         "table.include.list": table,
-        "message.key.columns": f"{table}:{postgres.key}",
-        "tombstones.on.delete": "true",
+        "message.key.columns": f"{table}:{key}",
+        "column.propagate.source.type": rf"{table}\.{key}",  # char(n) is told from text by it
+        "tombstones.on.delete": "false",  # the rows' step makes them
+        "skipped.operations": "none",  # a TRUNCATE is told, too
         "decimal.handling.mode": "double",
         "time.precision.mode": "connect",
+    }
+
+
+def _reselect() -> dict[str, str]:
+    """Return what reads a long value again that an update did not change, and PostgreSQL so did not log.
+
+    One look-up by key for each such change, and for no other; none at all with REPLICA IDENTITY FULL.
+    """
+    return {
+        "post.processors": "reselector",
+        "reselector.type": _RESELECT_CLASS,
+        "reselector.reselect.unavailable.values": "true",
+        "reselector.reselect.null.values": "false",
+        "reselector.reselect.use.event.key": "true",
+        "reselector.reselect.error.handling.mode": "WARN",  # the rows' step refuses what is still missing
     }
 
 
@@ -152,35 +177,26 @@ def _notices(pipeline: ClickPipeline) -> dict[str, str]:
 def _shape(pipeline: ClickPipeline) -> dict[str, str]:
     """Return converters and transforms: the table's change events become flat rows."""
     postgres = pipeline.spec.source.postgres
-    table_topic = f"{pipeline.id}.{postgres.table}".replace(".", r"\.")
-    rename = postgres.key != "user_id"
-    steps = ["unwrap", "key", *(["rename"] if rename else []), "route"]
-    config = {
+    return {
         "key.converter": STRING_CONVERTER,
         "value.converter": JSON_CONVERTER,
         "value.converter.schemas.enable": "false",
+        # A null stays a null, whatever the column's DEFAULT is.
+        "value.converter.replace.null.with.default": "false",
         "predicates": "profile,heartbeat",
         "predicates.profile.type": f"{_TRANSFORMS}.predicates.TopicNameMatches",
-        "predicates.profile.pattern": table_topic,
+        "predicates.profile.pattern": table_of(postgres.table).topic(pipeline.id),
         # Heartbeats' own topic does not exist: a record for it would hang the producer, and the snapshot
         # with it. They go to the notifications' topic, where readers skip them.
         "predicates.heartbeat.type": f"{_TRANSFORMS}.predicates.TopicNameMatches",
         "predicates.heartbeat.pattern": r"__debezium-heartbeat\..*",
-        "transforms": ",".join(["heartbeat", *steps]),
+        "transforms": "heartbeat,rows",
         "transforms.heartbeat.type": f"{_TRANSFORMS}.RegexRouter",
         "transforms.heartbeat.predicate": "heartbeat",
         "transforms.heartbeat.regex": ".*",
         "transforms.heartbeat.replacement": internal_topic(pipeline, NOTIFICATIONS),
-        "transforms.unwrap.type": "io.debezium.transforms.ExtractNewRecordState",
-        # Mode `tombstone` keeps the row's schema beside the null: JsonConverter writes the text "null" then.
-        "transforms.unwrap.delete.tombstone.handling.mode": "delete-to-tombstone",
-        "transforms.key.type": f"{_TRANSFORMS}.ExtractField$Key",
-        "transforms.key.field": postgres.key,
-        "transforms.route.type": f"{_TRANSFORMS}.RegexRouter",
-        "transforms.route.regex": table_topic,
-        "transforms.route.replacement": pipeline.spec.topics.profiles,
+        "transforms.rows.type": ROWS_CLASS,
+        "transforms.rows.predicate": "profile",
+        "transforms.rows.key": postgres.key,
+        "transforms.rows.topic": pipeline.spec.topics.profiles,
     }
-    if rename:
-        config["transforms.rename.type"] = f"{_TRANSFORMS}.ReplaceField$Value"
-        config["transforms.rename.renames"] = f"{postgres.key}:user_id"
-    return config | {f"transforms.{step}.predicate": "profile" for step in steps}

@@ -50,8 +50,6 @@ class Reporter:
                 metrics.RECORDS_DEAD_LETTERED.labels(reason).inc(count)
             for reason, count in _grown(before["dropped"], after["dropped"]):
                 metrics.RECORDS_DROPPED.labels(reason).inc(count)
-            for reason, count in _grown(before["profiles_refused"], after["profiles_refused"]):
-                metrics.PROFILES_REFUSED.labels(reason).inc(count)
         metrics.RECORDS_CONSUMED.labels("clicks").inc(clicks)
         metrics.RECORDS_CONSUMED.labels("profiles").inc(profiles)
         metrics.RECORDS_ENRICHED.inc(enriched)

@@ -24,7 +24,7 @@ from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.restore import Restorer as Applier
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
-from clickstream_processor.topology.interfaces import Message
+from clickstream_processor.topology.interfaces import Message, RefusedRow
 from clickstream_processor.topology.plan import Plan
 
 # One transaction leaves a position and a marker; aborted ones leave more. Mostly the first try finds it.
@@ -203,10 +203,11 @@ class Restoration:
         self.applier.changelog(messages)
         self.changelog_next = _after(messages)
 
-    def apply_profiles(self, messages: Sequence[Message]) -> None:
-        """Apply a batch and step over it."""
-        self.applier.profiles(messages)
+    def apply_profiles(self, messages: Sequence[Message]) -> list[RefusedRow]:
+        """Apply a batch and step over it; return what of it was refused."""
+        refused = self.applier.profiles(messages)
         self.profiles_next = _after(messages)
+        return refused
 
     def apply_positions(self, messages: Sequence[Message]) -> None:
         """Take the newest position of a batch."""

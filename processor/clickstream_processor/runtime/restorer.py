@@ -37,6 +37,7 @@ from clickstream_processor.runtime.outcomes import (
     progress_of,
 )
 from clickstream_processor.runtime.preparation import Preparation
+from clickstream_processor.runtime.refused import RefusedProfiles
 from clickstream_processor.runtime.restoration import Goal, Restoration, Step
 from clickstream_processor.runtime.snapshot import SnapshotGate
 from clickstream_processor.runtime.watchdog import Watchdog
@@ -66,12 +67,14 @@ class RestorerThread:
         memory: StateMemory,
         crash: CrashPoints,
         watchdog: Watchdog,
+        refused: RefusedProfiles,
     ) -> None:
         self._settings = settings
         self._plan = plan
         self._memory = memory
         self._crash = crash
         self._watchdog = watchdog
+        self._refused = refused
         self._commands: deque[Callable[[], None]] = deque()
         self._wake = threading.Event()
         self._ended = threading.Event()
@@ -227,7 +230,7 @@ class RestorerThread:
             if topic == self._settings.changelog_topic:
                 task.apply_changelog(messages)
             elif topic == self._settings.topics.profiles:
-                task.apply_profiles(messages)
+                self._refused.note(partition, task.apply_profiles(messages))
             else:
                 task.apply_positions(messages)
                 return

@@ -27,7 +27,7 @@ from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import Counters
+from clickstream_processor.topology.records import Counters, Reason
 
 
 class TaskOutputs:
@@ -45,6 +45,7 @@ class TaskOutputs:
         "metrics",
         "partition",
         "refusals",
+        "refused_profile",
         "set_aside",
     )
 
@@ -62,6 +63,7 @@ class TaskOutputs:
         self.enriched: Callable[[str | bytes, bytes, int], None] = _unbound
         self.metrics: Callable[[str, bytes, int], None] = _unbound
         self.dead_letter: Callable[[Any, str, str], None] = _unbound
+        self.refused_profile: Callable[[Any, str, str], None] = _unbound
 
 
 class Task:
@@ -147,6 +149,12 @@ class Task:
         with self.own_errors():
             self.pipeline.profiles(messages)
         self.profiles_touched = True
+
+    def write_refusals(self) -> None:
+        """Send the rows just refused to the dead letters, in the open transaction."""
+        for message, reason, detail in self.pipeline.refused:
+            self.outputs.refused_profile(message, Reason.PROFILE_REFUSED.value, f"{reason}: {detail}")
+        self.touched = True
 
     def tick(self, now_ms: int) -> None:
         """Let wall-clock time close windows; only at the end of the input (R17)."""

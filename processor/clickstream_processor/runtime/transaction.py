@@ -125,12 +125,12 @@ class Transactions:
         def counts(value: str, key: bytes, timestamp_ms: int, /) -> None:
             produce(metrics_topic, value, key, partition, None, None, timestamp_ms)
 
-        def dead_letter(message: Record, reason: str, detail: str, /) -> None:
+        def set_aside(source: str, message: Record, reason: str, detail: str, /) -> None:
             made = letter(
                 message,
                 reason,
                 detail,
-                topics.clicks,
+                source,
                 partition,
                 max_bytes=self._max_bytes(topics.dead_letters),
                 bare=outputs.bare,
@@ -148,7 +148,9 @@ class Transactions:
             if reason in QUARANTINE:
                 outputs.set_aside.append((message.offset(), reason, detail))
 
-        outputs.enriched, outputs.metrics, outputs.dead_letter = enriched, counts, dead_letter
+        outputs.enriched, outputs.metrics = enriched, counts
+        outputs.dead_letter = partial(set_aside, topics.clicks)
+        outputs.refused_profile = partial(set_aside, topics.profiles)
         outputs.careful, outputs.at, outputs.refusals = careful, None, []
 
     def output_bytes(self) -> int:

@@ -23,6 +23,7 @@ from clickstream_processor.runtime.crash import CrashPoints
 from clickstream_processor.runtime.ends import EndsWatch
 from clickstream_processor.runtime.programs import Programs
 from clickstream_processor.runtime.quarantine import Quarantine
+from clickstream_processor.runtime.refused import RefusedProfiles
 from clickstream_processor.runtime.reporting import Reporter
 from clickstream_processor.runtime.restorer import RestorerThread
 from clickstream_processor.runtime.task import Task
@@ -71,7 +72,8 @@ class Worker:
         self._admin = client.make_admin(settings, "admin")
         self._watchdog = Watchdog(self._brokers_answer)
         self._limits = TopicLimits(self._admin, _outputs(settings))
-        self._restorer = RestorerThread(settings, plan, memory, self._crash, self._watchdog)
+        self._refused = RefusedProfiles(settings.topics.profiles, directory)
+        self._restorer = RestorerThread(settings, plan, memory, self._crash, self._watchdog, self._refused)
         self._transactions = Transactions(settings, self._crash, self._watchdog, self._limits.max_bytes)
         self._quarantine = Quarantine()
         self._input = Input(settings, self._watchdog)
@@ -183,6 +185,8 @@ class Worker:
             task = running.get(partition)
             if task is not None:
                 task.profiles(messages)
+                if task.pipeline.refused:
+                    self._tell_refused(task)
         self._tell_attempts(batch)
         careful: list[tuple[Task, Sequence[Message]]] = []
         for partition, messages in batch.clicks:
@@ -204,6 +208,16 @@ class Worker:
                 if self._transactions.open:
                     self._commit(client.TRANSACTION_TIMEOUT_S)
                 self._tenure.refuse(partition, f"its position is outside the log: {why}. {OUTSIDE_THE_LOG}")
+
+    def _tell_refused(self, task: Task) -> None:
+        """Count and name the rows that the task has just refused, and set them aside as dead letters."""
+        self._refused.note(task.partition, task.pipeline.refused)
+        self._transactions.begin()
+        try:
+            task.write_refusals()
+        except CLIENT_ERRORS as error:
+            raise TransactionFailed(str(error)) from error
+        self._transactions.relieve()
 
     def _tell_attempts(self, batch: Batch) -> None:
         """Before the first clicks of a task that was taken over: commit that they are begun (ADR 0050)."""

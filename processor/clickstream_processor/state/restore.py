@@ -15,7 +15,7 @@ from clickstream_processor.state.overlay import check_layout
 from clickstream_processor.state.store import Change, TaskStore
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.codec import checked_key
-from clickstream_processor.topology.interfaces import Message
+from clickstream_processor.topology.interfaces import Message, RefusedRow
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.working import check_partition, checked_profile
 
@@ -30,7 +30,6 @@ class Restorer:
         self, store: TaskStore, plan: Plan, partition: int, partition_of: Callable[[bytes, int], int]
     ) -> None:
         check_layout(store.checkpoint, plan)
-        self.profiles_refused: dict[str, int] = {}  # reason -> records
         self._store = store
         self._plan = plan
         self._partition = partition
@@ -63,10 +62,11 @@ class Restorer:
         )
         self._store.write(changes, checkpoint, bulk=True)
 
-    def profiles(self, messages: Sequence[Message]) -> None:
-        """Apply profiles records; what the pipeline would refuse is refused and counted here, too."""
+    def profiles(self, messages: Sequence[Message]) -> list[RefusedRow]:
+        """Apply profiles records; return those that are refused, the same that the pipeline would refuse."""
         if not messages:
-            return
+            return []
+        refused: list[RefusedRow] = []
         changes: list[Change] = []
         for message in messages:
             try:
@@ -76,12 +76,12 @@ class Restorer:
                 checked_profile(name, value)
                 changes.append((keys.profile_key(key), value))
             except MalformedRecord as error:
-                reason = str(error.args[0])
-                self.profiles_refused[reason] = self.profiles_refused.get(reason, 0) + 1
+                refused.append((message, str(error.args[0]), str(error.args[1])))
         checkpoint = msgspec.structs.replace(
             self._store.checkpoint, profiles_offset=messages[-1].offset() + 1
         )
         self._store.write(changes, checkpoint, bulk=True)
+        return refused
 
     def caught_up(self, changelog_offset: int, profiles_offset: int, at_ms: int) -> None:
         """Note that both topics were read up to here (EOF positions count), at wall clock `at_ms` (R14)."""

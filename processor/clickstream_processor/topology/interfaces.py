@@ -27,6 +27,10 @@ class Message(Protocol):
         """Return (kind, record time in ms)."""
 
 
+# A row of the profile table that was refused: the record, the reason, a detail for people.
+RefusedRow = tuple[Message, str, str]
+
+
 class Outputs(Protocol):
     """Where results go: called straight from the hot loop, so each should be one call into the producer.
 

@@ -19,7 +19,7 @@ from clickstream_processor.topology.codec import (
     quote,
 )
 from clickstream_processor.topology.count import Spans, count_click
-from clickstream_processor.topology.interfaces import Evaluable, Message, Outputs, Row
+from clickstream_processor.topology.interfaces import Evaluable, Message, Outputs, RefusedRow, Row
 from clickstream_processor.topology.join import enriched_click
 from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.plan import Plan
@@ -73,6 +73,7 @@ class Pipeline:
         client's own, which is 50 times as fast as ours.
         """
         self.counters = Counters()
+        self.refused: list[RefusedRow] = []  # rows of the last call of `profiles` that were not applied
         self._plan = plan
         self._windows = plan.windows
         self._state = state
@@ -101,10 +102,11 @@ class Pipeline:
     def profiles(self, messages: Sequence[Message]) -> None:
         """Apply records of the profiles topic (no error records), in order, tombstones included.
 
-        What is malformed or on a wrong partition is refused and counted; the topic is a table that is read
-        again at each restore, so there is no dead letter.
+        What is malformed or on a wrong partition is refused, counted and kept in `refused`: whoever runs the
+        line says so.
         """
         state, counters = self._state, self.counters
+        self.refused = []
         for message in messages:
             try:
                 state.set_profile(message.key(), message.value())
@@ -115,6 +117,7 @@ class Pipeline:
                 known = isinstance(error, MalformedRecord)
                 reason = str(error.args[0]) if known else Reason.PROCESSING_FAILED.value
                 counters.profiles_refused[reason] = counters.profiles_refused.get(reason, 0) + 1
+                self.refused.append((message, reason, str(error.args[1])))
         if messages:
             state.profiles_offset = messages[-1].offset() + 1
 

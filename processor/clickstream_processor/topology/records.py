@@ -41,6 +41,7 @@ class Reason(StrEnum):
     UNMATCHED = "unmatched"
     PROCESSING_FAILED = "processing-failed"  # the line failed on it in a way that has no name of its own
     OUTPUT_REFUSED = "output-refused"  # the brokers do not take what it becomes: too large, for example
+    PROFILE_REFUSED = "profile-refused"  # of a profile, not a click; the detail begins with one of the above
 
 
 class Counters:

@@ -55,5 +55,16 @@ def columns_of(user: User) -> dict[str, Any] | None:
         columns: dict[str, Any] = decode_object(row)
     except DECODE_ERRORS as error:
         raise EvaluationFailed(f"the profile's row cannot be read whole: {error}") from error
+    profile = user.profile
+    if profile is not None:  # what should be text is, in whichever way an expression reads it
+        columns["user_id"] = profile.user_id
+        for name, text in (
+            ("name", profile.name),
+            ("email", profile.email),
+            ("country", profile.country),
+            ("plan_tier", profile.plan_tier),
+        ):
+            if name in columns:
+                columns[name] = text
     user.row = columns
     return columns

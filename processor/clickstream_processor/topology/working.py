@@ -19,6 +19,7 @@ from clickstream_processor.topology.codec import (
     malformed,
 )
 from clickstream_processor.topology.join import enriched_head
+from clickstream_processor.topology.notices import notice_in
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.records import Profile, Reason
 from clickstream_processor.topology.users import User, Users
@@ -213,7 +214,7 @@ def checked_profile(name: str, value: bytes | None) -> Profile | None:
     try:
         profile = decode_profile(value)
     except DECODE_ERRORS as error:
-        raise malformed(*malformation(error)) from error
+        raise malformed(*(notice_in(value) or malformation(error))) from error
     if profile.user_id != name:
         raise malformed(Reason.KEY_MISMATCH, "user_id is not the key")
     return profile

@@ -1,0 +1,146 @@
+package dev.clickstream.connect;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.math.BigDecimal;
+import java.nio.ByteBuffer;
+import java.util.Date;
+import java.util.List;
+import java.util.Map;
+import org.apache.kafka.connect.data.Decimal;
+import org.apache.kafka.connect.data.Schema;
+import org.apache.kafka.connect.data.SchemaBuilder;
+import org.apache.kafka.connect.data.Struct;
+import org.apache.kafka.connect.data.Timestamp;
+import org.apache.kafka.connect.source.SourceRecord;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Change events in, rows and notices out. On real tables: local/tests/test_profile_tables.py. */
+class ProfileRowsTest {
+  private static final Schema SOURCE =
+      SchemaBuilder.struct()
+          .field("schema", Schema.STRING_SCHEMA)
+          .field("table", Schema.STRING_SCHEMA)
+          .field("ts_ms", Schema.INT64_SCHEMA)
+          .field("lsn", Schema.OPTIONAL_INT64_SCHEMA)
+          .build();
+  private static final Schema ROW =
+      SchemaBuilder.struct()
+          .optional()
+          .field("id", Schema.OPTIONAL_INT64_SCHEMA)
+          .field("name", SchemaBuilder.string().optional().defaultValue("nobody").build())
+          .build();
+
+  private final ProfileRows step = new ProfileRows();
+
+  ProfileRowsTest() {
+    step.configure(Map.of("key", "id", "topic", "user-profiles", "max.bytes", "1000"));
+  }
+
+  @Test
+  void rowIsKeyedByTheUserAsTextAndFlat() {
+    SourceRecord row = step.apply(event("u", null, row(42L, "A")));
+    assertEquals("user-profiles", row.topic());
+    assertEquals("42", row.key());
+    Struct value = (Struct) row.value();
+    assertEquals("42", value.get("user_id"));
+    assertEquals("A", value.get("name"));
+    assertNull(value.schema().field("id"));
+  }
+
+  @Test
+  void nullStaysNullWhateverTheColumnsDefault() {
+    Struct value = (Struct) step.apply(event("c", null, row(42L, null))).value();
+    assertNull(value.getWithoutDefault("name"));
+  }
+
+  @Test
+  void deleteIsOneTombstone() {
+    SourceRecord tombstone = step.apply(event("d", row(42L, null), null));
+    assertEquals("42", tombstone.key());
+    assertNull(tombstone.value());
+    assertNull(tombstone.valueSchema());
+    assertNull(step.apply(new SourceRecord(Map.of(), Map.of(), "t", null, null)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {0, Long.MIN_VALUE})
+  void deleteWithoutTheUsersIdIsANotice(long id) {
+    Struct before = id == 0 ? row(0L, null) : row(null, "A");
+    assertNotice("row-without-key", event("d", before, null));
+  }
+
+  @Test
+  void changeThatCannotBecomeARowIsANotice() {
+    assertNotice("table-truncated", event("t", null, null));
+    assertNotice("row-without-key", event("d", null, null));
+    assertNotice("row-without-key", event("u", null, row(null, "A")));
+    assertNotice("row-too-large", event("u", null, row(1L, "x".repeat(1000))));
+    assertNotice("value-unavailable", event("u", null, row(1L, Placeholder.TEXT)));
+    ProfileRows other = new ProfileRows();
+    other.configure(Map.of("key", "gone", "topic", "user-profiles"));
+    assertEquals("clickstream:refused:row-without-key", other.apply(event("u", null, row(1L, "A"))).key());
+  }
+
+  @Test
+  void noticeNamesTheTableAndTheRow() {
+    Map<?, ?> value = (Map<?, ?>) step.apply(event("u", null, row(null, "A"))).value();
+    assertEquals("public.users", value.get("table"));
+    assertEquals(Map.of("name", "A"), value.get("row"));
+    assertEquals(17L, value.get("lsn"));
+  }
+
+  @Test
+  void keysAreExactTextOrNone() {
+    assertEquals("7", KeyText.of(Schema.INT16_SCHEMA, (short) 7));
+    assertEquals("-1", KeyText.of(Schema.INT64_SCHEMA, -1L));
+    assertEquals("42", KeyText.of(Schema.FLOAT64_SCHEMA, 42.0));
+    assertEquals("100000000000", KeyText.of(Schema.FLOAT64_SCHEMA, 1e11));
+    assertEquals("1.5", KeyText.of(Schema.FLOAT64_SCHEMA, 1.5));
+    assertNull(KeyText.of(Schema.FLOAT64_SCHEMA, 9007199254740992.0));
+    assertNull(KeyText.of(Schema.FLOAT64_SCHEMA, Double.NaN));
+    assertNull(KeyText.of(Timestamp.SCHEMA, new Date(0)));
+    assertNull(KeyText.of(Decimal.schema(0), BigDecimal.ONE));
+    assertNull(KeyText.of(Schema.BYTES_SCHEMA, ByteBuffer.allocate(1)));
+    assertEquals("a ", KeyText.of(Schema.STRING_SCHEMA, "a "));
+    Schema padded = SchemaBuilder.string().parameter("__debezium.source.column.type", "BPCHAR").build();
+    assertEquals("a", KeyText.of(padded, "a  "));
+  }
+
+  @Test
+  void sizeIsNeverTooSmall() {
+    assertEquals(2 + 6 + 2 + 2 + 1 + 2 + 3 + 6, JsonSize.of("\u0001\"\\aä€😀"));
+    assertTrue(JsonSize.of(List.of(1L, "ab")) >= "[1,\"ab\"]".length());
+    assertTrue(JsonSize.of(Map.of("k", "v")) >= "{\"k\":\"v\"}".length());
+    assertEquals(2 + 8, JsonSize.of(ByteBuffer.allocate(4)));
+    assertTrue(JsonSize.of(row(Long.MIN_VALUE, "A")) >= "{\"id\":-9223372036854775808,\"name\":\"A\"}".length());
+  }
+
+  private void assertNotice(String reason, SourceRecord event) {
+    SourceRecord notice = step.apply(event);
+    assertEquals("user-profiles", notice.topic());
+    assertEquals("clickstream:refused:" + reason, notice.key());
+    assertEquals(reason, ((Map<?, ?>) notice.value()).get("refused"));
+  }
+
+  private static Struct row(Long id, String name) {
+    return new Struct(ROW).put("id", id).put("name", name);
+  }
+
+  private static SourceRecord event(String op, Struct before, Struct after) {
+    Schema schema =
+        SchemaBuilder.struct()
+            .field("op", Schema.STRING_SCHEMA)
+            .field("before", ROW)
+            .field("after", ROW)
+            .field("source", SOURCE)
+            .build();
+    Struct source = new Struct(SOURCE).put("schema", "public").put("table", "users").put("ts_ms", 5L).put("lsn", 17L);
+    Struct value = new Struct(schema).put("op", op).put("before", before).put("after", after).put("source", source);
+    return new SourceRecord(Map.of(), Map.of(), "p.public.users", schema, value);
+  }
+}

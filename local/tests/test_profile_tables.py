@@ -1,0 +1,377 @@
+"""Profile tables as people have them, through PostgreSQL, Debezium and the pipeline's own configuration.
+
+One server, one worker, a connector a table, all started together. Each test changes its own table and looks
+at what the profiles topic then holds. No row may stop a connector.
+"""
+
+# ruff: noqa: S608 (the statements are the tests' own)
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from clickstream_local.parts.connect import Connect, build_sink
+from clickstream_local.parts.kafka import Kafka
+from clickstream_local.parts.postgres import Postgres
+from clickstream_local.reading import read_all
+from clickstream_local.reference import EXAMPLE
+from clickstream_local.testing import Topics
+from clickstream_operator.manifests.connectors import directory_references, profiles_connector
+from clickstream_operator.manifests.names import NOTIFICATIONS, internal_topic
+from clickstream_operator.spec import ClickPipeline, parse
+from clickstream_operator.tables import table_of
+
+DEADLINE_S = 120
+PARTITIONS = 2
+TRUNCATE_DELETES = """
+CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN EXECUTE format('DELETE FROM %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME); RETURN NULL; END$$;
+CREATE TRIGGER truncate_deletes BEFORE TRUNCATE ON {table} EXECUTE FUNCTION {name}()
+"""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of table: the SQL that makes it, and what the pipeline is told of it."""
+
+    create: str
+    table: str
+    publish: str = ""  # options of the publication
+    postgres: dict[str, Any] = field(default_factory=dict)
+    transform: dict[str, str] = field(default_factory=dict)
+
+
+def users(name: str, columns: str = "user_id text PRIMARY KEY, name text, country text") -> str:
+    return f"CREATE TABLE {name} ({columns});"
+
+
+KINDS = {
+    "numbers": Kind(
+        users(
+            "public.numbers",
+            "user_id bigint PRIMARY KEY, name int DEFAULT 5, country uuid, plan_tier smallint, "
+            "at timestamptz, prefs jsonb, tags text[], points numeric(10,2), born date",
+        )
+        + "INSERT INTO numbers VALUES (42, 7, '00000000-0000-0000-0000-00000000000a', 2, now(), "
+        """'{"a":1}', '{x,y}', 12.5, '2000-01-02')""",
+        "public.numbers",
+        postgres={"columns": ["name", "country", "plan_tier", "at", "prefs", "tags", "points", "born"]},
+    ),
+    "uuid": Kind(
+        users("uuids", "user_id uuid PRIMARY KEY, name text")
+        + "INSERT INTO uuids VALUES ('0b2b6c1e-41d8-4f0e-8a55-2a8d7a0d9f10', 'A')",
+        "public.uuids",
+    ),
+    "numeric": Kind(
+        users("numerics", "user_id numeric(20,0) PRIMARY KEY, name text")
+        + "INSERT INTO numerics VALUES (9007199254740991, 'A'), (9007199254740993, 'B')",
+        "public.numerics",
+    ),
+    "padded": Kind(
+        users("padded", "user_id char(8) PRIMARY KEY, name text") + "INSERT INTO padded VALUES ('anna', 'A')",
+        "public.padded",
+    ),
+    "domain": Kind(
+        "CREATE EXTENSION IF NOT EXISTS citext; CREATE DOMAIN account AS integer CHECK (VALUE > 0);"
+        + users("domains", "user_id account PRIMARY KEY, name citext, country varchar(2)")
+        + "INSERT INTO domains VALUES (7, 'Ann', 'FR')",
+        "public.domains",
+    ),
+    "surrogate": Kind(
+        users("surrogates", "id bigserial PRIMARY KEY, user_id text NOT NULL UNIQUE, name text")
+        + "INSERT INTO surrogates(user_id, name) VALUES ('a', 'A'), ('b', 'B'), ('c', 'C')",
+        "public.surrogates",
+    ),
+    "identity index": Kind(
+        users("indexed", "id bigserial PRIMARY KEY, user_id text NOT NULL UNIQUE, name text")
+        + "ALTER TABLE indexed REPLICA IDENTITY USING INDEX indexed_user_id_key;"
+        "INSERT INTO indexed(user_id, name) VALUES ('a', 'A'), ('b', 'B')",
+        "public.indexed",
+    ),
+    "identity full": Kind(
+        users("whole", "id bigserial PRIMARY KEY, user_id text NOT NULL UNIQUE, name text, prefs text")
+        + "ALTER TABLE whole REPLICA IDENTITY FULL; ALTER TABLE whole ALTER prefs SET STORAGE EXTERNAL;"
+        "INSERT INTO whole(user_id, name, prefs) VALUES ('a', 'A', repeat('p', 5000)), ('b', 'B', null)",
+        "public.whole",
+        transform={"prefs": "profile.prefs"},
+    ),
+    "truncated": Kind(
+        users("truncated") + "INSERT INTO truncated VALUES ('a', 'A', 'US')", "public.truncated"
+    ),
+    "truncate deletes": Kind(
+        users("emptied")
+        + TRUNCATE_DELETES.format(name="truncate_deletes", table="emptied")
+        + ";INSERT INTO emptied VALUES ('a', 'A', 'US'), ('b', 'B', 'US')",
+        "public.emptied",
+    ),
+    "toast": Kind(
+        users(
+            "toasted",
+            "user_id bigint PRIMARY KEY, name text, country text, prefs text, doc jsonb, raw bytea",
+        )
+        + "ALTER TABLE toasted ALTER prefs SET STORAGE EXTERNAL, ALTER doc SET STORAGE EXTERNAL,"
+        " ALTER raw SET STORAGE EXTERNAL; INSERT INTO toasted VALUES (1, 'A', 'US', repeat('p', 5000),"
+        " jsonb_build_object('d', repeat('d', 5000)), decode(repeat('ab', 5000), 'hex'))",
+        "public.toasted",
+        transform={"prefs": "profile.prefs", "doc": "profile.doc", "raw": "profile.raw"},
+    ),
+    "large": Kind(
+        users("large", "user_id text PRIMARY KEY, name text, country text, avatar bytea, prefs text")
+        + "INSERT INTO large VALUES ('a', 'A', 'US', null, 'p'), ('b', 'B', 'US', null, 'p')",
+        "public.large",
+        transform={"prefs": "profile.prefs"},
+    ),
+    "quoted": Kind(
+        'CREATE SCHEMA "tenant-1";'
+        + users('"tenant-1"."User Profiles"', '"User ID" integer PRIMARY KEY, name text, "Plan, Tier:" text')
+        + users('"tenant-1"."user profiles"', '"User ID" integer PRIMARY KEY, name text')
+        + """INSERT INTO "tenant-1"."User Profiles" VALUES (1, 'A', 'gold');"""
+        + """INSERT INTO "tenant-1"."user profiles" VALUES (9, 'not this table')""",
+        '"tenant-1"."User Profiles"',
+        postgres={"key": "User ID", "columns": ["name", "Plan, Tier:"]},
+    ),
+    "partitioned": Kind(
+        "CREATE TABLE parted (user_id text PRIMARY KEY, name text, country text) PARTITION BY HASH (user_id);"
+        "CREATE TABLE parted_0 PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 0);"
+        "CREATE TABLE parted_1 PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 1);"
+        "INSERT INTO parted SELECT 'u' || n, 'A', 'US' FROM generate_series(1, 4) n",
+        "public.parted",
+        publish=" WITH (publish_via_partition_root = true)",
+    ),
+}
+
+
+def pipeline_of(kind: str, server: Postgres, profiles: str) -> ClickPipeline:
+    document = yaml.safe_load(EXAMPLE.read_text())
+    table, spec = KINDS[kind], document["spec"]
+    spec["id"] = f"tables.{kind.replace(' ', '-')}"
+    spec["source"]["postgres"] |= {"host": "127.0.0.1", "port": server.port, "database": "tables"}
+    spec["source"]["postgres"] |= {"table": table.table, **table.postgres}
+    spec["topics"] = {"profiles": profiles}
+    spec.setdefault("processing", {})["transform"] = {"set": table.transform}
+    return parse(document)
+
+
+class Table:
+    """A table with its connector, and what has come of it."""
+
+    def __init__(self, kind: str, server: Postgres, worker: Connect, kafka: Kafka, topics: Topics) -> None:
+        self.kind = kind
+        self.topic = topics.create(topics.unique("profiles"), PARTITIONS, cleanup_policy="compact")
+        self.pipeline = pipeline_of(kind, server, self.topic)
+        topics.create(internal_topic(self.pipeline, NOTIFICATIONS))
+        self.name = kind.replace(" ", "-")
+        self._server, self._worker, self._kafka = server, worker, kafka
+
+    def start(self) -> None:
+        """Make the table and its publication, and put the connector."""
+        with self._server.connect("tables") as here:
+            here.execute(KINDS[self.kind].create.encode())
+            table = table_of(KINDS[self.kind].table).sql
+            publication = self.pipeline.spec.source.postgres.publication
+            here.execute(
+                f"CREATE PUBLICATION {publication} FOR TABLE {table}{KINDS[self.kind].publish}".encode()
+            )
+        reference = directory_references(self.pipeline, str(self._worker.secrets))
+        self._worker.put(self.name, profiles_connector(self.pipeline, reference).rest())
+
+    def run(self, *statements: str) -> None:
+        """Change the table, a transaction a statement."""
+        with self._server.connect("tables") as here:
+            for statement in statements:
+                here.execute(statement.encode())
+
+    def rows(self) -> dict[str, Any]:
+        """Return the table that the topic stands for, the notices in it."""
+        found: dict[str, Any] = {}
+        for message in read_all(self._kafka.bootstrap, self.topic):
+            key, value = message.key(), message.value()
+            assert key is not None
+            found[str(key, "utf-8")] = msgspec.json.decode(value) if value else None
+        return found
+
+    def wait(self, what: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Return the rows once they are as wanted. The connector must run all the while."""
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            rows = self.rows()
+            if holds(rows):
+                self._worker.wait_until_running(self.name)
+                return rows
+            self._worker.wait_until_running(self.name)
+            assert time.monotonic() < deadline, f"{what} after {DEADLINE_S} s; the topic holds {rows}"
+            time.sleep(0.2)
+
+    def sees(self, key: str, **columns: Any) -> dict[str, Any]:
+        """Wait until the row of this user has these columns, and return it."""
+        rows = self.wait(f"no {columns} of {key}", lambda rows: _has(rows.get(key), columns))
+        return dict(rows[key])
+
+    def forgets(self, key: str) -> None:
+        """Wait until the user's row is gone."""
+        self.wait(f"{key} is not gone", lambda rows: key in rows and rows[key] is None)
+
+    def notice(self, reason: str) -> dict[str, Any]:
+        """Wait for a notice, and return it."""
+        key = f"clickstream:refused:{reason}"
+        return dict(self.wait(f"no notice {reason}", lambda rows: key in rows)[key])
+
+
+def _has(row: dict[str, Any] | None, columns: dict[str, Any]) -> bool:
+    return row is not None and all(name in row and row[name] == value for name, value in columns.items())
+
+
+@pytest.fixture(scope="module")
+def tables(postgres: Postgres, kafka: Kafka, parts_folder: Path) -> Iterator[dict[str, Table]]:
+    """Give every kind of table with its connector, started together."""
+    build_sink()
+    folder = parts_folder / "tables"
+    worker = Connect(folder, kafka, quick=True)
+    for name, value in (("username", "postgres"), ("password", "none")):
+        secret = worker.secrets / "postgres-credentials" / name
+        secret.parent.mkdir(parents=True, exist_ok=True)
+        secret.write_text(value)
+    postgres.execute("CREATE DATABASE tables")
+    worker.start()
+    topics = Topics(kafka)
+    made = {kind: Table(kind, postgres, worker, kafka, topics) for kind in KINDS}
+    for table in made.values():
+        table.start()
+    yield made
+    worker.stop()
+
+
+def test_key_and_columns_of_any_type_come_as_they_are_and_the_key_as_text(tables: dict[str, Table]) -> None:
+    row = tables["numbers"].sees("42", user_id="42", name=7, plan_tier=2, points=12.5, tags=["x", "y"])
+    assert row["country"] == "00000000-0000-0000-0000-00000000000a"
+    assert msgspec.json.decode(row["prefs"]) == {"a": 1}
+    tables["numbers"].run(
+        "UPDATE numbers SET plan_tier = 3", "INSERT INTO numbers(user_id, name) VALUES (43, null)"
+    )
+    tables["numbers"].sees("42", plan_tier=3)
+    tables["numbers"].sees("43", user_id="43", name=None)
+    tables["numbers"].run("DELETE FROM numbers WHERE user_id = 42")
+    tables["numbers"].forgets("42")
+
+
+def test_uuid_keys_a_row_by_its_text(tables: dict[str, Table]) -> None:
+    user = "0b2b6c1e-41d8-4f0e-8a55-2a8d7a0d9f10"
+    tables["uuid"].sees(user, user_id=user, name="A")
+
+
+def test_numeric_key_is_exact_text_or_is_refused_by_a_notice(tables: dict[str, Table]) -> None:
+    tables["numeric"].sees("9007199254740991", user_id="9007199254740991", name="A")
+    assert tables["numeric"].notice("key-not-text")["row"]["name"] == "B"
+    assert len(tables["numeric"].rows()) == 2
+
+
+def test_blanks_that_fill_char_n_up_are_no_part_of_the_key(tables: dict[str, Table]) -> None:
+    tables["padded"].sees("anna", user_id="anna", name="A")
+
+
+def test_domains_and_citext_come_as_what_they_are_made_of(tables: dict[str, Table]) -> None:
+    tables["domain"].sees("7", user_id="7", name="Ann", country="FR")
+    tables["domain"].run("UPDATE domains SET name = 'Bea'")
+    tables["domain"].sees("7", name="Bea")
+
+
+def test_delete_without_the_users_id_is_a_notice_and_the_connector_goes_on(tables: dict[str, Table]) -> None:
+    table = tables["surrogate"]
+    table.sees("c", name="C")
+    table.run(
+        "DELETE FROM surrogates WHERE user_id = 'a'", "UPDATE surrogates SET name = 'B2' WHERE name = 'B'"
+    )
+    table.sees("b", name="B2")
+    said = table.notice("row-without-key")
+    assert (said["op"], said["table"]) == ("d", "public.surrogates")
+    assert "REPLICA IDENTITY" in said["detail"]
+
+
+@pytest.mark.parametrize(("kind", "table"), [("identity index", "indexed"), ("identity full", "whole")])
+def test_delete_and_rename_work_with_the_users_id_in_the_identity(
+    tables: dict[str, Table], kind: str, table: str
+) -> None:
+    tables[kind].sees("b", name="B")
+    tables[kind].run(f"UPDATE {table} SET user_id = 'b2' WHERE user_id = 'b'")
+    tables[kind].sees("b2", user_id="b2", name="B")
+    tables[kind].forgets("b")
+    tables[kind].run(f"DELETE FROM {table} WHERE user_id = 'b2'")
+    tables[kind].forgets("b2")
+
+
+def test_truncate_is_a_notice_and_the_connector_goes_on(tables: dict[str, Table]) -> None:
+    tables["truncated"].sees("a", name="A")
+    tables["truncated"].run("TRUNCATE truncated", "INSERT INTO truncated VALUES ('b', 'B', 'US')")
+    tables["truncated"].sees("b", name="B")
+    said = tables["truncated"].notice("table-truncated")
+    assert (said["op"], said["table"]) == ("t", "public.truncated")
+
+
+def test_trigger_of_the_docs_makes_a_truncate_delete_every_row(tables: dict[str, Table]) -> None:
+    tables["truncate deletes"].sees("b", name="B")
+    tables["truncate deletes"].run("TRUNCATE emptied", "INSERT INTO emptied VALUES ('c', 'C', 'US')")
+    tables["truncate deletes"].sees("c", name="C")
+    tables["truncate deletes"].forgets("a")
+    tables["truncate deletes"].forgets("b")
+
+
+def test_long_values_that_an_update_did_not_change_stay(tables: dict[str, Table]) -> None:
+    before = tables["toast"].sees("1", prefs="p" * 5000)
+    tables["toast"].run("UPDATE toasted SET country = 'FR'")
+    assert tables["toast"].sees("1", country="FR") == before | {"country": "FR"}
+    tables["toast"].run("UPDATE toasted SET user_id = 2")
+    assert tables["toast"].sees("2") == before | {"country": "FR", "user_id": "2"}
+
+
+def test_long_values_stay_with_the_full_identity(tables: dict[str, Table]) -> None:
+    tables["identity full"].run("UPDATE whole SET name = 'A2' WHERE user_id = 'a'")
+    tables["identity full"].sees("a", name="A2", prefs="p" * 5000)
+
+
+def test_large_column_that_nobody_reads_is_not_sent(tables: dict[str, Table]) -> None:
+    table = tables["large"]
+    table.sees("a", name="A")
+    table.run(
+        "UPDATE large SET avatar = decode(repeat('ab', 1500000), 'hex'), country = 'FR' WHERE user_id = 'a'"
+    )
+    assert "avatar" not in table.sees("a", country="FR")
+
+
+def test_row_that_is_too_large_is_a_notice_and_the_earlier_one_stays(tables: dict[str, Table]) -> None:
+    table = tables["large"]
+    table.sees("b", name="B")
+    table.run(
+        "UPDATE large SET prefs = repeat('x', 1500000), country = 'DE' WHERE user_id = 'b'",
+        "INSERT INTO large VALUES ('c', 'C', 'US', null, 'p')",
+    )
+    table.sees("c", name="C")
+    said = table.notice("row-too-large")
+    assert said["row"]["user_id"] == "b"
+    assert "allowed 1000000" in said["detail"]
+    table.sees("b", country="US", prefs="p")
+
+
+def test_names_that_need_quoting_are_found_and_only_they(tables: dict[str, Table]) -> None:
+    table = tables["quoted"]
+    table.sees("1", **{"user_id": "1", "name": "A", "Plan, Tier:": "gold"})
+    table.run("""UPDATE "tenant-1"."User Profiles" SET name = 'A2'""")
+    table.sees("1", name="A2")
+    table.run("""DELETE FROM "tenant-1"."User Profiles" WHERE "User ID" = 1""")
+    table.forgets("1")
+    assert set(table.rows()) == {"1"}
+
+
+def test_partitioned_table_published_via_its_root_brings_every_change(tables: dict[str, Table]) -> None:
+    table = tables["partitioned"]
+    table.sees("u4", name="A")
+    table.run("UPDATE parted SET country = 'FR'", "INSERT INTO parted VALUES ('u9', 'N', 'US')")
+    for user in ("u1", "u2", "u3", "u4"):
+        table.sees(user, country="FR")
+    table.sees("u9", name="N")
+    table.run("DELETE FROM parted WHERE user_id = 'u9'")
+    table.forgets("u9")
