@@ -1,5 +1,6 @@
 """Topics that change under a running pod, on a real broker: it stops, says why, and goes on when it may."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,3 +73,45 @@ def test_clicks_deleted_before_they_were_read_stop_their_task(
         future.result(30)
     rig.start()
     assert "is outside the log of" in wait_until_stopped(rig)
+
+
+@pytest.mark.parametrize("output", ["metrics", "enriched", "deadLetters"])
+def test_output_with_too_few_partitions_stops_every_task_until_it_has_enough(
+    output: str, kafka: Kafka, topics: Topics, tmp_path: Path, admin: AdminClient
+) -> None:
+    rig = Rig(kafka, topics, tmp_path, partitions=4)
+    topic = topics.create(topics.unique("short"), 2)
+    settings = json.loads(rig.settings.read_text())
+    settings["topics"][output] = rig.names[output] = topic
+    rig.settings.write_text(json.dumps(settings))
+    rig.send_profiles(NAMES)
+    for partition in range(4):  # one that no line takes, so that each of the outputs is written to
+        rig.send_raw("user00001", b"not JSON", partition)
+    rig.send_clicks(200, NAMES)
+    rig.start()
+    try:
+        eventually(lambda: list(rig.phases().values()) == ["stopped"] * 4, "every task is stopped")
+        detail = min(details(rig))
+        assert f"topic {topic} has 2 partitions on the broker and topics.partitions is 4" in detail
+        assert f"kafka-topics.sh --alter --topic {topic} --partitions 4" in detail
+        admin.create_partitions([NewPartitions(topic, 4)])[topic].result(30)
+        rig.wait_until_running()
+        rig.wait_until_handled()
+    finally:
+        rig.stop()
+
+
+def test_output_may_have_more_partitions(kafka: Kafka, topics: Topics, tmp_path: Path) -> None:
+    rig = Rig(kafka, topics, tmp_path)
+    topic = topics.create(topics.unique("wide"), 5)
+    settings = json.loads(rig.settings.read_text())
+    settings["topics"]["enriched"] = rig.names["enriched"] = topic
+    rig.settings.write_text(json.dumps(settings))
+    rig.send_profiles(NAMES)
+    rig.start()
+    try:
+        rig.wait_until_running()
+        rig.send_clicks(200, NAMES)
+        rig.wait_until_handled()
+    finally:
+        rig.stop()

@@ -68,7 +68,7 @@ class Worker:
         self._transactions = Transactions(settings, self._crash, self._watchdog)
         self._input = Input(settings, self._watchdog)
         self._ends = EndsWatch(self._admin)
-        self._topics = TopicsWatch(self._admin, _partitions(settings))
+        self._topics = TopicsWatch(self._admin, settings)
         self._reporter = Reporter(directory)
         self._tenure = Tenure(
             settings,
@@ -129,6 +129,7 @@ class Worker:
                 self._recover()
                 return
             self._follow_assignment()
+            self._stop_where_topics_do_not_fit()
             batch = self._input.poll(self._wait_s())
             self._process(batch)
             if self._pending() and self._due(batch.drained):
@@ -275,10 +276,16 @@ class Worker:
         self._reporter.measured(self._tenure.running.values(), self._memory, now_ms)
 
     def _heed_topics(self) -> None:
-        """Stop every task while the topics are not what the pipeline was made for; go on when they are."""
+        """Look at the topics; let the tasks that stopped for them go on when they are right again."""
         before = self._topics.problem
         if self._topics.look(time.monotonic()) and before:
             self._tenure.readmit(before)
+
+    def _stop_where_topics_do_not_fit(self) -> None:
+        """Stop every task while the topics are not what the pipeline was made for.
+
+        In each turn: a task that has just come back would fail its first transaction again.
+        """
         if self._topics.problem and self._tenure.running:
             if self._transactions.open:
                 self._commit(client.TRANSACTION_TIMEOUT_S)
@@ -318,14 +325,6 @@ class Worker:
         self._source.close()
         self._input.close()
         self._reporter.summary()
-
-
-def _partitions(settings: Settings) -> dict[str, int]:
-    """Return how many partitions each topic must have; 0: any number, nobody reads it by number."""
-    topics = settings.topics
-    by_number = (topics.clicks, topics.profiles, settings.changelog_topic, settings.positions_topic)
-    outputs = (topics.enriched, topics.metrics, topics.dead_letters)
-    return dict.fromkeys(outputs, 0) | dict.fromkeys(by_number, topics.partitions)
 
 
 def _now_ms() -> int:
