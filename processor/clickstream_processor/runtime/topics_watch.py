@@ -106,8 +106,8 @@ def _differs(topic: str, found: int, wanted: int) -> str:
 def _too_few(topic: str, found: int, wanted: int) -> str:
     return (
         f"topic {topic} has {found} partitions on the broker and topics.partitions is {wanted}: a task "
-        "writes into the partition of its own number, so an output needs as many. Add them (of a KafkaTopic set "
-        f"spec.partitions to {wanted}; else kafka-topics.sh --alter --topic {topic} --partitions {wanted}), "
+        "writes into the partition of its own number, so an output needs as many. Add them (KafkaTopic: "
+        f"spec.partitions {wanted}; else kafka-topics.sh --alter --topic {topic} --partitions {wanted}), "
         "and the tasks go on by themselves"
     )
 
