@@ -242,8 +242,8 @@ class Reconciler:
 _REFUSALS = (400, 403, 422)
 
 _CONDITIONS = (
-    *("Ready", "Reconciling", "Stalled", "Paused", "SecretsResolved", "TopicsReady", "ConnectorsReady"),
-    *("ProcessorsReady", "ProfilesLoaded", "StateRestored", "IndexReady"),
+    *("Ready", "Reconciling", "Stalled", "Paused", "SecretsResolved", "TopicsReady", "TopicsFit"),
+    *("ConnectorsReady", "ProcessorsReady", "ProfilesLoaded", "StateRestored", "IndexReady"),
     *("VolumesResized", "RolledOut", "VolumesReachable"),
 )
 

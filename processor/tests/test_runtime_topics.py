@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clickstream_local.parts.kafka import Kafka
@@ -11,6 +12,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 from runtime_rig import Rig, eventually, users
+from test_runtime_topic_limits import set_option
 
 NAMES = users(20)
 
@@ -112,6 +114,42 @@ def test_output_may_have_more_partitions(kafka: Kafka, topics: Topics, tmp_path:
     try:
         rig.wait_until_running()
         rig.send_clicks(200, NAMES)
+        rig.wait_until_handled()
+    finally:
+        rig.stop()
+
+
+def told(rig: Rig, topic: str) -> dict[str, dict[str, Any]]:
+    """Return what /status tells of a topic, by option."""
+    findings = rig.status().get("topic_findings", [])
+    return {found["option"]: found for found in findings if found["topic"] == topic}
+
+
+def test_options_of_hand_made_topics_are_told_and_clicks_go_on(rig: Rig, admin: AdminClient) -> None:
+    enriched, changelog = rig.names["enriched"], f"{rig.id}-changelog"  # made with Kafka's defaults
+    late = eventually(lambda: told(rig, enriched).get("message.timestamp.after.max.ms"), "it is told")
+    assert late["value"] == "3600000"
+    assert f"topic {enriched}: message.timestamp.after.max.ms is 3600000" in late["message"]
+    assert told(rig, changelog)["retention.ms"]["value"] == "604800000"
+    assert set(rig.phases().values()) == {"running"}
+    set_option(admin, enriched, "message.timestamp.after.max.ms", str(2**63 - 1))
+    eventually(lambda: "message.timestamp.after.max.ms" not in told(rig, enriched), "it is told no more", 150)
+    assert set(rig.phases().values()) == {"running"}
+
+
+def test_more_acknowledgements_than_copies_stop_every_task_until_it_is_mended(
+    kafka: Kafka, topics: Topics, tmp_path: Path, admin: AdminClient
+) -> None:
+    rig = Rig(kafka, topics, tmp_path)
+    set_option(admin, rig.names["metrics"], "min.insync.replicas", "2")
+    rig.send_profiles(NAMES)
+    rig.send_clicks(200, NAMES)
+    rig.start()
+    try:
+        detail = wait_until_stopped(rig)
+        assert f"topic {rig.names['metrics']}: min.insync.replicas is 2, needed is at most 1" in detail
+        set_option(admin, rig.names["metrics"], "min.insync.replicas", "1")
+        eventually(lambda: set(rig.phases().values()) == {"running"}, "running", 150)
         rig.wait_until_handled()
     finally:
         rig.stop()

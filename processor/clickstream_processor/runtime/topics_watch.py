@@ -16,7 +16,9 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from clickstream_processor.directory import Directory
 from clickstream_processor.runtime.topic_limits import TopicLimits
+from clickstream_processor.runtime.topic_rules import findings
 from clickstream_processor.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -36,8 +38,11 @@ class Need:
 class TopicsWatch:
     """Used by the worker's thread; one request is under way at most."""
 
-    def __init__(self, admin: AdminClient, settings: Settings) -> None:
+    def __init__(self, admin: AdminClient, settings: Settings, directory: Directory) -> None:
         self._admin = admin
+        self._settings = settings
+        self._directory = directory
+        self._replicas: dict[str, int] = {}
         self._needs = needs_of(settings)
         self.limits = TopicLimits(admin, self._needs)
         self._asked_s = float("-inf")
@@ -48,7 +53,8 @@ class TopicsWatch:
     def look(self, now_s: float) -> bool:
         """Take an answer that has come, and ask when it is time; tell whether `problem` has changed."""
         before = self.problem
-        self.limits.look(now_s)
+        if self.limits.look(now_s):
+            self._judge_options()
         if self._asked and all(future.done() for future in self._asked.values()):
             asked, self._asked = self._asked, {}
             self._judge(asked)
@@ -59,11 +65,14 @@ class TopicsWatch:
         return self.problem != before
 
     def _judge(self, answers: Mapping[str, Future[Any]]) -> None:
-        problems = []
+        problems = [str(found) for found in self._directory.topic_findings if found.stops]
+        replicas = dict(self._replicas)
         for topic, future in answers.items():
             error = future.exception()
             if error is None:
-                found, need = len(future.result().partitions), self._needs[topic]
+                partitions, need = future.result().partitions, self._needs[topic]
+                found = len(partitions)
+                replicas[topic] = min((len(p.replicas) for p in partitions), default=0)
                 if found < need.partitions and need.or_more:
                     problems.append(_too_few(topic, found, need.partitions))
                 elif found != need.partitions and not need.or_more:
@@ -73,10 +82,21 @@ class TopicsWatch:
             else:
                 log.debug("topic %s: %s", topic, error)
                 return  # no answer about one is no news about any
+        if replicas != self._replicas:
+            self._replicas = replicas
+            self._judge_options()
         found_now = "; ".join(sorted(problems))
         if found_now == self._suspected or not found_now:
             self.problem = found_now
         self._suspected = found_now
+
+    def _judge_options(self) -> None:
+        limits, before = self.limits, self._directory.topic_findings
+        found = findings(self._settings, limits.options, self._replicas, limits.unreadable)
+        for finding in found:
+            if finding not in before:
+                log.warning("%s", finding)
+        self._directory.topic_findings = found
 
 
 def needs_of(settings: Settings) -> dict[str, Need]:

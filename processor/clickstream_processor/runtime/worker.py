@@ -68,7 +68,7 @@ class Worker:
         self._transactions = Transactions(settings, self._crash, self._watchdog)
         self._input = Input(settings, self._watchdog)
         self._ends = EndsWatch(self._admin)
-        self._topics = TopicsWatch(self._admin, settings)
+        self._topics = TopicsWatch(self._admin, settings, directory)
         self._reporter = Reporter(directory)
         self._tenure = Tenure(
             settings,
