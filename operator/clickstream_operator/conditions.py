@@ -9,7 +9,7 @@ from typing import Any
 from clickstream_operator.condition import Condition, is_false, is_true, is_unknown
 from clickstream_operator.desired import topics_ready
 from clickstream_operator.manifests import connectors, names, sinks, topics
-from clickstream_operator.observed import Observed, TaskState, condition
+from clickstream_operator.observed import Document, Observed, TaskState, condition
 from clickstream_operator.pod_conditions import (
     processors_ready,
     rolled_out,
@@ -64,13 +64,8 @@ def topics_are_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
         name = names.topic_object(topic.name)
         foreign = observed.foreign.get(("KafkaTopic", name))
         live = observed.child("KafkaTopic", name) or foreign
-        if foreign and foreign.get("spec", {}).get("partitions") != topic.partitions:
-            given = foreign.get("spec", {}).get("partitions")
-            message = (
-                f"KafkaTopic {name} is somebody else's and has {given} partitions, not {topic.partitions}: "
-                "set topics.partitions to that number in a new pipeline, or choose another topic."
-            )
-            return is_false(kind, "PartitionsDiffer", message, is_fatal=True)
+        if foreign and (differs := _partitions_differ(pipeline, topic, foreign)):
+            return is_false(kind, "PartitionsDiffer", f"KafkaTopic {name} {differs}", is_fatal=True)
         ready = condition(live, "Ready")
         if ready.get("status") == "False":
             return is_false(
@@ -81,6 +76,17 @@ def topics_are_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
     if waiting:
         return is_false(kind, "Waiting", f"Waiting for Strimzi to create {_some(waiting)}.")
     return is_true(kind, "Created", "Every topic is there.")
+
+
+def topics_fit(observed: Observed) -> Condition:
+    """Tell whether the topics' options fit the pipeline, as the pods read them; no part of Ready."""
+    kind = "TopicsFit"
+    if not observed.pods:
+        return is_unknown(kind, "NoPodAnswers", "Known once a processor pod answers.")
+    found = sorted({finding for pod in observed.pods.values() for finding in pod.topic_findings})
+    if not found:
+        return is_true(kind, "Fit", "Size, time and retention limits of every topic fit.")
+    return is_false(kind, "OptionsDiffer", observed.redact("\n".join(found)))
 
 
 def connectors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
@@ -190,6 +196,18 @@ def lag(observed: Observed) -> str:
     seconds = max(task.lag_ms for task in owners.values()) / 1000
     steps = [(1, "<1s"), (10, "<10s"), (60, "<1m"), (600, "<10m"), (3600, "<1h"), (86_400, "<1d")]
     return next((text for limit, text in steps if seconds < limit), ">1d")
+
+
+def _partitions_differ(pipeline: ClickPipeline, topic: topics.TopicSpec, foreign: Document) -> str:
+    """Return what to do about somebody else's topic; empty when it fits. Outputs may have more partitions."""
+    given, names_given = foreign.get("spec", {}).get("partitions"), pipeline.spec.topics
+    is_output = topic.name in (names_given.enriched, names_given.metrics, names_given.dead_letters)
+    if given == topic.partitions or (is_output and isinstance(given, int) and given > topic.partitions):
+        return ""
+    found = f"is somebody else's and has {given} partitions, not {topic.partitions}"
+    if is_output:
+        return f"{found}: set its spec.partitions to {topic.partitions} or more, or choose another topic."
+    return f"{found}: set topics.partitions to that number in a new pipeline, or choose another topic."
 
 
 def _owners(observed: Observed) -> dict[str, TaskState]:

@@ -38,6 +38,7 @@ class PodState:
     index_ready: bool
     index_detail: str
     tasks: Mapping[str, TaskState]
+    topic_findings: tuple[str, ...] = ()  # options of topics that do not fit the pipeline
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,4 +71,5 @@ def read_state(ordinal: int, answer: Mapping[str, Any]) -> PodState:
         )
         for name, task in (answer.get("tasks") or {}).items()
     }
-    return PodState(ordinal, bool(search.get("index_ready")), str(search.get("detail", "")), tasks)
+    findings = tuple(str(found.get("message", "")) for found in answer.get("topic_findings") or [])
+    return PodState(ordinal, bool(search.get("index_ready")), str(search.get("detail", "")), tasks, findings)

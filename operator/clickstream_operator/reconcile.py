@@ -37,6 +37,7 @@ from clickstream_operator.status import (
 from clickstream_operator.store import Key
 from clickstream_operator.templates import ROLLOUT_DEADLINE_S, plan_rollout
 from clickstream_operator.twins import Twins
+from clickstream_operator.window import window_changed
 
 # A pipeline on its way is looked at again this soon: what its pods say is seen by no watch.
 SOON_S = 3.0
@@ -113,6 +114,8 @@ class Reconciler:
             return await self._refuse(document, "NameTaken", message)
         if self._companion and may_assign(pipeline, observed):
             observed = dataclasses.replace(observed, assignment=self._companion.seen(pipeline, observed))
+        if changed := window_changed(pipeline, observed):  # 3; its controller goes on, for fail-over
+            return await self._refuse(document, "WindowChanged", changed)
         uid = document["metadata"]["uid"]
         replicas = pods_to_run(pipeline, observed)
         rollout = plan_rollout(pipeline, self._platform, observed, replicas, self._rollout_deadline_s)
@@ -242,8 +245,8 @@ class Reconciler:
 _REFUSALS = (400, 403, 422)
 
 _CONDITIONS = (
-    *("Ready", "Reconciling", "Stalled", "Paused", "SecretsResolved", "TopicsReady", "ConnectorsReady"),
-    *("ProcessorsReady", "ProfilesLoaded", "StateRestored", "IndexReady"),
+    *("Ready", "Reconciling", "Stalled", "Paused", "SecretsResolved", "TopicsReady", "TopicsFit"),
+    *("ConnectorsReady", "ProcessorsReady", "ProfilesLoaded", "StateRestored", "IndexReady"),
     *("VolumesResized", "RolledOut", "VolumesReachable"),
 )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clickstream_operator.condition import Condition, Truth
-from clickstream_operator.conditions import conditions_of, lag
+from clickstream_operator.conditions import conditions_of, lag, topics_fit
 from clickstream_operator.manifests.names import names_of, selector
 from clickstream_operator.observed import Document, Observed
 from clickstream_operator.spec import API_GROUP, ClickPipeline
@@ -34,7 +34,7 @@ def healthy_status(
     """Return the status of a pipeline whose spec is sound. `pending`: steps not taken (paused, plan only)."""
     parts = conditions_of(pipeline, observed)
     mode = mode_of(document)
-    conditions = [*_summary(parts), *parts, _paused(mode)]
+    conditions = [*_summary(parts), *parts, topics_fit(observed), _paused(mode)]
     live = (observed.child("StatefulSet", names_of(pipeline).statefulset) or {}).get("status", {})
     wanted, ready = pipeline.spec.processors.replicas, live.get("readyReplicas", 0)
     status: Document = {
@@ -103,7 +103,14 @@ _FAILURES: tuple[str, ...] = (
     "Missing",
 )
 _FAILURES += ("Refused", "RollingBack", "RolledBack", "Stuck", "VolumeLost", "NodeSilent", "KeyColumnGone")
-_FAILURES += ("ConnectMayNotRead", "StrimziMissing", "PartitionsDiffer", "TaskStopped", "NoTemplate")
+_FAILURES += (
+    "ConnectMayNotRead",
+    "StrimziMissing",
+    "PartitionsDiffer",
+    "TaskStopped",
+    "NoTemplate",
+    "OptionsDiffer",
+)
 
 
 def transitions(status: Document, document: Document) -> list[Transition]:

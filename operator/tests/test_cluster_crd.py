@@ -64,6 +64,25 @@ IMMUTABLE: dict[str, tuple[Changes, Changes]] = {
     "an id changes": ({"id": "one"}, {"id": "two"}),
     "an id is taken away": ({"id": "one"}, {"id": REMOVE}),
     "a topic changes": ({}, {"topics.clicks": "other-clicks"}),
+    "the window grows": ({}, {"processing.window": {"size": "10m"}}),
+    "the window shrinks to the default": (
+        {"processing.window": {"size": "10m"}},
+        {"processing.window.size": REMOVE},
+    ),
+    "the whole window is taken away": ({"processing.window": {"size": "10m"}}, {"processing": REMOVE}),
+    "windows begin to hop": ({}, {"processing.window.advance": "1m"}),
+    "windows cease to hop": (
+        {"processing.window": {"size": "5m", "advance": "1m"}},
+        {"processing.window.advance": REMOVE},
+    ),
+    "windows cease to hop by null": (
+        {"processing.window": {"size": "5m", "advance": "1m"}},
+        {"processing.window.advance": None},
+    ),
+    "windows hop otherwise": (
+        {"processing.window": {"size": "5m", "advance": "1m"}},
+        {"processing.window.advance": "30s"},
+    ),
     "the volume shrinks": ({"processors.storage": {"size": "10Gi"}}, {"processors.storage": {"size": "9Gi"}}),
     "the volume's class changes": (
         {"processors.storage": {"storageClassName": "fast"}},
@@ -77,6 +96,21 @@ MUTABLE: dict[str, tuple[Changes, Changes]] = {
         {"processors.storage": {"size": "10241Mi"}},
     ),
     "the filter": ({}, {"processing.filter": 'click.action == "buy"'}),
+    "the window's size is written otherwise": ({}, {"processing.window.size": "300s"}),
+    "an advance that was the default is written": ({}, {"processing.window.advance": "5m"}),
+    "an advance that was the default is left out": (
+        {"processing.window": {"size": "5m", "advance": "300s"}},
+        {"processing.window.advance": REMOVE},
+    ),
+    "an advance that was not there is null": ({}, {"processing.window.advance": None}),
+    "grace, retention and emit": (
+        {},
+        {
+            "processing.window.grace": "2m",
+            "processing.window.retention": "2h",
+            "processing.window.emit": "final",
+        },
+    ),
     "the policy": ({}, {"deletionPolicy": "Delete"}),
 }
 
@@ -105,6 +139,13 @@ def test_what_state_depends_on_cannot_change(
 @pytest.mark.parametrize(("before", "after"), MUTABLE.values(), ids=MUTABLE)
 def test_the_rest_can_change(before: Changes, after: Changes, plane: ControlPlane, shop: str) -> None:
     assert update(plane, before, after)
+
+
+@pytest.mark.parametrize("field", ["size", "advance"])
+def test_window_that_changes_is_refused_with_what_to_do(field: str, plane: ControlPlane, shop: str) -> None:
+    with pytest.raises(Refused, match="make a second pipeline") as refused:
+        update(plane, {}, {f"processing.window.{field}": {"size": "10m", "advance": "1m"}[field]})
+    assert f"spec.processing.window.{field}" in refused.value.message
 
 
 def test_scale_goes_through_the_rules(plane: ControlPlane, shop: str) -> None:

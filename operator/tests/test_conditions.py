@@ -1,11 +1,12 @@
 """Conditions and status: what is said, and that nothing is said twice."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from clickstream_operator.condition import Truth
-from clickstream_operator.conditions import conditions_of
+from clickstream_operator.conditions import conditions_of, topics_are_ready
 from clickstream_operator.manifests.names import topic_object
 from clickstream_operator.manifests.topics import topic_specs
 from clickstream_operator.observed import Observed, PodState, SecretState, TaskState
@@ -191,3 +192,32 @@ def test_roll_out_is_said_with_what_to_do(step: Next, status: str, said: str) ->
     assert found.truth == status
     assert said in found.message
     assert found.is_fatal is (step.phase is Phase.ROLLED_BACK)
+
+
+def test_options_of_topics_that_do_not_fit_are_a_condition_and_no_part_of_ready() -> None:
+    finding = (
+        "topic enriched-clicks: message.timestamp.after.max.ms is 3600000, needed is 7200000 or more: ..."
+    )
+    told = {0: replace(pods()[0], topic_findings=(finding,))}
+    status = healthy_status(PIPELINE, observed(pods=told), DOCUMENT, [])
+    by_type = {c["type"]: c for c in status["conditions"]}
+    assert (by_type["TopicsFit"]["status"], by_type["TopicsFit"]["reason"]) == ("False", "OptionsDiffer")
+    assert by_type["TopicsFit"]["message"] == finding
+    assert by_type["Ready"]["status"] == "True"
+    assert [t.reason for t in transitions(status, DOCUMENT) if t.type == "TopicsFit"] == ["OptionsDiffer"]
+    fits = healthy_status(PIPELINE, observed(), DOCUMENT, [])
+    assert next(c for c in fits["conditions"] if c["type"] == "TopicsFit")["status"] == "True"
+
+
+@pytest.mark.parametrize(
+    ("field", "partitions", "fits"),
+    [("metrics", 24, True), ("metrics", 4, False), ("clicks", 24, False), ("clicks", 4, False)],
+)
+def test_foreign_output_may_have_more_partitions_and_not_fewer(
+    field: str, partitions: int, fits: bool
+) -> None:
+    name = getattr(PIPELINE.spec.topics, field)
+    foreign = {("KafkaTopic", name): {**READY, "spec": {"partitions": partitions}}}
+    found = topics_are_ready(PIPELINE, observed(foreign=foreign))
+    assert (found.truth is Truth.TRUE) == fits
+    assert fits or (found.reason == "PartitionsDiffer" and f"KafkaTopic {name} " in found.message)

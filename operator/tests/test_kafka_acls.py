@@ -12,6 +12,7 @@ from clickstream_local.parts.controller import Controller as ControllerProcess
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.parts.pods import Pods
 from clickstream_local.ports import HOST, free_ports
+from clickstream_local.web import request
 from clickstream_operator.assignment.clients import Clients
 from clickstream_operator.assignment.options import options_from
 from clickstream_operator.manifests.settings import settings_document
@@ -211,9 +212,31 @@ def test_pods_and_controller_work_with_the_documented_acls_alone(
         survivor = pods.pods[1]
         eventually(lambda: owned_by(pods, 1) == {"clicks-0", "clicks-1"}, 120, "the other pod owns all")
         assert survivor.process.is_running()
+        assert status_of(admin_port + 1)["topic_findings"] == []
+        configs = [
+            {**acl, "operations": ["DescribeConfigs"]}
+            for acl in documented("processors")
+            if acl["resource"]["name"] == "enriched-clicks"
+        ]
+        guarded.take_back(PODS, configs)
+        wanted = "topic enriched-clicks: the ACL DescribeConfigs is missing"
+        eventually(
+            lambda: any(wanted in f["message"] for f in status_of(admin_port + 1)["topic_findings"]),
+            150,
+            "the pod says what it may not read",
+        )
+        assert owned_by(pods, 1) == {"clicks-0", "clicks-1"}  # and goes on
+        guarded.allow(PODS, configs)
     finally:
         pods.stop()
         controller.stop()
+
+
+def status_of(admin_port: int) -> dict[str, Any]:
+    """Return what a pod tells of itself."""
+    url = f"http://{HOST}:{admin_port}/status"
+    answer = request("GET", url, headers={"Authorization": "Bearer peers"}, timeout_s=5)
+    return dict(json.loads(answer.body)) if answer.ok else {"topic_findings": []}
 
 
 def offsets_of(guarded: Guarded, group: str) -> list[TopicPartition]:

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from clickstream_operator.conditions import conditions_of
+from clickstream_operator.conditions import conditions_of, topics_fit
 from clickstream_operator.metrics import REGISTRY
 from clickstream_operator.observed import Observed
 from clickstream_operator.settings import SETTINGS, InvalidSettings, read_settings
@@ -20,7 +20,7 @@ def test_every_metric_is_documented_and_no_other() -> None:
 
 
 def test_every_condition_is_documented() -> None:
-    for condition in conditions_of(example("storefront"), Observed()):
+    for condition in (*conditions_of(example("storefront"), Observed()), topics_fit(Observed())):
         assert f"| {condition.type} |" in TEXT
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from clickstream_processor.incidents import Incident
 from clickstream_processor.state.store import TaskStore
+from clickstream_processor.topic_finding import TopicFinding
 
 
 class Role(StrEnum):
@@ -79,4 +80,5 @@ class Directory:
         self.ready = False  # can route: the assignment is known
         self.quarantined: tuple[Incident, ...] = ()  # the newest first
         self.refused_profiles: tuple[Incident, ...] = ()  # the newest first
+        self.topic_findings: tuple[TopicFinding, ...] = ()
         self.brokers_seen_ms = 0  # wall clock of the last sign of life of a broker

@@ -28,9 +28,9 @@ DOWNTIME_ALLOWANCE_MS = 7 * DAY_MS
 TOMBSTONES_KEPT_MS = 7 * DAY_MS
 DEAD_LETTERS_KEPT_MS = 30 * DAY_MS
 STREAM_KEPT_MS = 7 * DAY_MS
-# Brokers refuse record times more than an hour ahead, which would fail a whole transaction; the
-# processor has judged the event time by `maxFuture` already.
-ANY_FUTURE = str(2**63 - 1)
+# Brokers refuse record times more than an hour ahead, and may be told to refuse old ones; the processor has
+# judged the event time by `maxFuture` already.
+ANY_TIME = str(2**63 - 1)
 # Small segments: compaction leaves the active one alone, and each restart reads these topics to their end.
 SMALL_SEGMENT_BYTES = 16 << 20
 
@@ -107,7 +107,11 @@ def _deleted(kept_ms: int) -> dict[str, str]:
 
 
 def _any_time() -> dict[str, str]:
-    return {"message.timestamp.after.max.ms": ANY_FUTURE}
+    return {
+        "message.timestamp.type": "CreateTime",
+        "message.timestamp.before.max.ms": ANY_TIME,
+        "message.timestamp.after.max.ms": ANY_TIME,
+    }
 
 
 def _compacted(tombstones_kept_ms: int) -> dict[str, str]:
@@ -126,6 +130,7 @@ def _changelog(pipeline: ClickPipeline) -> dict[str, str]:
     return {
         "cleanup.policy": "compact,delete",
         "retention.ms": str(changelog_retention_ms(pipeline)),
+        "retention.bytes": "-1",  # whatever the brokers' default: counts go by age alone
         "delete.retention.ms": str(TOMBSTONES_KEPT_MS),
         "segment.bytes": str(4 * SMALL_SEGMENT_BYTES),
     }

@@ -80,6 +80,10 @@ class _Handlers:
                     "index_ready": index is not None and index.ready,
                     "detail": index.detail if index is not None else "",
                 },
+                "topic_findings": [
+                    {**msgspec.to_builtins(finding), "message": str(finding)}
+                    for finding in service.directory.topic_findings
+                ],
                 "streams": service.hub.subscribers,
             }
         )

@@ -28,7 +28,6 @@ from clickstream_processor.runtime.reporting import Reporter
 from clickstream_processor.runtime.restorer import RestorerThread
 from clickstream_processor.runtime.task import Task
 from clickstream_processor.runtime.tenure import Tenure
-from clickstream_processor.runtime.topic_limits import TopicLimits
 from clickstream_processor.runtime.topics_watch import TopicsWatch
 from clickstream_processor.runtime.transaction import Transactions
 from clickstream_processor.runtime.watchdog import Watchdog
@@ -71,14 +70,15 @@ class Worker:
         self._crash = CrashPoints(settings.pod.crash_at)
         self._admin = client.make_admin(settings, "admin")
         self._watchdog = Watchdog(self._brokers_answer)
-        self._limits = TopicLimits(self._admin, _outputs(settings))
+        self._topics = TopicsWatch(self._admin, settings, directory)
         self._refused = RefusedProfiles(settings.topics.profiles, directory)
         self._restorer = RestorerThread(settings, plan, memory, self._crash, self._watchdog, self._refused)
-        self._transactions = Transactions(settings, self._crash, self._watchdog, self._limits.max_bytes)
+        self._transactions = Transactions(
+            settings, self._crash, self._watchdog, self._topics.limits.max_bytes
+        )
         self._quarantine = Quarantine()
         self._input = Input(settings, self._watchdog)
         self._ends = EndsWatch(self._admin)
-        self._topics = TopicsWatch(self._admin, _partitions(settings))
         self._reporter = Reporter(directory)
         self._tenure = Tenure(
             settings,
@@ -141,6 +141,7 @@ class Worker:
                 self._recover()
                 return
             self._follow_assignment()
+            self._stop_where_topics_do_not_fit()
             batch = self._input.poll(self._wait_s())
             self._process(batch)
             if self._pending() and self._due(batch.drained):
@@ -376,8 +377,9 @@ class Worker:
     def _learn_limits(self) -> None:
         """Before the first producer: ask what the topics take, which bounds its batches."""
         deadline_s = time.monotonic() + LIMITS_WAIT_S
-        while not self._limits.options and not self._limits.unreadable and time.monotonic() < deadline_s:
-            self._limits.look(time.monotonic())
+        limits = self._topics.limits
+        while not limits.options and not limits.unreadable and time.monotonic() < deadline_s:
+            self._topics.look(time.monotonic())
             if self.stopping.wait(0.01):
                 return
 
@@ -397,9 +399,8 @@ class Worker:
                 task.touched = True
         self._ends.ask([(self._settings.topics.clicks, p) for p in self._tenure.running] or self._any_log())
         self._heed_topics()
-        if self._limits.look(time.monotonic()):
-            for task in self._tenure.running.values():
-                task.pipeline.limit_outputs(self._transactions.output_bytes())
+        for task in self._tenure.running.values():
+            task.pipeline.limit_outputs(self._transactions.output_bytes())
         self._show_routes()
         self._tenure.retry()
         if self._turned_s - self._report_s >= REPORT_EVERY_S and self._tenure.running:
@@ -411,10 +412,16 @@ class Worker:
         self._reporter.measured(self._tenure.running.values(), self._memory, now_ms)
 
     def _heed_topics(self) -> None:
-        """Stop every task while the topics are not what the pipeline was made for; go on when they are."""
+        """Look at the topics; let the tasks that stopped for them go on when they are right again."""
         before = self._topics.problem
         if self._topics.look(time.monotonic()) and before:
             self._tenure.readmit(before)
+
+    def _stop_where_topics_do_not_fit(self) -> None:
+        """Stop every task while the topics are not what the pipeline was made for.
+
+        In each turn: a task that has just come back would fail its first transaction again.
+        """
         if self._topics.problem and self._tenure.running:
             if self._transactions.open:
                 self._commit(client.TRANSACTION_TIMEOUT_S)
@@ -454,19 +461,6 @@ class Worker:
         self._source.close()
         self._input.close()
         self._reporter.summary()
-
-
-def _partitions(settings: Settings) -> dict[str, int]:
-    """Return how many partitions each topic must have; 0: any number, nobody reads it by number."""
-    topics = settings.topics
-    by_number = (topics.clicks, topics.profiles, settings.changelog_topic, settings.positions_topic)
-    outputs = (topics.enriched, topics.metrics, topics.dead_letters)
-    return dict.fromkeys(outputs, 0) | dict.fromkeys(by_number, topics.partitions)
-
-
-def _outputs(settings: Settings) -> tuple[str, ...]:
-    topics = settings.topics
-    return topics.enriched, topics.metrics, topics.dead_letters, settings.changelog_topic
 
 
 def _now_ms() -> int:
