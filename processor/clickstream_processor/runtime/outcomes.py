@@ -49,7 +49,7 @@ class Progress:
     role: Role
     phase: Phase
     store: TaskStore | None
-    as_of_ms: int
+    as_of_ms: int | None
     lag_records: int
     stream_ms: int
 
@@ -62,7 +62,7 @@ def progress_of(task: Restoration) -> Progress:
         role=task.goal.role,
         phase=task.phase,
         store=task.store if readable else None,
-        as_of_ms=task.as_of_ms or (task.store.checkpoint.proved_at_ms if task.store is not None else 0),
+        as_of_ms=task.known_as_of_ms,
         lag_records=task.lag_records,
         stream_ms=-1 if task.position is None else task.position.stream_ms,
     )
