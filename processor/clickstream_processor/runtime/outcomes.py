@@ -56,7 +56,8 @@ class Progress:
 
 def progress_of(task: Restoration) -> Progress:
     """Return what the directory shows of a task."""
-    readable = task.tailing or (task.store is not None and task.store.checkpoint.position is not None)
+    complete_once = task.store is not None and task.store.checkpoint.position is not None
+    readable = task.tailing or (complete_once and not task.profiles_lack)
     return Progress(
         token=task.goal.token,
         role=task.goal.role,

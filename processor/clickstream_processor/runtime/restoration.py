@@ -98,6 +98,7 @@ class Restoration:
     tailing: bool = False  # a standby that has been caught up at least once
     as_of_ms: int | None = None
     proved_ms: int = 0
+    profiles_lack: bool = False  # the profile table was deleted and is being read anew
     lag_records: int = 0
     begun_s: float = field(default_factory=time.monotonic)
     _applier: Applier | None = None
@@ -199,6 +200,7 @@ class Restoration:
 
     def wipe_profiles(self) -> None:
         """Delete the profile table, in batches; the checkpoint's other parts stay."""
+        self.profiles_lack = True
         end = bytes([keys.PROFILE[0] + 1])
         store = self.open_store
         users = [key for key, _ in store.scan(keys.PROFILE, end)]
