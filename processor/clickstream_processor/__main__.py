@@ -164,7 +164,7 @@ async def _end_with(worker: Worker, stop: asyncio.Event) -> None:
 
 def _nobody(partitions: int) -> Routes:
     """Return the routes before anything is known."""
-    return Routes(0, (None,) * partitions, ((),) * partitions, 0)
+    return Routes(0, (None,) * partitions, ((),) * partitions, None)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class TaskView:
     phase: Phase
     epoch: int
     store: TaskStore | None  # committed state; None while it cannot be read: wiped, or restored from nothing
-    as_of_ms: int  # wall clock at which the state was last known complete: a commit, or the changelog's end
+    as_of_ms: int | None  # wall clock at which the state was last known complete; None: at no known time
     lag_records: int = 0  # owner: clicks behind the end of the input; standby, restoring: changelog records
     lag_ms: int = 0
     stream_ms: int = -1
@@ -52,7 +52,7 @@ class Routes:
     generation: int
     owners: tuple[int | None, ...]
     standbys: tuple[tuple[int, ...], ...]
-    as_of_ms: int  # wall clock at which the control topic was last known to be read to its end
+    as_of_ms: int | None  # wall clock at which the control topic was last known to be read to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +81,4 @@ class Directory:
         self.quarantined: tuple[Incident, ...] = ()  # the newest first
         self.refused_profiles: tuple[Incident, ...] = ()  # the newest first
         self.topic_findings: tuple[TopicFinding, ...] = ()
-        self.brokers_seen_ms = 0  # wall clock of the last sign of life of a broker
+        self.brokers_seen_ms: int | None = None  # wall clock of the last sign of life of a broker

@@ -3,14 +3,28 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+from clickstream_processor.state.reads import Steps
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.working import WorkingSet
 from confluent_kafka import Message as Record
 
 T0 = 1_700_000_100_000  # the start of a 5-minute window
+
+
+T = TypeVar("T")
+
+
+def read_whole(steps: Steps[T]) -> T:
+    """Take all steps of a read at once."""
+    while True:
+        try:
+            steps.send(None)
+        except StopIteration as end:
+            value: T = end.value
+            return value
 
 
 def record(key: bytes | None, value: bytes | None, offset: int = 0, record_ms: int = T0) -> Message:

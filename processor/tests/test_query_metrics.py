@@ -1,5 +1,6 @@
 """GET /dashboard/users/{id}/metrics: what a pod says of a user from its own state."""
 
+import dataclasses
 from pathlib import Path
 from urllib.parse import quote
 
@@ -107,6 +108,8 @@ async def test_detail_adds_windows_as_of_and_staleness(tmp_path: Path) -> None:
         {"window_start": start_ms + 300_000, "window_end": start_ms + 600_000, "clicks": 2},
         {"window_start": start_ms, "window_end": start_ms + 300_000, "clicks": 1},
     ]
+    assert document["next"] is None
+    assert document["windows_from"] == PLAN.expired_before_ms(T0 + 300_001)
     assert document["staleness"] == 0
     assert before_ms <= int(str(document["as_of"])) <= now_ms()
     assert "email" not in document
@@ -139,25 +142,30 @@ async def test_unknown_user_is_404_as_problem_details(tmp_path: Path) -> None:
     assert {"type", "title", "status", "detail"} <= problem.keys()
 
 
-async def test_user_of_a_left_join_without_profile_is_known_by_any_retained_click(tmp_path: Path) -> None:
+async def test_user_of_a_left_join_without_profile_is_known_by_the_clicks_that_were_asked_for(
+    tmp_path: Path,
+) -> None:
     plan = Plan(clicks_topic="user-clicks", partitions=PLAN.partitions, join="left")
     cluster = Cluster(tmp_path, pods=1, plan=plan)
     partition = partition_of("guest")
     async with cluster:
         fill(cluster.pods[0].hold(partition, Role.OWNER), partition, [], [("guest", T0)], plan)
         cluster.assign({partition: 0})
-        status, document, _ = await ask(cluster, f"/dashboard/users/guest/metrics?at={T0 + 900_000}")
-    assert status == 200
-    assert document == {
-        "user_id": "guest",
-        "user_name": None,
-        "clicks_last_5min": 0,
-        "country": None,
-        "plan_tier": None,
-    }
+        path = "/dashboard/users/guest/metrics?at="
+        now = await ask(cluster, f"{path}{T0}")
+        later = await ask(cluster, f"{path}{T0 + 900_000}")
+        longer = await ask(cluster, f"{path}{T0 + 900_000}&detail=1")
+        between = await ask(cluster, f"{path}{T0 + 900_000}&detail=1&from={T0 + 1}")
+    nobody = {"user_id": "guest", "user_name": None, "country": None, "plan_tier": None}
+    assert now[:2] == (200, nobody | {"clicks_last_5min": 1})
+    assert later[0] == between[0] == 404
+    assert "no click in the last 5min" in str(later[1]["detail"])
+    assert f"no click since {T0 + 1}" in str(between[1]["detail"])
+    assert longer[0] == 200
+    assert len(longer[1]["windows"]) == 1  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("user", ["a/b", "ä ö", "100%", "{x}", "a?b=c", "u" * 256, "日本語"], ids=str)
+@pytest.mark.parametrize("user", ["a/b", "ä ö", "100%", "{x}", "a?b=c", "u" * 1024, "日本語"], ids=str)
 async def test_user_id_of_any_characters_can_be_asked_for(tmp_path: Path, user: str) -> None:
     cluster = Cluster(tmp_path, pods=2)
     partition = partition_of(user)
@@ -176,7 +184,7 @@ async def test_user_id_of_any_characters_can_be_asked_for(tmp_path: Path, user: 
     ("path", "parameter"),
     [
         ("/dashboard/users//metrics", "id"),
-        (f"/dashboard/users/{'u' * 257}/metrics", "id"),
+        (f"/dashboard/users/{'u' * 1025}/metrics", "id"),
         ("/dashboard/users/a/metrics?at=yesterday", "at"),
         ("/dashboard/users/a/metrics?at=", "at"),
         ("/dashboard/users/a/metrics?at=-1", "at"),
@@ -185,6 +193,13 @@ async def test_user_id_of_any_characters_can_be_asked_for(tmp_path: Path, user: 
         ("/dashboard/users/a/metrics?at=1&at=2", "at"),
         ("/dashboard/users/a/metrics?detail=yes", "detail"),
         ("/dashboard/users/a/metrics?since=1", "since"),
+        ("/dashboard/users/a/metrics?detail=1&from=x", "from"),
+        ("/dashboard/users/a/metrics?detail=1&to=-1", "to"),
+        ("/dashboard/users/a/metrics?detail=1&from=2&to=2", "from"),
+        ("/dashboard/users/a/metrics?detail=1&limit=0", "limit"),
+        ("/dashboard/users/a/metrics?detail=1&limit=1001", "limit"),
+        ("/dashboard/users/a/metrics?limit=5", "limit"),
+        ("/dashboard/users/a/metrics?detail=0&from=5", "from"),
     ],
     ids=str,
 )
@@ -231,10 +246,34 @@ async def test_restoring_owner_that_nobody_can_stand_in_for_answers_with_the_age
         status, _, headers = await ask(cluster, "/dashboard/users/alice123/metrics")
         assert status == 200
         assert 5 <= float(headers["X-Clickstream-Staleness"]) < 15
-        cluster.pods[0].change(partition, as_of_ms=0)  # restored from nothing: of no known moment
+        cluster.pods[0].change(partition, as_of_ms=None)  # restored from nothing: of no known moment
         status, problem, headers = await ask(cluster, "/dashboard/users/alice123/metrics")
         assert (status, headers["Retry-After"]) == (503, "1")
         assert problem["type"] == "https://clickstream.dev/problems/no-answer"
+
+
+async def test_owner_that_has_heard_from_nobody_yet_tells_its_states_own_time_or_nothing(
+    tmp_path: Path,
+) -> None:
+    cluster = Cluster(tmp_path, pods=2)
+    async with alice_on(cluster, owner=0):
+        pod, partition, path = cluster.pods[0], partition_of("alice123"), "/dashboard/users/alice123/metrics"
+        pod.change(partition, as_of_ms=now_ms() - 5_000)
+        seen_ms, routes = pod.directory.brokers_seen_ms, pod.directory.routes
+        for brokers_ms, routes_ms in ((None, routes.as_of_ms), (seen_ms, None), (None, None)):
+            pod.directory.brokers_seen_ms = brokers_ms
+            pod.directory.routes = dataclasses.replace(routes, as_of_ms=routes_ms)
+            for asked in (0, 1):
+                status, document, headers = await ask(cluster, path + "?detail=1", pod=asked)
+                assert status == 200
+                assert 5 <= float(headers["X-Clickstream-Staleness"]) < 60
+                assert 5 <= float(str(document["staleness"])) < 60
+                assert int(str(document["as_of"])) > now_ms() - 60_000
+        pod.change(partition, as_of_ms=None)
+        for asked in (0, 1):
+            status, _, headers = await ask(cluster, path, pod=asked)
+            assert (status, headers["Retry-After"]) == (503, "1")
+            assert "X-Clickstream-Staleness" not in headers
 
 
 async def test_store_closed_under_a_query_is_503_and_not_an_error(tmp_path: Path) -> None:

@@ -228,6 +228,54 @@ async def test_owner_that_restores_answers_when_no_standby_can(tmp_path: Path) -
     assert 4 <= float(headers[STALENESS]) < 14
 
 
+async def test_question_for_a_stopped_task_is_told_who_stopped_it_and_why(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=3)
+    why = "the state has chunk=300000, the pipeline chunk=600000"
+    async with cluster:
+        cluster.pods[1].hold(ALICES, Role.OWNER, Phase.STOPPED, detail=why, as_of_ms=None)
+        cluster.pods[1].change(ALICES, store=None)
+        cluster.pods[2].hold(ALICES, Role.STANDBY, Phase.STOPPED, detail=why, as_of_ms=None)
+        cluster.pods[2].change(ALICES, store=None)
+        cluster.assign({ALICES: 1}, {ALICES: (2,)})
+        for pod in range(3):
+            status, problem, headers = await ask(cluster, pod)
+            assert (status, headers["Retry-After"]) == (503, "30")
+            assert problem["type"] == "https://clickstream.dev/problems/task-stopped"
+            assert problem["detail"] == f"Task clicks-{ALICES} is stopped on pod 1: {why}"
+            assert (problem["task"], problem["pod"], problem["reason"]) == (f"clicks-{ALICES}", 1, why)
+
+
+async def test_standby_answers_for_a_stopped_owner(tmp_path: Path) -> None:
+    async with with_standby(tmp_path) as cluster:
+        cluster.pods[1].change(ALICES, phase=Phase.STOPPED, store=None, as_of_ms=None, detail="why")
+        for pod in range(3):
+            status, document, headers = await ask(cluster, pod)
+            assert (status, document["clicks_last_5min"]) == (200, 2)
+            assert float(headers[STALENESS]) >= 2.5
+
+
+async def test_pages_of_windows_are_the_same_from_every_pod(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=2)
+    at_ms = now_ms() // 300_000 * 300_000
+    async with cluster:
+        events = [("alice123", at_ms - 300_000 * back) for back in reversed(range(10))]
+        fill(cluster.pods[1].hold(ALICES, Role.OWNER), ALICES, [ALICE], events)
+        cluster.assign({ALICES: 1})
+        for pod in range(2):
+            starts: list[int] = []
+            path = f"{PATH}?at={at_ms}&detail=1&limit=3&from={at_ms - 2_400_000}"
+            following = ""
+            while True:
+                _, document, _ = await ask(cluster, pod, path + following)
+                assert document["windows_from"] == at_ms - 2_400_000
+                assert len(document["windows"]) <= 3
+                starts += [window["window_start"] for window in document["windows"]]
+                if document["next"] is None:
+                    break
+                following = f"&to={document['next']}"
+            assert starts == [at_ms - 300_000 * back for back in range(9)]
+
+
 async def test_owners_own_staleness_comes_through_the_hop(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, pods=2)
     async with alice_on(cluster, owner=1):

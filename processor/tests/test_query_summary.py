@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import time
 from collections.abc import AsyncIterator
@@ -115,6 +116,23 @@ async def test_newest_assignment_that_any_pod_knows_is_shown(tmp_path: Path) -> 
         cluster.assign({0: 1}, generation=6, only=[1])
         summary = await summary_of(cluster)
     assert (summary["generation"], summary["tasks"][0]["owner"]) == (6, 1)
+
+
+async def test_times_that_a_pod_does_not_know_are_null(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=2)
+    async with cluster:
+        cluster.assign({0: 1})
+        pod = cluster.pods[1]
+        pod.hold(0, Role.OWNER, Phase.RESTORING, as_of_ms=None)
+        pod.directory.brokers_seen_ms = None
+        pod.directory.routes = dataclasses.replace(pod.directory.routes, as_of_ms=None)
+        line = (await summary_of(cluster))["pods"][1]
+        async with cluster.client.get(pod.admin_url + "/status", headers=cluster.peer_headers()) as response:
+            status = await response.json()
+    assert line["answered"]
+    assert line["brokers_seen_ms"] is line["routes_as_of_ms"] is None
+    assert status["brokers_seen_ms"] is status["routes"]["as_of_ms"] is None
+    assert status["tasks"]["clicks-0"]["as_of_ms"] is None
 
 
 async def test_stopped_task_shows_why(tmp_path: Path) -> None:

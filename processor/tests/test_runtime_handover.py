@@ -100,7 +100,7 @@ class Pair:
         """Wait until a standby has read everything that is committed."""
         self.wait(ordinal, Role.STANDBY)
         now_ms = int(time.time() * 1_000)
-        eventually(lambda: self.directories[ordinal].tasks[0].as_of_ms >= now_ms, "caught up")
+        eventually(lambda: (self.directories[ordinal].tasks[0].as_of_ms or 0) >= now_ms, "caught up")
 
     def stop(self) -> None:
         """End both."""

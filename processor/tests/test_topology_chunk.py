@@ -1,11 +1,20 @@
 """The encoded chunk: what goes in comes out, whatever the order of events."""
 
+import random
 from collections import Counter
 
 import pytest
 from clickstream_local.randomised import examples
 from clickstream_processor.errors import StateCorrupted, StateTooNew
-from clickstream_processor.topology.chunk import VERSION, Chunk, read_buckets, read_windows
+from clickstream_processor.topology.chunk import (
+    PIECE_BYTES,
+    VERSION,
+    Chunk,
+    buckets_in_pieces,
+    read_buckets,
+    read_windows,
+    windows_before,
+)
 from clickstream_processor.topology.window import Windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,3 +97,29 @@ def test_a_chunk_that_ends_inside_a_bucket_is_corruption() -> None:
     for broken in (stored(chunk, windows)[:-1], stored(chunk, windows)[:-1] + b"\x80"):
         with pytest.raises(StateCorrupted):
             read_buckets(broken, START_MS)
+
+
+def test_a_chunk_of_many_seconds_is_read_in_pieces() -> None:
+    windows = Windows(86_400_000, 86_400_000, 0)
+    start_ms = windows.chunk_start_ms(START_MS)
+    chunk, chance = chunk_of(windows, start_ms), random.Random(3)
+    for second in sorted(chance.sample(range(86_400), 20_000)):
+        for _ in range(chance.choice((1, 1, 1, 130))):
+            chunk.add(start_ms // 1000 + second)
+    value = stored(chunk, windows)
+    pieces = list(buckets_in_pieces(value, start_ms))
+    assert len(pieces) > len(value) // PIECE_BYTES
+    assert max(map(len, pieces)) <= PIECE_BYTES // 2
+    assert [bucket for piece in pieces for bucket in piece] == read_buckets(value, start_ms)
+
+
+def test_windows_are_read_backwards_from_any_place() -> None:
+    windows = Windows(300_000, 1_000, 0)
+    start_ms = windows.chunk_start_ms(START_MS)
+    chunk = chunk_of(windows, start_ms)
+    for index in (0, 3, 4, 250, 299):
+        chunk.count_in(index, start_ms + 1_000 * index)
+    value = stored(chunk, windows)
+    counts = [(index, count) for index, count, _ in read_windows(value)]
+    for before in (0, 1, 3, 4, 5, 100, 299, 300, 10_000):
+        assert list(windows_before(value, before)) == [pair for pair in reversed(counts) if pair[0] < before]

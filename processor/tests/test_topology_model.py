@@ -15,7 +15,7 @@ from clickstream_local.randomised import examples
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.memory import MemoryShares, StateMemory
 from clickstream_processor.state.overlay import TaskState
-from clickstream_processor.state.reads import user_metrics
+from clickstream_processor.state.reads import Span, user_metrics, window_page
 from clickstream_processor.state.restore import Restorer
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
@@ -24,7 +24,7 @@ from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sample_line import Captured, click, profile, record
+from sample_line import Captured, click, profile, read_whole, record
 
 USERS = ("a", "b")
 PLANS = [
@@ -218,9 +218,9 @@ def check(task: Task, model: Model, now_ms: int) -> None:
     for key, value in chunks(store, kept_ms):
         start_ms = keys.chunk_start_ms(key)
         user = key[keys.CHUNK_USER :].decode()
-        metrics = user_metrics(store, plan, user, start_ms + plan.size_ms, windows=True)
-        assert metrics is not None
-        found |= {(user, w.start_ms): w.clicks for w in metrics.windows}
+        page = read_whole(window_page(store, plan, user, start_ms + plan.size_ms, Span(limit=1_000)))
+        assert page.next_to_ms is None
+        found |= {(user, w.start_ms): w.clicks for w in page.windows}
         assert value
     reach_ms = kept_ms if plan.tumbling else kept_ms + plan.size_ms
     expected = {k: count for k, (count, _) in windows.items() if k[1] >= reach_ms}
@@ -235,7 +235,7 @@ def check(task: Task, model: Model, now_ms: int) -> None:
     for user in USERS:
         for at_ms in (now_ms, model.stream_ms, model.stream_ms - 1_700):
             if at_ms - plan.size_ms - 1_000 >= kept_ms:
-                metrics = user_metrics(store, plan, user, at_ms)
+                metrics = read_whole(user_metrics(store, plan, user, at_ms))
                 assert (metrics.rolling if metrics else 0) == model.rolling(user, at_ms)
     other = task.restored(store.checkpoint.position)
     assert chunks(other, kept_ms) == chunks(store, kept_ms)

@@ -10,15 +10,16 @@ import msgspec
 from aiohttp import web
 
 from clickstream_processor.query.guard import Guard, parameters_of, problem_details
-from clickstream_processor.query.parameters import event_time, flag, user_id
+from clickstream_processor.query.parameters import event_time, flag, user_id, windows
 from clickstream_processor.query.problems import malformed
+from clickstream_processor.query.report import known
 from clickstream_processor.query.responses import answered, json_response
 from clickstream_processor.query.routing import PATH as METRICS_PATH
 from clickstream_processor.query.service import QueryService
 
 _MAX_BODY = 1024
 _PEER_LIMIT = 1024  # requests of peers at once: several pods' whole limits
-_QUESTION = frozenset({"user", "at", "detail", "role"})
+_QUESTION = frozenset({"user", "at", "detail", "from", "to", "limit", "role"})
 _TOTALS = frozenset({"history"})
 
 
@@ -64,6 +65,12 @@ class _Handlers:
         service, index = self._service, self._service.search
         report = msgspec.to_builtins(service.reporter.report())
         owners, standbys = report.pop("owners"), report.pop("standbys")
+        for holder, name in (
+            (report, "brokers_seen_ms"),
+            (report, "routes_as_of_ms"),
+            *((task, "as_of_ms") for task in report["tasks"].values()),
+        ):
+            holder[name] = known(holder[name])
         return json_response(
             {
                 **report,
@@ -95,9 +102,9 @@ class _Handlers:
         if role not in ("owner", "any"):
             raise malformed("role must be owner or any.", "role")
         question = self._service.local.question(
-            user_id(parameters.get("user", "")), event_time(parameters), flag(parameters, "detail")
+            user_id(parameters.get("user", "")), event_time(parameters), windows(parameters)
         )
-        return answered(self._service.router.answer_peer(question, as_owner=role == "owner"))
+        return answered(await self._service.router.answer_peer(question, as_owner=role == "owner"))
 
     async def peer_totals(self, request: web.Request) -> web.Response:
         """Answer with this pod's report for a peer's summary."""

@@ -26,7 +26,7 @@ from aiohttp import web
 from clickstream_processor.query import openapi, pages
 from clickstream_processor.query.admin import make_admin_app
 from clickstream_processor.query.guard import Guard, parameters_of, problem_details
-from clickstream_processor.query.parameters import event_time, flag, user_id
+from clickstream_processor.query.parameters import event_time, user_id, windows
 from clickstream_processor.query.problems import Problem, overloaded
 from clickstream_processor.query.responses import answered, json_bytes, json_response
 from clickstream_processor.query.search_query import PARAMETERS, parse_search
@@ -37,7 +37,7 @@ __all__ = ["make_admin_app", "make_query_app", "serve"]
 log = logging.getLogger(__name__)
 
 _MAX_BODY = 1024  # no request of this API has a body
-_METRICS_PARAMETERS = frozenset({"at", "detail"})
+_METRICS_PARAMETERS = frozenset({"at", "detail", "from", "to", "limit"})
 _SEARCH_PARAMETERS = frozenset(PARAMETERS)
 _NONE: frozenset[str] = frozenset()
 _STREAM_WRITE_S = 10.0  # a reader that takes nothing for so long is cut off
@@ -78,9 +78,9 @@ class _Handlers:
         service.queries += 1
         user = user_id(request.match_info["id"])
         if not request.query_string:
-            return answered(await service.router.answer(service.local.question(user, None, False)))
+            return answered(await service.router.answer(service.local.question(user, None, None)))
         parameters = parameters_of(request, _METRICS_PARAMETERS)
-        question = service.local.question(user, event_time(parameters), flag(parameters, "detail"))
+        question = service.local.question(user, event_time(parameters), windows(parameters))
         return answered(await service.router.answer(question))
 
     async def summary(self, request: web.Request) -> web.StreamResponse:

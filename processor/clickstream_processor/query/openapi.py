@@ -11,11 +11,12 @@ from aiohttp import web
 
 from clickstream_processor.query.answer import MAX_USER_BYTES
 from clickstream_processor.query.options import QueryOptions, window_name
+from clickstream_processor.query.parameters import DEFAULT_WINDOWS, MAX_WINDOWS
 from clickstream_processor.query.problems import CONTENT_TYPE
 from clickstream_processor.query.responses import JSON_HEADERS
 from clickstream_processor.query.search_query import MAX_MS, MAX_PAGE, MAX_TEXT
 
-API_VERSION = "1.0.0"
+API_VERSION = "1.1.0"
 
 Schema = dict[str, Any]
 
@@ -95,9 +96,14 @@ def _ms(description: str) -> Schema:
     return {"type": "integer", "description": f"{description}, ms since the epoch"}
 
 
+def _maybe_ms(description: str) -> Schema:
+    return {**_ms(f"{description}; null: never yet"), "type": ["integer", "null"]}
+
+
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _LAG: Schema = {"type": ["integer", "null"], "minimum": 0, "description": "null while Kafka is away: unknown"}
 _RATE: Schema = {"type": "number", "minimum": 0}
+_TIME: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_MS}
 _MAYBE_TEXT: Schema = {"type": ["string", "null"]}
 
 _WINDOW = _object({"window_start": _ms("Start"), "window_end": _ms("End (exclusive)"), "clicks": _COUNT})
@@ -135,8 +141,8 @@ _POD = _object(
         "clicks": _COUNT,
         "enriched": _COUNT,
         "dead_lettered": _COUNT,
-        "brokers_seen_ms": _ms("Last sign of life of a broker"),
-        "routes_as_of_ms": _ms("When the pod's view of the assignment was last known to be the newest"),
+        "brokers_seen_ms": _maybe_ms("Last sign of life of a broker"),
+        "routes_as_of_ms": _maybe_ms("When the pod's view of the assignment was last known to be the newest"),
         "rates": _RATES,
     },
     optional=(
@@ -272,11 +278,17 @@ def _user_metrics_schema(options: QueryOptions) -> Schema:
             f"clicks_last_{window_name(options.plan.size_ms)}": _COUNT,
             "country": _MAYBE_TEXT,
             "plan_tier": _MAYBE_TEXT,
-            "windows": _list(_schema("Window")) | {"description": "Retained windows, newest first"},
+            "windows": _list(_schema("Window"))
+            | {"description": "A page of retained windows with clicks, newest first"},
+            "windows_from": _ms("Windows that start before are not listed: not asked for, or no longer kept"),
+            "next": {
+                "type": ["integer", "null"],
+                "description": "The `to` of the following page; null: this is the last one",
+            },
             "as_of": _ms("When the state that was read was last known to be complete"),
             "staleness": _RATE | {"description": "Seconds; 0 when fresh"},
         },
-        optional=("windows", "as_of", "staleness"),
+        optional=("windows", "windows_from", "next", "as_of", "staleness"),
     )
 
 
@@ -295,10 +307,21 @@ def _user_metrics() -> Schema:
                 "description": f"User id, percent-encoded, 1 to {MAX_USER_BYTES} bytes",
                 "schema": _text(minLength=1),
             },
+            _parameter("at", _TIME, "Event time, ms since the epoch; default now"),
             _parameter(
-                "at", {"type": "integer", "minimum": 0}, "Event time, ms since the epoch; default now"
+                "detail",
+                {"type": "integer", "enum": [0, 1]},
+                "1 adds windows, windows_from, next, as_of and staleness",
             ),
-            _parameter("detail", {"type": "integer", "enum": [0, 1]}, "1 adds windows, as_of and staleness"),
+            _parameter(
+                "from", _TIME, "With detail=1: windows that start at or after this, ms since the epoch"
+            ),
+            _parameter("to", _TIME, "With detail=1: windows that start before this, ms since the epoch"),
+            _parameter(
+                "limit",
+                {"type": "integer", "minimum": 1, "maximum": MAX_WINDOWS, "default": DEFAULT_WINDOWS},
+                "With detail=1: windows in a page; one may have fewer, even none: follow `next`",
+            ),
         ],
         "responses": responses,
     }
@@ -322,10 +345,7 @@ def _stream() -> Schema:
 
 
 def _search() -> Schema:
-    text, time = (
-        {"type": "string", "maxLength": MAX_TEXT},
-        {"type": "integer", "minimum": 0, "maximum": MAX_MS},
-    )
+    text: Schema = {"type": "string", "maxLength": MAX_TEXT}
     responses = _responses("One page of hits, newest first", _json("SearchResult"))
     responses["404"] = _problem("The pipeline has no search index")
     responses["502"] = _problem("The search engine refused the query")
@@ -338,8 +358,8 @@ def _search() -> Schema:
             ),
             _parameter("user", text, "Exact user id"),
             _parameter("action", text, "Exact action"),
-            _parameter("from", time, "First event time, ms since the epoch"),
-            _parameter("to", time, "End of event times (exclusive), ms since the epoch"),
+            _parameter("from", _TIME, "First event time, ms since the epoch"),
+            _parameter("to", _TIME, "End of event times (exclusive), ms since the epoch"),
             _parameter(
                 "page", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}, "Page of 20 hits, from 1"
             ),

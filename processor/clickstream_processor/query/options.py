@@ -6,6 +6,7 @@ Every field says why one would change it. Times are milliseconds (``_ms``) or se
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clickstream_processor.query.turns import TurnLimits
 from clickstream_processor.settings import Settings
 from clickstream_processor.topology.plan import Plan
 
@@ -63,6 +64,7 @@ class QueryOptions:
     search: SearchOptions | None = None
     max_in_flight: int = 256  # answers being made at once; more are refused with 503
     max_subscribers: int = 64  # open event streams per pod
+    turns: TurnLimits = TurnLimits()  # noqa: RUF009  # frozen
     connect_timeout_s: float = 0.25  # to a peer
     total_timeout_s: float = 1.0  # of one hop to a peer
     fresh_ms: int = (

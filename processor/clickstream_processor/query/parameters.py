@@ -4,12 +4,15 @@ from collections.abc import Mapping
 
 from clickstream_processor.query.answer import MAX_USER_BYTES
 from clickstream_processor.query.problems import malformed
+from clickstream_processor.state.reads import Span
 
-_MAX_MS = 9_007_199_254_740_991  # 2^53 - 1: the greatest integer every JSON reader keeps
+MAX_MS = 9_007_199_254_740_991  # 2^53 - 1: the greatest integer every JSON reader keeps
+DEFAULT_WINDOWS = 100  # a page of windows
+MAX_WINDOWS = 1_000
 
 
 def user_id(text: str) -> str:
-    """Return a user id; raises Problem 400 when it is empty or longer than 256 bytes."""
+    """Return a user id; raises Problem 400 when it is empty or longer than MAX_USER_BYTES."""
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
@@ -21,12 +24,20 @@ def user_id(text: str) -> str:
 
 def event_time(parameters: Mapping[str, str]) -> int | None:
     """Return ``at`` in milliseconds since the epoch, None when it is not given; raises Problem 400."""
-    text = parameters.get("at")
-    if text is None:
+    return _milliseconds(parameters, "at")
+
+
+def windows(parameters: Mapping[str, str]) -> Span | None:
+    """Return which windows are asked for, None without ``detail=1``; raises Problem 400."""
+    if not flag(parameters, "detail"):
+        for name in ("from", "to", "limit"):
+            if name in parameters:
+                raise malformed(f"{name} says which windows to list: it needs detail=1.", name)
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= _MAX_MS):
-        raise malformed(f"at must be a whole number of milliseconds since the epoch, 0 to {_MAX_MS}.", "at")
-    return int(text)
+    span = Span(_milliseconds(parameters, "from"), _milliseconds(parameters, "to"), _limit(parameters))
+    if span.from_ms is not None and span.to_ms is not None and span.from_ms >= span.to_ms:
+        raise malformed(f"from must be before to, which is {span.to_ms}; it is {span.from_ms}.", "from")
+    return span
 
 
 def flag(parameters: Mapping[str, str], name: str) -> bool:
@@ -35,3 +46,25 @@ def flag(parameters: Mapping[str, str], name: str) -> bool:
     if text not in ("0", "1"):
         raise malformed(f"{name} must be 0 or 1.", name)
     return text == "1"
+
+
+def _milliseconds(parameters: Mapping[str, str], name: str) -> int | None:
+    text = parameters.get(name)
+    if text is None:
+        return None
+    if not _is_whole(text) or int(text) > MAX_MS:
+        raise malformed(
+            f"{name} must be a whole number of milliseconds since the epoch, 0 to {MAX_MS}.", name
+        )
+    return int(text)
+
+
+def _limit(parameters: Mapping[str, str]) -> int:
+    text = parameters.get("limit", str(DEFAULT_WINDOWS))
+    if not _is_whole(text) or not 1 <= int(text) <= MAX_WINDOWS:
+        raise malformed(f"limit must be a whole number of windows, 1 to {MAX_WINDOWS}.", "limit")
+    return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 16

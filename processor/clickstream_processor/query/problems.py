@@ -12,6 +12,7 @@ from aiohttp import web
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "https://clickstream.dev/problems/"
+_STOPPED_RETRY_S = 30  # a volume that refuses is tried again as often; all else needs a person
 
 _encode = msgspec.json.encode
 
@@ -53,9 +54,9 @@ def malformed(detail: str, parameter: str | None = None) -> Problem:
     return Problem(400, "malformed-request", detail, **extensions)
 
 
-def unknown_user(user: str) -> Problem:
-    """Return the 404 for a user of whom neither a profile nor a count is known."""
-    return Problem(404, "unknown-user", f"No profile and no click of user {user!r} is known.")
+def unknown_user(user: str, looked_at: str) -> Problem:
+    """Return the 404 for a user without a profile and without a click where one was looked for."""
+    return Problem(404, "unknown-user", f"No profile of user {user!r} is known, and no click {looked_at}.")
 
 
 def nobody_can_answer(partition: int, retry_after_s: int = 1) -> Problem:
@@ -66,6 +67,19 @@ def nobody_can_answer(partition: int, retry_after_s: int = 1) -> Problem:
         f"Neither owner nor standby of task clicks-{partition} answered. It may be moving; ask again.",
         headers={"Retry-After": str(retry_after_s)},
         task=f"clicks-{partition}",
+    )
+
+
+def task_stopped(partition: int, pod: int, reason: str) -> Problem:
+    """Return the 503 for a user whose task its owner has stopped: it does not go on by itself."""
+    return Problem(
+        503,
+        "task-stopped",
+        f"Task clicks-{partition} is stopped on pod {pod}: {reason or 'its log says why'}",
+        headers={"Retry-After": str(_STOPPED_RETRY_S)},
+        task=f"clicks-{partition}",
+        pod=pod,
+        reason=reason,
     )
 
 

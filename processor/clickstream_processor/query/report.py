@@ -15,6 +15,7 @@ from clickstream_processor.directory import Directory, Role, TaskView, Totals
 _SAMPLE_S = 1.0
 _RATE_SAMPLES = 5  # rates are means over five seconds: one second flickers with the commits
 HISTORY_SAMPLES = 300  # five minutes of chart for somebody who opens the page
+UNKNOWN_MS = 0  # a time between pods that is not known; their versions may differ, so it is no null
 NEWEST_SAMPLES = 5  # in every report: a stream that misses seconds still draws them
 
 
@@ -88,7 +89,7 @@ def of_task(view: TaskView) -> TaskReport:
         epoch=view.epoch,
         lag_records=view.lag_records,
         lag_ms=view.lag_ms,
-        as_of_ms=view.as_of_ms,
+        as_of_ms=view.as_of_ms or UNKNOWN_MS,
         stream_ms=view.stream_ms,
         detail=view.detail,
     )
@@ -153,8 +154,8 @@ class Reporter:
             generation=routes.generation,
             owners=routes.owners,
             standbys=routes.standbys,
-            routes_as_of_ms=routes.as_of_ms,
-            brokers_seen_ms=directory.brokers_seen_ms,
+            routes_as_of_ms=routes.as_of_ms or UNKNOWN_MS,
+            brokers_seen_ms=directory.brokers_seen_ms or UNKNOWN_MS,
             clicks=totals.clicks,
             enriched=totals.enriched,
             filtered=totals.filtered,
@@ -165,6 +166,11 @@ class Reporter:
             tasks={task_name(p): of_task(view) for p, view in sorted(directory.tasks.items())},
             history=samples if history else samples[-NEWEST_SAMPLES:],
         )
+
+
+def known(at_ms: int) -> int | None:
+    """Return a report's time as answers tell it: null where it is not known."""
+    return at_ms if at_ms > UNKNOWN_MS else None
 
 
 def owned(report: PodReport) -> int:

@@ -51,7 +51,7 @@ class QueryService:
         self.peers = PeerClient(
             options.peers, self.peer_key, options.connect_timeout_s, options.total_timeout_s
         )
-        self.local = LocalState(directory, options.plan, options.fresh_ms)
+        self.local = LocalState(directory, options.plan, options.fresh_ms, options.turns)
         self.router = Router(directory, self.local, self.peers)
         self.reporter = Reporter(directory, lambda: self.queries)
         pipeline = {"name": options.name, "namespace": options.namespace}

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from clickstream_processor.directory import Role
-from clickstream_processor.query.report import PodReport, Rates, Sample, owned, task_name
+from clickstream_processor.query.report import PodReport, Rates, Sample, known, owned, task_name
 
 Summary = dict[str, Any]
 
@@ -143,7 +143,7 @@ def _pod(ordinal: int, report: PodReport | None) -> dict[str, Any]:
         "clicks": report.clicks,
         "enriched": report.enriched,
         "dead_lettered": sum(report.dead_lettered.values()),
-        "brokers_seen_ms": report.brokers_seen_ms,
-        "routes_as_of_ms": report.routes_as_of_ms,
+        "brokers_seen_ms": known(report.brokers_seen_ms),
+        "routes_as_of_ms": known(report.routes_as_of_ms),
         "rates": {name: getattr(report.rates, name) for name in Rates.__struct_fields__},
     }

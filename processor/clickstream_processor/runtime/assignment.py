@@ -31,7 +31,9 @@ class Assignment:
     generation: int
     term: int
     tasks: MappingProxyType[int, TaskAssignment]  # partition -> who has it
-    as_of_ms: int = field(default=0, compare=False)  # wall clock at which this was known to be the newest
+    as_of_ms: int | None = field(
+        default=None, compare=False
+    )  # wall clock at which this was known to be the newest
 
     def routes(self, partitions: int) -> Routes:
         """Return what the query side needs to find a partition's owner."""

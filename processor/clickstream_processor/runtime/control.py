@@ -64,7 +64,7 @@ class ControlTopic:
         self._view = ControlView()
         self._changed = threading.Condition()  # guards everything below, and the view
         self._read = {self._assignment.topic: 0, self._acks.topic: 0}  # next offset; passes control records
-        self._as_of_ms = 0
+        self._as_of_ms: int | None = None
         self._failure: ProcessorError | None = None
         self._claim = OrdinalClaim(self._ordinal, instance)
         self._acks_end: int | None = None  # to be read before the claim goes on

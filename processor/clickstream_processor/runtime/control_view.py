@@ -38,7 +38,7 @@ class ControlView:
     pods: dict[int, Pod] = field(default_factory=dict)
     _releases: dict[tuple[int, int], Ack] = field(default_factory=dict)  # (partition, ordinal) -> the last
 
-    def assignment(self, as_of_ms: int) -> Assignment | None:
+    def assignment(self, as_of_ms: int | None) -> Assignment | None:
         """Return the assignment, None as long as no controller has ever claimed the topic."""
         if self.term == 0:
             return None

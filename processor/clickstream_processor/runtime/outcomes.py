@@ -49,20 +49,21 @@ class Progress:
     role: Role
     phase: Phase
     store: TaskStore | None
-    as_of_ms: int
+    as_of_ms: int | None
     lag_records: int
     stream_ms: int
 
 
 def progress_of(task: Restoration) -> Progress:
     """Return what the directory shows of a task."""
-    readable = task.tailing or (task.store is not None and task.store.checkpoint.position is not None)
+    complete_once = task.store is not None and task.store.checkpoint.position is not None
+    readable = task.tailing or (complete_once and not task.profiles_lack)
     return Progress(
         token=task.goal.token,
         role=task.goal.role,
         phase=task.phase,
         store=task.store if readable else None,
-        as_of_ms=task.as_of_ms or (task.store.checkpoint.proved_at_ms if task.store is not None else 0),
+        as_of_ms=task.known_as_of_ms,
         lag_records=task.lag_records,
         stream_ms=-1 if task.position is None else task.position.stream_ms,
     )

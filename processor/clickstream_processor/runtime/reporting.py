@@ -1,5 +1,6 @@
 """What the worker tells the world: metrics and totals, once per commit or second, never per event."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Collection, Mapping
@@ -103,7 +104,7 @@ class Reporter:
         partitions = set()
         for partition, view in directory.tasks.items():
             partitions.add(str(partition))
-            metrics.CHECKPOINT_AGE.labels(str(partition)).set(_age_s(view.as_of_ms, now_ms))
+            _show_age(str(partition), view.as_of_ms, now_ms)
         for task in tasks:
             label = str(task.partition)
             metrics.LAG_RECORDS.labels(label).set(task.lag_records)
@@ -168,7 +169,16 @@ def _now_ms() -> int:
 
 
 def _age_s(as_of_ms: int, now_ms: int) -> float:
-    return max(0, now_ms - as_of_ms) / 1_000 if as_of_ms else 0.0
+    return max(0, now_ms - as_of_ms) / 1_000
+
+
+def _show_age(label: str, as_of_ms: int | None, now_ms: int) -> None:
+    """Set the age of a task's state; none where it is not known: 0 would say that it is complete."""
+    if as_of_ms is not None:
+        metrics.CHECKPOINT_AGE.labels(label).set(_age_s(as_of_ms, now_ms))
+    else:
+        with contextlib.suppress(KeyError):
+            metrics.CHECKPOINT_AGE.remove(label)
 
 
 def _forget(label: str) -> None:

@@ -96,8 +96,9 @@ class Restoration:
     profiles_next: int = -1
     profiles_target: int = -1
     tailing: bool = False  # a standby that has been caught up at least once
-    as_of_ms: int = 0
+    as_of_ms: int | None = None
     proved_ms: int = 0
+    profiles_lack: bool = False  # the profile table was deleted and is being read anew
     lag_records: int = 0
     begun_s: float = field(default_factory=time.monotonic)
     _applier: Applier | None = None
@@ -132,6 +133,13 @@ class Restoration:
         if self.step is Step.WAITING:
             return Phase.WAITING
         return Phase.RUNNING if self.tailing and not self.owner else Phase.RESTORING
+
+    @property
+    def known_as_of_ms(self) -> int | None:
+        """Return when the state was last known complete: read to the end here, or proved before."""
+        if self.as_of_ms is not None or self.store is None:
+            return self.as_of_ms
+        return self.store.checkpoint.proved_ms
 
     def opened(self, store: TaskStore) -> None:
         """1 -> 2."""
@@ -192,6 +200,7 @@ class Restoration:
 
     def wipe_profiles(self) -> None:
         """Delete the profile table, in batches; the checkpoint's other parts stay."""
+        self.profiles_lack = True
         end = bytes([keys.PROFILE[0] + 1])
         store = self.open_store
         users = [key for key, _ in store.scan(keys.PROFILE, end)]
@@ -223,7 +232,7 @@ class Restoration:
         if behind or self._applier is None:
             return
         self.tailing = True
-        self.as_of_ms = max(self.as_of_ms, asked_ms)
+        self.as_of_ms = max(self.as_of_ms or 0, asked_ms)
         if asked_ms - self.proved_ms >= PROOF_EVERY_MS and not self.owner:
             self.applier.caught_up(self.changelog_next, self.profiles_next, asked_ms)
             self.proved_ms = asked_ms

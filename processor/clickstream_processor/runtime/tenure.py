@@ -300,12 +300,12 @@ class Tenure:
                 Phase.STOPPED,
                 goal.epoch,
                 None,
-                0,
+                None,
                 detail=holding.refused,
                 volume_refuses=holding.retry_s is not None,
             )
         if progress is None:
-            as_of_ms = 0 if goal.store is None else goal.store.checkpoint.proved_at_ms
+            as_of_ms = None if goal.store is None else goal.store.checkpoint.proved_ms
             return TaskView(partition, goal.role, Phase.RESTORING, goal.epoch, goal.store, as_of_ms)
         return TaskView(
             partition,

@@ -389,7 +389,7 @@ class Worker:
         now_ms = _now_ms()
         answer = self._ends.take()
         if answer is not None:
-            self._directory.brokers_seen_ms = max(self._directory.brokers_seen_ms, answer.asked_ms)
+            self._directory.brokers_seen_ms = max(self._directory.brokers_seen_ms or 0, answer.asked_ms)
             for partition, task in self._tenure.running.items():
                 high = answer.high.get((self._settings.topics.clicks, partition))
                 if high is not None and task.measure(high, answer.asked_ms):

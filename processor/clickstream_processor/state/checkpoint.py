@@ -54,6 +54,11 @@ class Checkpoint(msgspec.Struct, frozen=True):
     dropped_before_ms: int = 0  # chunks that start earlier were removed
     format_version: int = FORMAT_VERSION
 
+    @property
+    def proved_ms(self) -> int | None:
+        """Return `proved_at_ms`, None where the state was never proved."""
+        return self.proved_at_ms if self.proved_at_ms > 0 else None
+
     def encode(self) -> bytes:
         """Return the stored form, JSON: an older version can read at least `format_version`."""
         return msgspec.json.encode(self)

@@ -25,6 +25,7 @@ SECOND_MS = 1000
 _HEAD = Struct("<BHII")
 _WINDOW = Struct("<HII")
 _ONE = Struct("<BHIIHII")  # _HEAD and one _WINDOW: what a chunk of tumbling windows has
+PIECE_BYTES = 4_096  # of older seconds that are decoded in one go: some 2,000
 # By distance and clicks, both below NEAR: one older second.
 NEAR = 128
 PAIRS = [[bytes((distance, clicks)) for clicks in range(NEAR)] for distance in range(NEAR)]
@@ -172,6 +173,39 @@ def read_buckets(value: bytes, chunk_start_ms: int) -> list[tuple[int, int]]:
     return [(newest, clicks), *older_buckets(value[at:], newest)]
 
 
+def buckets_in_pieces(value: bytes, chunk_start_ms: int) -> Iterator[list[tuple[int, int]]]:
+    """Yield what `read_buckets` returns in lists of bounded work: a day's chunk may have 86,400 seconds."""
+    _, second, clicks, at = _head(value)
+    if not clicks:
+        return
+    second += chunk_start_ms // SECOND_MS
+    yield [(second, clicks)]
+    end = len(value)
+    while end > at:
+        start = max(at, end - PIECE_BYTES)
+        while start > at and value[start - 1] >= 128:  # inside a number
+            start -= 1
+        if start > at and len(_numbers(value[start:end])) % 2:
+            start = _after_number(value, start)  # the pair's distance lies before: leave its clicks, too
+        yield (piece := older_buckets(value[start:end], second))
+        second, end = piece[-1][0], start
+
+
+def windows_before(value: bytes, index: int) -> Iterator[tuple[int, int]]:
+    """Yield (index in the chunk, count) of a stored chunk's windows below an index, the last one first."""
+    number, _, _, _ = _head(value)
+    low, high = 0, number
+    while low < high:
+        middle = (low + high) // 2
+        if _WINDOW.unpack_from(value, _HEAD.size + middle * _WINDOW.size)[0] < index:
+            low = middle + 1
+        else:
+            high = middle
+    for place in range(low - 1, -1, -1):
+        at, count, _ = _WINDOW.unpack_from(value, _HEAD.size + place * _WINDOW.size)
+        yield at, count
+
+
 def older_buckets(older: bytes, newest_second: int) -> list[tuple[int, int]]:
     """Return (second, clicks) of the older seconds, newest first."""
     numbers = _varints(older)
@@ -233,7 +267,21 @@ def _varint(number: int) -> bytes:
     return bytes(encoded)
 
 
+def _after_number(encoded: bytes, start: int) -> int:
+    """Return where the number that starts there ends."""
+    while encoded[start] >= 128:
+        start += 1
+    return start + 1
+
+
 def _varints(encoded: bytes) -> list[int]:
+    numbers = _numbers(encoded)
+    if len(numbers) % 2:
+        raise StateCorrupted("a chunk ends inside a bucket")
+    return numbers
+
+
+def _numbers(encoded: bytes) -> list[int]:
     if encoded.isascii():  # every number below 128: the common case
         numbers = list(encoded)
     else:
@@ -247,6 +295,4 @@ def _varints(encoded: bytes) -> list[int]:
                 number = shift = 0
         if shift:
             raise StateCorrupted("a chunk ends inside a number")
-    if len(numbers) % 2:
-        raise StateCorrupted("a chunk ends inside a bucket")
     return numbers

@@ -90,10 +90,22 @@ function tasks(summary) {
       element("small", { "aria-hidden": "true" }, String(task.partition)), element("b", {}, owner), element("span", {}, behind || PHASES[phase]));
   });
   document.getElementById("tasks").replaceChildren(...list);
+  stopped(summary.tasks.filter((task) => task.phase === "stopped"));
   const orphans = summary.tasks_without_owner.length;
   const unwell = summary.tasks.filter((task) => task.owner !== null && task.phase !== "running").length;
   const note = orphans ? `${orphans} without owner` : unwell ? `${unwell} not running` : "all running";
   setText("tasks-note", `${summary.tasks.length} partitions, ${note} · generation ${summary.generation}`);
+}
+
+// Why tasks are stopped: tasks with one reason stand in one line.
+function stopped(tasks) {
+  const reasons = new Map();
+  for (const { task, owner, detail } of tasks) {
+    const reason = `on pod ${owner}: ${detail || "its log says why"}`;
+    reasons.set(reason, [...(reasons.get(reason) ?? []), task]);
+  }
+  document.getElementById("stopped").replaceChildren(...[...reasons].map(([reason, names]) =>
+    element("li", {}, element("strong", {}, names.join(", ")), ` stopped ${reason}`)));
 }
 
 function pods(summary) {
@@ -101,8 +113,9 @@ function pods(summary) {
   document.getElementById("pods").replaceChildren(...summary.pods.map((pod) => {
     const name = element("td", {}, element("span", { class: "swatch", "data-pod": colour(pod.ordinal) }), `pod ${pod.ordinal}`);
     if (!pod.answered) return element("tr", {}, name, element("td", { colspan: "7" }, element("span", { class: "pill bad" }, "silent")));
+    const heard = pod.brokers_seen_ms !== null && pod.routes_as_of_ms !== null;
     const cut = now - Math.min(pod.brokers_seen_ms, pod.routes_as_of_ms) > AWAY_MS;
-    const state = !pod.ready ? ["", "starting"] : cut ? ["bad", "cut off from Kafka"] : ["good", "ready"];
+    const state = !pod.ready || !heard ? ["", "starting"] : cut ? ["bad", "cut off from Kafka"] : ["good", "ready"];
     const cells = [count(pod.owned), count(pod.standby), rate(pod.rates.clicks), rate(pod.rates.queries), `${Math.round(100 * pod.rates.cpu)} %`, count(pod.clicks)];
     return element("tr", {}, name, element("td", {}, element("span", { class: `pill ${state[0]}` }, state[1])), ...cells.map((text) => element("td", { class: "number" }, text)));
   }));

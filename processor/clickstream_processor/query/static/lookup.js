@@ -4,7 +4,8 @@ import { element, failure, json } from "./element.js";
 import { count, duration, hour } from "./format.js";
 
 const AGAIN_MS = 2000;
-const EXTRA = ["windows", "as_of", "staleness"];
+const BARS = 120; // windows in the chart, one page of them
+const EXTRA = ["windows", "windows_from", "next", "as_of", "staleness"];
 
 export class UserLookup {
   constructor() {
@@ -38,7 +39,7 @@ export class UserLookup {
     const path = `dashboard/users/${encodeURIComponent(user)}/metrics`;
     let again = AGAIN_MS;
     try {
-      const { data, staleness } = await getJson(`${path}?detail=1`);
+      const { data, staleness } = await getJson(`${path}?detail=1&limit=${BARS}`);
       if (this.user === user) this.show(path, data, staleness);
     } catch (error) {
       if (this.user === user) this.refuse(user, error);
@@ -118,7 +119,7 @@ function windows(list) {
   const step = Math.min(ordered[0].window_end - ordered[0].window_start, ...gaps);
   const [first, last] = [ordered[0].window_start, ordered.at(-1).window_start];
   const byStart = new Map(ordered.map((w) => [w.window_start, w.clicks]));
-  const slots = Math.min(Math.max(Math.round((last - first) / step) + 1, 12), 120);
+  const slots = Math.min(Math.max(Math.round((last - first) / step) + 1, 12), BARS);
   const greatest = Math.max(...ordered.map((w) => w.clicks), 1);
   const bars = Array.from({ length: slots }, (_, i) => {
     const start = last - (slots - 1 - i) * step;
