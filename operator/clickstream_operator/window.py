@@ -26,7 +26,7 @@ def window_changed(pipeline: ClickPipeline, observed: Observed) -> str:
         return ""
     return (
         f"processing.window has size {asked.size} and advance {asked.advance or asked.size}, and the state "
-        f"of every user is kept by size {window['size']} and advance {window.get('advance') or window['size']}: "
+        f"is kept by size {window['size']} and advance {window.get('advance') or window['size']}: "
         "set these again. For others make a second pipeline with a name, output topics (topics.enriched, "
         "metrics, deadLetters, profiles) and an index of its own; both run side by side until you delete the "
         "first."
