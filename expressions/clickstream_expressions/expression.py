@@ -45,6 +45,7 @@ class Expression:
         self.tree, self.type = checked.tree, checked.type
         reads = Reads(self.tree.root)
         self.reads_fields = reads.fields
+        self.click_fields = reads.click_fields
         self.reads_columns = reads.columns
         self.profile_columns = reads.profile_columns  # None: all there are
         self._activation = reads.activation

@@ -26,6 +26,11 @@ class Reads:
         return self._click.used
 
     @property
+    def click_fields(self) -> frozenset[str] | None:
+        """Return the names of the click's fields beyond the declared ones; None: any may be read."""
+        return self._click.names
+
+    @property
     def columns(self) -> bool:
         """Tell whether the profile's row is needed."""
         return self._profile.used
@@ -100,6 +105,10 @@ class _Members:
     @property
     def used(self) -> bool:
         return self.whole or bool(self._selected or self._tested)
+
+    @property
+    def names(self) -> frozenset[str] | None:
+        return None if self.whole else frozenset(self._selected | self._tested)
 
     def of(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
         if self.whole:

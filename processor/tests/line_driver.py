@@ -136,13 +136,14 @@ class Task:
         self._filter = compile_filter(filter_)
         self._transform = compile_outputs(outputs or {})
         self._cached_users = cached_users
-        self._clocks = (-1, -1)
+        self._clocks = (-1, -1, -1, -1)
         self._start()
 
     def _start(self) -> None:
         """Begin, or begin again after a crash: from committed state alone."""
-        stream_ms, closed_ms = self._clocks
+        stream_ms, closed_ms, record_ms, ahead_ms = self._clocks
         self._state = WorkingSet(self.committed, self.plan, stream_ms, closed_ms, self._cached_users)
+        self._state.record_ms, self._state.ahead_ms = record_ms, ahead_ms
         self._collected = Collected()
         self.pipeline = Pipeline(
             self.plan, self._state, 0, self._collected, keep=self._filter, transform=self._transform
@@ -161,7 +162,7 @@ class Task:
         state_changes += [(keys.profile_key(key), value) for key, value in state.pending_profiles.items()]
         self.committed.write(state_changes)
         self.committed.drop_before(self.plan.expired_before_ms(state.stream_ms))
-        self._clocks = state.stream_ms, state.closed_ms
+        self._clocks = state.stream_ms, state.closed_ms, state.record_ms, state.ahead_ms
         state.settle()
         visible = [replace(output, after=after) for output in self._collected.records]
         self._collected.records.clear()

@@ -7,7 +7,7 @@ restored from the changelog, and the emitted counts must agree with it.
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -27,15 +27,19 @@ from hypothesis import strategies as st
 from sample_line import Captured, click, profile, read_whole, record
 
 USERS = ("a", "b")
+MAX_FUTURE_MS = 60_000
 PLANS = [
-    Plan("t", 1, size_ms=10_000, grace_ms=25_000, retention_ms=20_000),
-    Plan("t", 1, size_ms=1_500, grace_ms=0, retention_ms=0, emit="final"),
-    Plan("t", 1, size_ms=10_000, advance_ms=3_000, grace_ms=2_000, retention_ms=5_000, join="left"),
-    Plan("t", 1, size_ms=4_000, advance_ms=2_000, grace_ms=1_000, retention_ms=5_000, emit="final"),
-    Plan("t", 1, size_ms=10_000, advance_ms=7_000, grace_ms=9_000, retention_ms=0),
+    replace(plan, max_future_ms=MAX_FUTURE_MS)
+    for plan in (
+        Plan("t", 1, size_ms=10_000, grace_ms=25_000, retention_ms=20_000),
+        Plan("t", 1, size_ms=1_500, grace_ms=0, retention_ms=0, emit="final"),
+        Plan("t", 1, size_ms=10_000, advance_ms=3_000, grace_ms=2_000, retention_ms=5_000, join="left"),
+        Plan("t", 1, size_ms=4_000, advance_ms=2_000, grace_ms=1_000, retention_ms=5_000, emit="final"),
+        Plan("t", 1, size_ms=10_000, advance_ms=7_000, grace_ms=9_000, retention_ms=0),
+    )
 ]
 
-# (what, user, time step): mostly clicks; steps go backwards, too
+# (what, user, time step, lead): mostly clicks; steps go backwards, too; some clocks are fast
 KINDS = ["click"] * 16 + [
     "profile",
     "profile",
@@ -47,7 +51,10 @@ KINDS = ["click"] * 16 + [
     "rebuild",
 ]
 STEPS = st.one_of(st.integers(-14_000, 9_000), st.integers(-2_500, 3_000), st.integers(-300, 900))
-EVENTS = st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(USERS), STEPS), min_size=10, max_size=60)
+LEADS = st.one_of(st.just(0), st.just(0), st.integers(0, 3_000), st.integers(0, MAX_FUTURE_MS + 1))
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(KINDS), st.sampled_from(USERS), STEPS, LEADS), min_size=10, max_size=60
+)
 
 
 @dataclass
@@ -61,11 +68,13 @@ class Model:
     enriched: int = 0
     late: int = 0
 
-    def click(self, user: str, event_ms: int) -> None:
+    def click(self, user: str, event_ms: int, record_ms: int) -> None:
+        if event_ms > record_ms + self.plan.max_future_ms:
+            return
         if user not in self.profiles and self.plan.join == "inner":
             return
         self.enriched += 1
-        self.stream_ms = max(self.stream_ms, event_ms)
+        self.stream_ms = max(self.stream_ms, min(event_ms, record_ms + self.plan.grace_ms))
         step = self.plan.step_ms
         starts = [
             start
@@ -126,7 +135,10 @@ class Task:
         self.changelog += changes
         self.emitted += self.out.windows()
         self.out.counts.clear()
-        position = Position(at, self.state.stream_ms, self.state.closed_ms, at)
+        state = self.state
+        position = Position(
+            at, state.stream_ms, state.closed_ms, at, record_ms=state.record_ms, ahead_ms=state.ahead_ms
+        )
         self.state.commit(position, len(self.changelog))
 
     def rollback(self) -> None:
@@ -165,17 +177,20 @@ def chunks(store: TaskStore, from_ms: int) -> list[tuple[bytes, bytes]]:
 @pytest.mark.parametrize("plan", PLANS, ids=["tumbling", "final", "hopping", "hopping-final", "uneven"])
 @settings(max_examples=examples(20), deadline=None)
 @given(events=EVENTS)
-def test_any_history_ends_as_the_naive_model_says(plan: Plan, events: list[tuple[str, str, int]]) -> None:
+def test_any_history_ends_as_the_naive_model_says(
+    plan: Plan, events: list[tuple[str, str, int, int]]
+) -> None:
     with stores() as (folder, memory):
         task, model = Task(plan, folder, memory), Model(plan)
-        now_ms = 50_000
-        events = [("profile", user, 0) for user in USERS] + events
+        now_ms = record_ms = 50_000
+        events = [("profile", user, 0, 0) for user in USERS] + events
         saved = Model(plan)  # as of the last commit
-        for at, (what, user, step_ms) in enumerate([*events, ("commit", "", 0)]):
+        for at, (what, user, step_ms, lead_ms) in enumerate([*events, ("commit", "", 0, 0)]):
             if what == "click":
                 now_ms = max(0, now_ms + step_ms)
-                task.line.clicks([click(user, now_ms, at)])
-                model.click(user, now_ms)
+                record_ms = max(record_ms, now_ms)
+                task.line.clicks([click(user, now_ms + lead_ms, at, record_ms)])
+                model.click(user, now_ms + lead_ms, record_ms)
             elif what in ("profile", "delete"):
                 message = (
                     profile(user, len(task.table))
@@ -233,7 +248,7 @@ def check(task: Task, model: Model, now_ms: int) -> None:
     closed = {k: v for k, v in windows.items() if k[1] + plan.size_ms + plan.grace_ms <= model.stream_ms}
     assert last == (closed if plan.emit == "final" else windows)
     for user in USERS:
-        for at_ms in (now_ms, model.stream_ms, model.stream_ms - 1_700):
+        for at_ms in (now_ms, model.stream_ms, model.stream_ms - 1_700, now_ms + 20_000, now_ms + 50_000):
             if at_ms - plan.size_ms - 1_000 >= kept_ms:
                 metrics = read_whole(user_metrics(store, plan, user, at_ms))
                 assert (metrics.rolling if metrics else 0) == model.rolling(user, at_ms)

@@ -13,6 +13,7 @@ from clickstream_processor.errors import InvalidSettings
 from clickstream_processor.settings import Settings
 from clickstream_processor.topology.interfaces import Evaluable
 from clickstream_processor.topology.plan import Plan
+from clickstream_processor.topology.records import EARLIEST_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def plan_of(settings: Settings) -> Plan:
             unmatched=processing.join.unmatched,
             late=processing.late,
             max_future_ms=processing.max_future_ms,
+            earliest_ms=EARLIEST_MS,
             drop=tuple(processing.transform.drop),
         )
     except ValueError as error:

@@ -176,6 +176,8 @@ class Task:
             ordinal=ordinal,
             epoch=self.epoch,
             attempts=0 if self.in_hand else self.attempts,
+            record_ms=self.state.record_ms,
+            ahead_ms=self.state.ahead_ms,
         )
         return self._next
 

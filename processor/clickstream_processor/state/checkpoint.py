@@ -21,6 +21,8 @@ class Position(msgspec.Struct, frozen=True):
     # 0: every click begun is committed. Else clicks from here on were begun and not committed
     # (runtime/quarantine.py). 1: together; n > 1: the one at `clicks` alone, n - 1 times.
     attempts: int = 0
+    record_ms: int = -1  # newest record time that was asked for (WorkingSet.record_ms)
+    ahead_ms: int = -1  # greatest event time of the clicks that led record time by more than the grace
 
     def encode(self) -> bytes:
         """Return the record's value, JSON."""

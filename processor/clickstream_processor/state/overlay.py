@@ -64,6 +64,8 @@ class TaskState(WorkingSet):
         position = self._store.checkpoint.position
         self.stream_ms = position.stream_ms if position else -1
         self.closed_ms = self.emitted_ms = position.closed_ms if position else -1
+        self.record_ms = position.record_ms if position else -1
+        self.ahead_ms = position.ahead_ms if position else -1
         self.forget()
 
     def _profile_changes(self) -> list[Change]:

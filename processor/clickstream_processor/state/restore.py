@@ -38,7 +38,8 @@ class Restorer:
     def changelog(self, messages: Sequence[Message]) -> None:
         """Apply changelog records and store the offset after the last one with them; clears the owner's mark.
 
-        Expired chunks go as they go at the owner: stream time has reached at least the newest chunk's start.
+        Expired chunks go, though not as soon as at the owner: all that is known of stream time is that no
+        counted click was further ahead of it than the plan allows.
         """
         if not messages:
             return
@@ -52,7 +53,7 @@ class Restorer:
             if key > newest:
                 newest = key
         before = self._store.checkpoint
-        expired_ms = self._plan.expired_before_ms(keys.chunk_start_ms(newest))
+        expired_ms = self._plan.expired_before_ms(keys.chunk_start_ms(newest) - self._plan.most_ahead_ms)
         checkpoint = msgspec.structs.replace(
             before,
             changelog_offset=messages[-1].offset() + 1,

@@ -52,5 +52,6 @@ class Evaluable(Protocol):
     """A checked expression, as topology/expression.py makes it."""
 
     reads_fields: bool  # `evaluate` needs the click's whole JSON object
+    click_fields: frozenset[str] | None  # the names it reads there; None: it may read any
     reads_columns: bool  # `evaluate` needs the profile's whole row
     evaluate: Callable[[Click, Profile | None, Row, Row], Any]

@@ -6,6 +6,7 @@ remembers is in the `WorkingSet`, which the caller commits or rolls back.
 
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 from clickstream_expressions.errors import EvaluationFailed
 
 from clickstream_processor.errors import MalformedRecord, ProcessorError
@@ -19,6 +20,7 @@ from clickstream_processor.topology.codec import (
     quote,
 )
 from clickstream_processor.topology.count import Spans, count_click
+from clickstream_processor.topology.inspection import beginning, implausible, inspect, unit
 from clickstream_processor.topology.interfaces import Evaluable, Message, Outputs, RefusedRow, Row
 from clickstream_processor.topology.join import enriched_click
 from clickstream_processor.topology.partitioning import murmur2_partition
@@ -83,13 +85,12 @@ class Pipeline:
         expressions = [*self._transform.values(), *([keep] if keep else [])]
         self._reads_fields = any(expression.reads_fields for expression in expressions)
         self._reads_columns = any(expression.reads_columns for expression in expressions)
+        read = [expression.click_fields for expression in expressions]
+        self._read_fields = None if None in read else frozenset().union(*filter(None, read))
         self._event_prefix = f"{plan.clicks_topic}-{partition}-"
         self._event_json = f'{{"event_id":{quote(self._event_prefix)[:-1]}'
         self._quoted = Quoted()
         self._spans = Spans(plan.size_ms)
-        # Event times up to here are not too far in the future: the newest record time seen, and `maxFuture`.
-        # A record's time is asked for only beyond that, as asking costs 5 % of the loop.
-        self._allowed_ms = -1
         self.max_output_bytes = MAX_OUTPUT_BYTES
         state.bind(partition, partition_of, keep_profiles=bool(expressions or plan.drop))
 
@@ -133,9 +134,13 @@ class Pipeline:
         keep = self._keep.evaluate if self._keep else None
         needs_fields, needs_columns = self._reads_fields, self._reads_columns
         plain = not self._transform and not plan.drop
-        size_ms, max_bytes, allowed_ms = plan.size_ms, plan.max_click_bytes, self._allowed_ms
+        size_ms, max_bytes, earliest_ms = plan.size_ms, plan.max_click_bytes, plan.earliest_ms
         simple = plan.tumbling and size_ms % SECOND_MS == 0
         stream_ms, closed_ms = state.stream_ms, state.closed_ms
+        # Up to here an event time is believed (ADR 0051). A record's time is asked for only beyond, as asking
+        # costs 5 % of the loop.
+        lead_ms = plan.lead_ms
+        limit_ms = state.record_ms + lead_ms
         closed_start_ms = closed_ms - size_ms - plan.grace_ms  # windows that start up to here are closed
         first_offset = messages[0].offset() if messages else 0
         gapless = bool(messages) and messages[-1].offset() - first_offset == len(messages) - 1
@@ -155,17 +160,25 @@ class Pipeline:
                     fields = decode_object(value)
                 user = users[message.key()]
             except Exception as error:  # noqa: BLE001 # nothing that is in a record stops the line
-                self._refuse_malformed(message, error)
-                continue
+                mended = self._mended(message, error)
+                if mended is None:
+                    continue
+                click, fields, user = mended
             if user.name != click.user_id or len(value) > max_bytes:
                 self._refuse_mismatch(message)
                 continue
             event_ms: int = click.timestamp
-            if event_ms > allowed_ms:
-                allowed_ms = max(allowed_ms, message.timestamp()[1] + plan.max_future_ms)
-                if event_ms > allowed_ms:
+            if event_ms > limit_ms:
+                record_ms = message.timestamp()[1]
+                if record_ms > state.record_ms:
+                    state.record_ms = record_ms
+                    limit_ms = record_ms + lead_ms
+                if event_ms > record_ms + plan.max_future_ms:
                     self._refuse_future(message, event_ms)
                     continue
+            if event_ms < earliest_ms:
+                self._dead_letter(message, Reason.IMPLAUSIBLE_TIME, f"timestamp: {implausible(event_ms)}")
+                continue
             head = user.head
             if head is None:
                 self._unmatched(message, user)
@@ -205,9 +218,9 @@ class Pipeline:
                 continue
             written += 1
             if event_ms > stream_ms:
-                stream_ms = event_ms
-                if event_ms > closed_ms:
-                    closed_ms = event_ms
+                stream_ms = event_ms if event_ms <= limit_ms else self._ahead(event_ms, stream_ms, limit_ms)
+                if stream_ms > closed_ms:
+                    closed_ms = stream_ms
                     closed_start_ms = closed_ms - size_ms - plan.grace_ms
             if simple:
                 if start_ms <= closed_start_ms:
@@ -233,7 +246,7 @@ class Pipeline:
                 self._late(message, closed_ms)
                 continue
             counted += 1
-        state.stream_ms, state.closed_ms, self._allowed_ms = stream_ms, closed_ms, allowed_ms
+        state.stream_ms, state.closed_ms = stream_ms, closed_ms
         counters = self.counters
         counters.clicks += len(messages)
         counters.enriched += written
@@ -256,7 +269,7 @@ class Pipeline:
         state = self._state
         if self._plan.emit != "final" or now_ms <= state.closed_ms:
             return False
-        newest_closes_ms = state.stream_ms + self._plan.size_ms + self._plan.grace_ms
+        newest_closes_ms = state.newest_ms + self._plan.size_ms + self._plan.grace_ms
         if state.stream_ms < 0 or state.closed_ms >= newest_closes_ms:
             return False
         if not self._windows.closed_between(state.closed_ms, now_ms):
@@ -357,6 +370,33 @@ class Pipeline:
         self._outputs.enriched(value, user.user_key, click.timestamp)
         return True
 
+    def _ahead(self, event_ms: int, stream_ms: int, limit_ms: int) -> int:
+        """Note a click whose event time leads record time by more than the grace; return the stream time."""
+        self.counters.ahead += 1
+        self._state.ahead_ms = max(self._state.ahead_ms, event_ms)
+        return max(stream_ms, limit_ms)
+
+    def _mended(self, message: Message, error: Exception) -> tuple[Click, Row, User] | None:
+        """Return a click that is flawed only where nobody reads it, without that; else dead-letter it."""
+        value = message.value()
+        worth = isinstance(error, msgspec.DecodeError | UnicodeDecodeError | RecursionError)
+        if value is None or len(value) > self._plan.max_click_bytes or not worth:
+            self._refuse_malformed(message, error)
+            return None
+        try:
+            found = inspect(value)
+            complaint = found.complaint(self._read_fields)
+            if complaint is not None:
+                self._dead_letter(message, *complaint)
+                return None
+            user = self._state.users[message.key()]
+        except Exception as why:  # noqa: BLE001 # nothing that is in a record stops the line
+            self._refuse_malformed(message, why)
+            return None
+        fields = found.fields
+        click = Click(fields["user_id"], fields["page_url"], fields["action"], fields["timestamp"])
+        return click, fields if self._reads_fields else None, user
+
     def _refuse_malformed(self, message: Message, error: Exception) -> None:
         """Dead-letter a click that was not decoded, or whose key is none of this partition."""
         value = message.value()
@@ -367,7 +407,8 @@ class Pipeline:
         elif isinstance(error, MalformedRecord):
             self._dead_letter(message, error.args[0], error.args[1])
         elif isinstance(error, DECODE_ERRORS) and not (isinstance(error, TypeError) and value is not None):
-            self._dead_letter(message, *malformation(error))
+            reason, detail = malformation(error)
+            self._dead_letter(message, reason, beginning(value or b"{") or detail)
         else:
             self._fail(message, error)
 
@@ -399,6 +440,8 @@ class Pipeline:
     def _refuse_future(self, message: Message, event_ms: int) -> None:
         record_ms = message.timestamp()[1]
         detail = f"{event_ms - record_ms} ms beyond the record's time {record_ms}"
+        if unit(event_ms):
+            detail = f"timestamp: {implausible(event_ms)}"
         self._dead_letter(message, Reason.TOO_FAR_IN_FUTURE, detail)
 
     def _oversized(self, message: Message, size_bytes: int) -> None:

@@ -30,6 +30,7 @@ class Plan:
     drop: tuple[
         str, ...
     ] = ()  # output fields of enriched clicks to leave out; those of `transform` are set after
+    earliest_ms: int = 0  # event times before are refused; a pipeline has records.EARLIEST_MS
     max_click_bytes: int = MAX_CLICK_BYTES
 
     def __post_init__(self) -> None:
@@ -53,6 +54,16 @@ class Plan:
     def tumbling(self) -> bool:
         """Whether each event lies in exactly one window."""
         return self.step_ms == self.size_ms
+
+    @property
+    def lead_ms(self) -> int:
+        """How far an event time may lead the broker's record time and still be taken as it is."""
+        return min(self.grace_ms, self.max_future_ms)
+
+    @property
+    def most_ahead_ms(self) -> int:
+        """How far a counted event time may be ahead of stream time (ADR 0051)."""
+        return self.max_future_ms - self.lead_ms
 
     @property
     def windows(self) -> Windows:

@@ -5,6 +5,11 @@ from typing import Annotated, Any
 
 import msgspec
 
+# Event times that a click can have, ms. Below the first is what a clock in seconds says until the year 5138,
+# or one that was never set. Beyond the last a JSON reader loses digits.
+EARLIEST_MS = 10**11
+LATEST_MS = 2**53
+
 
 class Click(msgspec.Struct, gc=False):
     """A click as the clicks topic carries it; its other fields are not read unless an expression does."""
@@ -12,7 +17,7 @@ class Click(msgspec.Struct, gc=False):
     user_id: str
     page_url: str
     action: str
-    timestamp: Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # event time, ms; what any JSON reader can hold
+    timestamp: Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]  # event time, ms
 
 
 class Profile(msgspec.Struct, gc=False):
@@ -31,6 +36,7 @@ class Reason(StrEnum):
     NOT_JSON = "not-json"
     MISSING_FIELD = "missing-field"
     MISTYPED_FIELD = "mistyped-field"
+    IMPLAUSIBLE_TIME = "implausible-time"
     NULL_KEY = "null-key"
     KEY_MISMATCH = "key-mismatch"
     WRONG_PARTITION = "wrong-partition"
@@ -48,6 +54,7 @@ class Counters:
     """Plain counts since the task's line was made; the runtime reads them once per commit, as differences."""
 
     __slots__ = (
+        "ahead",
         "clicks",
         "counted",
         "dead_lettered",
@@ -63,6 +70,7 @@ class Counters:
         self.clicks = 0  # click records seen
         self.enriched = 0  # enriched clicks written
         self.counted = 0  # of those: counted in at least one window (not late)
+        self.ahead = 0  # of the enriched: their event time led the record time by more than `window.grace`
         self.filtered = 0
         self.metrics = 0  # user-metrics records written
         self.profiles = 0  # profile records applied

@@ -51,10 +51,14 @@ class WorkingSet:
         cached_users: int = 100_000,
     ) -> None:
         self.plan = plan
-        self.stream_ms = stream_ms  # greatest event time that reached the count; -1 before the first
+        self.stream_ms = stream_ms  # greatest event time that reached the count, as far as it is believed
         self.closed_ms = (
             closed_ms  # windows with end + grace up to this are closed: stream time, or a later tick
         )
+        # An event time is believed as far as `grace` beyond the newest record time known (ADR 0051). Both are
+        # part of the position: clicks that are read again meet the same rule.
+        self.record_ms = -1  # newest record time that was asked for
+        self.ahead_ms = -1  # greatest event time of the clicks that led by more
         self.profiles_offset = -1  # next offset of the profiles topic
         self.emitted_ms = closed_ms  # `emit: final`: results up to this closed_ms have been handed out
         self.profile_reads = 0  # look-ups that the cache did not answer, since this was made
@@ -71,6 +75,11 @@ class WorkingSet:
         self.max_head_bytes = MAX_HEAD_BYTES  # a larger profile makes no enriched click that its topic takes
         self._partition = -1
         self._partition_of: PartitionOf | None = None
+
+    @property
+    def newest_ms(self) -> int:
+        """Return a time that no committed chunk starts after."""
+        return max(self.stream_ms, self.ahead_ms)
 
     def bind(self, partition: int, partition_of: PartitionOf, *, keep_profiles: bool) -> None:
         """Say which partition this is, and whether users keep their profiles for expressions."""
@@ -149,7 +158,7 @@ class WorkingSet:
         The partition is computed only without a profile: profiles were checked when they came.
         """
         key, name = checked_key(key)
-        user = User(key, name, self.stream_ms)
+        user = User(key, name, self.newest_ms)
         if key in self.pending_profiles:
             row = self.pending_profiles[key]
         else:
