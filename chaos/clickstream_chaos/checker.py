@@ -114,7 +114,7 @@ class Checker:
         """
         self._read_outputs()
         inputs = [
-            Input(m.partition() or 0, m.offset() or 0, m.key(), m.value())
+            Input(m.partition() or 0, m.offset() or 0, m.key(), m.value(), m.timestamp()[1])
             for m in self._topics["clicks"].read()
         ]
         self._clicks += len(inputs)

@@ -2,8 +2,9 @@
 
 One partition at a time, in the order of offsets. Rules, from the product's documentation: a click that
 cannot be read, or whose user has no profile, is a dead letter; heartbeats are left out; the rest is enriched
-and counted in tumbling windows of event time, unless its window closed (end + grace reached by the greatest
-event time counted in the partition so far): then it is a dead letter as well.
+and counted in tumbling windows of event time, unless its window closed (end + grace reached by stream time):
+then it is a dead letter as well. Stream time is the greatest event time counted in the partition so far, each
+believed only as far as the grace beyond the newest record time that had to be looked at.
 """
 
 import json
@@ -20,6 +21,7 @@ class Input:
     offset: int
     key: bytes | None
     value: bytes | None
+    record_ms: int = 2**63  # the record time
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Model:
         self._topic, self._profiles = clicks_topic, profiles
         self._window_ms, self._grace_ms = window_ms, grace_ms
         self._stream_ms: dict[int, int] = {}
+        self._record_ms: dict[int, int] = {}
 
     def feed(self, records: Iterable[Input]) -> None:
         """Take in records; those of one partition must come in order."""
@@ -61,6 +64,9 @@ class Model:
             return "missing-field"
         if not isinstance(click["timestamp"], int):
             return "mistyped-field"
+        known_ms = self._record_ms.get(record.partition, -1)
+        if click["timestamp"] > known_ms + self._grace_ms:
+            self._record_ms[record.partition] = max(known_ms, record.record_ms)
         profile = self._profiles.get(click["user_id"])
         if profile is None:
             return "unmatched"
@@ -80,7 +86,8 @@ class Model:
         return self._count(record.partition, click["user_id"], click["timestamp"])
 
     def _count(self, partition: int, user: str, event_ms: int) -> str:
-        stream_ms = max(self._stream_ms.get(partition, -1), event_ms)
+        believed_ms = min(event_ms, self._record_ms.get(partition, -1) + self._grace_ms)
+        stream_ms = max(self._stream_ms.get(partition, -1), believed_ms)
         self._stream_ms[partition] = stream_ms
         start_ms = event_ms // self._window_ms * self._window_ms
         if start_ms + self._window_ms + self._grace_ms <= stream_ms:

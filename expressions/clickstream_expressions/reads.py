@@ -28,7 +28,7 @@ class Reads:
     @property
     def click_fields(self) -> frozenset[str] | None:
         """Return the names of the click's fields beyond the declared ones; None: any may be read."""
-        return self._click.names
+        return None if self._click.whole else self._click.named
 
     @property
     def columns(self) -> bool:
@@ -105,10 +105,6 @@ class _Members:
     @property
     def used(self) -> bool:
         return self.whole or bool(self._selected or self._tested)
-
-    @property
-    def names(self) -> frozenset[str] | None:
-        return None if self.whole else frozenset(self._selected | self._tested)
 
     def of(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
         if self.whole:

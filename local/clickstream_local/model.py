@@ -5,6 +5,7 @@ expectations out.
 """
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from clickstream_local.profiles import Profile
 
 FIELDS = {"user_id": str, "page_url": str, "action": str, "timestamp": int}
 BUCKET_MS = 1_000
+EARLIEST_MS, LATEST_MS = 10**11, 2**53  # event times that a click can have
+HALVES = re.compile("[\ud800-\udfff]")  # of characters: no text of a click holds one
 LATE = "late"
 UNMATCHED = "unmatched"
 
@@ -46,6 +49,11 @@ class Rules:
     grace_ms: int
     max_future_ms: int
     left_out: str = "heartbeat"  # the action the filter leaves out
+
+    @property
+    def lead_ms(self) -> int:
+        """How far an event time may lead the record time and still move stream time whole."""
+        return min(self.grace_ms, self.max_future_ms)
 
     @classmethod
     def of(cls, pipeline: ClickPipeline) -> "Rules":
@@ -85,10 +93,13 @@ def expect(clicks: Iterable[Click], profile_at: ProfileAt, rules: Rules) -> Expe
     """Return what must come of the clicks. Within a partition they must be in order."""
     expected = Expected()
     stream_ms: Counter[int] = Counter()
+    record_ms: Counter[int] = Counter()
     for click in clicks:
         expected.clicks += 1
         place = (click.partition, click.offset)
         reason, fields = judge(click, rules)
+        if fields and fields["timestamp"] > record_ms[click.partition] + rules.lead_ms:
+            record_ms[click.partition] = max(record_ms[click.partition], click.record_ms)
         if reason:
             expected.dead[place] = reason
             continue
@@ -101,7 +112,9 @@ def expect(clicks: Iterable[Click], profile_at: ProfileAt, rules: Rules) -> Expe
         else:
             event_id = f"{rules.clicks_topic}-{click.partition}-{click.offset}"
             expected.enriched[event_id] = _enriched(event_id, fields, profile)
-            stream_ms[click.partition] = max(stream_ms[click.partition], event_ms)
+            stream_ms[click.partition] = max(
+                stream_ms[click.partition], min(event_ms, record_ms[click.partition] + rules.lead_ms)
+            )
             start_ms = event_ms - event_ms % rules.window_ms
             if stream_ms[click.partition] >= start_ms + rules.window_ms + rules.grace_ms:
                 expected.dead[place] = LATE
@@ -117,11 +130,13 @@ def judge(click: Click, rules: Rules) -> tuple[str, dict[str, Any]]:
         fields = json.loads(click.value)
     except ValueError:
         return "not-json", {}
+    if any(name not in fields for name in FIELDS):
+        return "missing-field", {}
     for name, kind in FIELDS.items():
-        if name not in fields:
-            return "missing-field", {}
-        if type(fields[name]) is not kind:
+        if type(fields[name]) is not kind or (kind is str and HALVES.search(fields[name])):
             return "mistyped-field", {}
+    if not 0 <= fields["timestamp"] <= LATEST_MS:
+        return "implausible-time", {}
     if click.key is None:
         return "null-key", {}
     if click.key != fields["user_id"].encode():
@@ -129,7 +144,9 @@ def judge(click: Click, rules: Rules) -> tuple[str, dict[str, Any]]:
     if murmur2(click.key, rules.partitions) != click.partition:
         return "wrong-partition", {}
     if fields["timestamp"] > click.record_ms + rules.max_future_ms:
-        return "too-far-in-future", {}
+        return "too-far-in-future", fields
+    if fields["timestamp"] < EARLIEST_MS:
+        return "implausible-time", fields
     return "", fields
 
 

@@ -19,6 +19,10 @@ RECORDS_ENRICHED = Counter("clickstream_records_enriched_total", "Clicks written
 RECORDS_DROPPED = Counter(
     "clickstream_records_dropped_total", "Clicks left out without a dead letter", ["reason"]
 )
+CLICKS_AHEAD = Counter(
+    "clickstream_clicks_ahead_total",
+    "Enriched clicks whose event time leads their record time by more than window.grace",
+)
 RECORDS_DEAD_LETTERED = Counter(
     "clickstream_records_dead_lettered_total", "Clicks written to the dead-letter topic", ["reason"]
 )
@@ -38,6 +42,11 @@ END_TO_END = Histogram(
     buckets=_FAST,
 )
 WATERMARK = Gauge("clickstream_watermark_timestamp_seconds", "Stream time of the task", ["partition"])
+STREAM_AHEAD = Gauge(
+    "clickstream_stream_time_ahead_seconds",
+    "How far stream time is beyond this pod's clock and window.grace, else 0",
+    ["partition"],
+)
 LAG_RECORDS = Gauge(
     "clickstream_consumer_lag_records", "Clicks the task is behind the end of its input", ["partition"]
 )

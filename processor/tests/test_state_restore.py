@@ -1,6 +1,7 @@
 """Restore and standby: what is applied, what the checkpoint says of it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,14 +57,14 @@ def test_finish_gives_the_state_to_a_position(store: TaskStore) -> None:
     assert (store.checkpoint.changelog_offset, store.checkpoint.profiles_offset) == (5, 6)
     assert (store.checkpoint.proved_at_ms, store.checkpoint.owner_mark) == (7, False)
     applier.finish(Position(9, T0, T0 + 1), 8, 10)
-    dropped_ms = PLAN.expired_before_ms(T0)
+    dropped_ms = PLAN.expired_before_ms(T0 - PLAN.most_ahead_ms)
     assert store.checkpoint == Checkpoint(8, 6, Position(9, T0, T0 + 1), 10, True, PLAN.layout, dropped_ms)
     state = TaskState(store, PLAN)
     assert (state.stream_ms, state.closed_ms, state.profiles_offset) == (T0, T0 + 1, 6)
 
 
 def test_a_standby_drops_expired_chunks_by_itself(store: TaskStore) -> None:
-    applier = restorer(store)
+    applier = restorer(store, replace(PLAN, max_future_ms=0))
     hour = 3_600_000
     applier.changelog(
         [record(keys.chunk_key(T0, b"a"), b"1", 1), record(keys.chunk_key(T0 + hour, b"a"), b"1", 2)]
@@ -71,6 +72,15 @@ def test_a_standby_drops_expired_chunks_by_itself(store: TaskStore) -> None:
     assert sum(1 for _ in store.scan(b"c", b"d")) == 2
     applier.changelog([record(keys.chunk_key(T0 + 2 * hour, b"a"), b"1", 3)])
     assert [keys.chunk_start_ms(key) for key, _ in store.scan(b"c", b"d")] == [T0 + hour, T0 + 2 * hour]
+
+
+def test_a_fast_clock_makes_a_standby_drop_nothing_that_the_owner_keeps(store: TaskStore) -> None:
+    plan = replace(PLAN, retention_ms=0)
+    fast_ms = T0 + plan.max_future_ms
+    restorer(store, plan).changelog(
+        [record(keys.chunk_key(T0, b"a"), b"1", 1), record(keys.chunk_key(fast_ms, b"b"), b"1", 2)]
+    )
+    assert [keys.chunk_start_ms(key) for key, _ in store.scan(b"c", b"d")] == [T0, fast_ms]
 
 
 def test_refused_profiles_are_named_and_passed(store: TaskStore) -> None:

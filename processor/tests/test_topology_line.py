@@ -397,6 +397,7 @@ def test_ticks_do_nothing_to_updates() -> None:
 def test_evaluation_errors_are_the_only_ones_an_expression_may_raise() -> None:
     class Broken:
         reads_fields = reads_columns = False
+        click_fields = frozenset[str]()
 
         def evaluate(self, *_: Any) -> Any:
             raise EvaluationFailed("no value")

@@ -31,6 +31,9 @@ STREAM_KEPT_MS = 7 * DAY_MS
 # Brokers refuse record times more than an hour ahead, and may be told to refuse old ones; the processor has
 # judged the event time by `maxFuture` already.
 ANY_TIME = str(2**63 - 1)
+# A click's record time says when it came, and bounds what its own `timestamp` may claim (ADR 0051): the
+# brokers' clock has to say it, not the clock that may be wrong.
+BROKERS_TIME = {"message.timestamp.type": "LogAppendTime"}
 # Small segments: compaction leaves the active one alone, and each restart reads these topics to their end.
 SMALL_SEGMENT_BYTES = 16 << 20
 
@@ -59,7 +62,7 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
         return TopicSpec(name, partitions, topics.replicas, durable | config, internal=True)
 
     return [
-        shared(topics.clicks, _deleted(STREAM_KEPT_MS)),
+        shared(topics.clicks, _deleted(STREAM_KEPT_MS) | BROKERS_TIME),
         shared(topics.profiles, _compacted(TOMBSTONES_KEPT_MS)),
         shared(topics.enriched, _deleted(STREAM_KEPT_MS) | _any_time()),
         shared(topics.metrics, _deleted(STREAM_KEPT_MS) | _any_time()),

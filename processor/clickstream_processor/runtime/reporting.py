@@ -45,6 +45,7 @@ class Reporter:
             enriched += after["enriched"] - before["enriched"]
             filtered += after["filtered"] - before["filtered"]
             profiles += after["profiles"] - before["profiles"]
+            metrics.CLICKS_AHEAD.inc(after["ahead"] - before["ahead"])
             _tell_reads(task, after["clicks"] - before["clicks"], after["counted"] - before["counted"])
             for reason, count in _grown(before["dead_lettered"], after["dead_lettered"]):
                 dead_lettered[reason] = dead_lettered.get(reason, 0) + count
@@ -110,6 +111,7 @@ class Reporter:
             metrics.LAG_RECORDS.labels(label).set(task.lag_records)
             metrics.LAG_SECONDS.labels(label).set(task.lag_ms(now_ms) / 1_000)
             metrics.WATERMARK.labels(label).set(max(0, task.state.stream_ms) / 1_000)
+            metrics.STREAM_AHEAD.labels(label).set(task.ahead_ms(now_ms) / 1_000)
             try:
                 sizes = task.store.properties()
             except (StoreClosed, StateUnavailable, StateCorrupted):
@@ -187,6 +189,7 @@ def _forget(label: str) -> None:
         metrics.LAG_RECORDS,
         metrics.LAG_SECONDS,
         metrics.WATERMARK,
+        metrics.STREAM_AHEAD,
         metrics.CHECKPOINT_AGE,
         metrics.ROCKSDB_SST,
         metrics.ROCKSDB_MEMTABLE,

@@ -222,6 +222,10 @@ class Task:
         """Return the age of the last processed click while the task is behind, else 0."""
         return max(0, now_ms - self.record_ms) if self.lag_records and self.record_ms >= 0 else 0
 
+    def ahead_ms(self, now_ms: int) -> int:
+        """Return how far stream time is beyond the clock and the grace, else 0."""
+        return max(0, self.state.stream_ms - now_ms - self.state.plan.grace_ms)
+
     def view(self, now_ms: int) -> TaskView:
         """Return what the directory shows."""
         return TaskView(
