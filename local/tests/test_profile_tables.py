@@ -6,6 +6,7 @@ at what the profiles topic then holds. No row may stop a connector.
 
 # ruff: noqa: S608 (the statements are the tests' own)
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,11 +17,12 @@ import msgspec
 import pytest
 import yaml
 from clickstream_local.parts.connect import Connect, build_sink
-from clickstream_local.parts.kafka import Kafka
+from clickstream_local.parts.kafka import LOGGING, QUICK, Kafka, kafka_jars
 from clickstream_local.parts.postgres import Postgres
 from clickstream_local.reading import read_all
 from clickstream_local.reference import EXAMPLE
 from clickstream_local.testing import Topics
+from clickstream_local.tools import java
 from clickstream_operator.manifests.connectors import directory_references, profiles_connector
 from clickstream_operator.manifests.names import NOTIFICATIONS, internal_topic
 from clickstream_operator.spec import ClickPipeline, parse
@@ -102,6 +104,9 @@ KINDS = {
     ),
     "truncated": Kind(
         users("truncated") + "INSERT INTO truncated VALUES ('a', 'A', 'US')", "public.truncated"
+    ),
+    "emptied by hand": Kind(
+        users("by_hand") + "INSERT INTO by_hand VALUES ('a', 'A', 'US'), ('b', 'B', 'US')", "public.by_hand"
     ),
     "truncate deletes": Kind(
         users("emptied")
@@ -310,6 +315,35 @@ def test_truncate_is_a_notice_and_the_connector_goes_on(tables: dict[str, Table]
     tables["truncated"].sees("b", name="B")
     said = tables["truncated"].notice("table-truncated")
     assert (said["op"], said["table"]) == ("t", "public.truncated")
+
+
+def test_commands_of_the_runbook_delete_what_a_truncate_left(tables: dict[str, Table], kafka: Kafka) -> None:
+    table = tables["emptied by hand"]
+    table.sees("b", name="B")
+    table.run("TRUNCATE by_hand", "INSERT INTO by_hand VALUES ('b', 'B2', 'US')")
+    table.sees("b", name="B2")
+    table.notice("table-truncated")
+    options = ["--bootstrap-server", kafka.bootstrap, "--topic", table.topic]
+    show = ["--formatter-property", "print.key=true", "--formatter-property", "print.value=false"]
+    committed = ["--from-beginning", "--timeout-ms", "5000", "--isolation-level", "read_committed"]
+    in_topic = set(tool("consumer.ConsoleConsumer", *options, *committed, *show).split("\n")) - {""}
+    assert in_topic == {"a", "b", "clickstream:refused:table-truncated"}
+    gone = "".join(f"{key}\tGONE\n" for key in sorted(in_topic - {"b"}))
+    marked = ["--reader-property", "parse.key=true", "--reader-property", "null.marker=GONE"]
+    tool("ConsoleProducer", *options, *marked, given=gone)
+    table.forgets("a")
+    table.forgets("clickstream:refused:table-truncated")
+    table.sees("b", name="B2")
+
+
+def tool(name: str, *options: str, given: str = "") -> str:
+    """Run one of Kafka's own command-line tools, and return what it printed."""
+    program = [java().program, *QUICK, LOGGING, "-cp", f"{kafka_jars()}/*", f"org.apache.kafka.tools.{name}"]
+    ran = subprocess.run(
+        [*program, *options], input=given, capture_output=True, text=True, timeout=DEADLINE_S
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
 
 
 def test_trigger_of_the_docs_makes_a_truncate_delete_every_row(tables: dict[str, Table]) -> None:

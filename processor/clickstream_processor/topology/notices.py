@@ -8,7 +8,14 @@ import msgspec
 
 # What the source refuses; anything else in `refused` is no notice.
 REASONS = frozenset(
-    {"table-truncated", "row-without-key", "key-not-text", "value-unavailable", "row-too-large"}
+    {
+        "key-not-text",
+        "key-too-long",
+        "row-too-large",
+        "row-without-key",
+        "table-truncated",
+        "value-unavailable",
+    }
 )
 
 

@@ -1,5 +1,6 @@
 package dev.clickstream.connect;
 
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -31,6 +32,7 @@ public final class ProfileRows implements Transformation<SourceRecord>, Versione
   static final String USER_ID = "user_id";
   static final String NOTICE_PREFIX = "clickstream:refused:";
 
+  private static final int MAX_KEY_BYTES = 1_024; // of a user's id, everywhere
   private static final Logger LOG = LoggerFactory.getLogger(ProfileRows.class);
   private static final long LOG_EVERY_NANOS = Duration.ofSeconds(10).toNanos();
 
@@ -82,6 +84,10 @@ public final class ProfileRows implements Transformation<SourceRecord>, Versione
     String user = KeyText.of(field.schema(), id);
     if (user == null) {
       return notice(event, change, "key-not-text", "column " + key + " has no exact text", row);
+    }
+    int keyBytes = user.getBytes(StandardCharsets.UTF_8).length;
+    if (keyBytes > MAX_KEY_BYTES) {
+      return notice(event, change, "key-too-long", keyBytes + " bytes, allowed " + MAX_KEY_BYTES, row);
     }
     if (deleted) {
       return to(event, user, null, null);

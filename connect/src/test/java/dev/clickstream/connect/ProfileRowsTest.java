@@ -81,6 +81,12 @@ class ProfileRowsTest {
     assertNotice("row-without-key", event("u", null, row(null, "A")));
     assertNotice("row-too-large", event("u", null, row(1L, "x".repeat(1000))));
     assertNotice("value-unavailable", event("u", null, row(1L, Placeholder.TEXT)));
+    ProfileRows byName = new ProfileRows();
+    byName.configure(Map.of("key", "name", "topic", "user-profiles"));
+    String longest = "é".repeat(512);
+    assertEquals(longest, byName.apply(event("u", null, row(1L, longest))).key());
+    SourceRecord tooLong = byName.apply(event("u", null, row(1L, longest + "x")));
+    assertEquals("clickstream:refused:key-too-long", tooLong.key());
     ProfileRows other = new ProfileRows();
     other.configure(Map.of("key", "gone", "topic", "user-profiles"));
     assertEquals("clickstream:refused:row-without-key", other.apply(event("u", null, row(1L, "A"))).key());
