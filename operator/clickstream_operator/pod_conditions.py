@@ -5,7 +5,11 @@ from clickstream_operator.manifests import names
 from clickstream_operator.observed import Observed
 from clickstream_operator.rollout import Phase
 from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.templates import is_ready
 from clickstream_operator.volumes import must_grow
+
+SETTINGS_REFUSED = 2  # the exit status of a processor that cannot take its settings or a Secret
+_WHY_CHARACTERS = 1500
 
 
 def processors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
@@ -19,6 +23,8 @@ def processors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
         leaving = live["spec"]["replicas"] - wanted
         message = f"{leaving} pods hand their tasks over and are removed then."
         return is_false(kind, "Draining", message)
+    if refused := _settings_refused(observed):
+        return is_false(kind, "SettingsRefused", refused, is_fatal=True)
     ready = status.get("readyReplicas", 0)
     if status.get("observedGeneration", 0) < live["metadata"].get("generation", 0):
         return is_false(kind, "Updating", "The StatefulSet's last change is not yet seen by its controller.")
@@ -31,6 +37,20 @@ def processors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
             kind, "Rolling", f"{status.get('updatedReplicas', 0)} of {wanted} pods have the newest settings."
         )
     return is_true(kind, "Ready", f"All {wanted} pods are ready.")
+
+
+def _settings_refused(observed: Observed) -> str:
+    """Return the words of the first pod that ends at its start since it cannot take its settings."""
+    for ordinal, pod in sorted(observed.pod_objects.items()):
+        if is_ready(pod):
+            continue
+        for container in pod.get("status", {}).get("containerStatuses", []):
+            for state in (container.get("state", {}), container.get("lastState", {})):
+                ended = state.get("terminated") or {}
+                if ended.get("exitCode") == SETTINGS_REFUSED:
+                    said = observed.redact(str(ended.get("message") or "see its log").strip())
+                    return f"Pod {ordinal} cannot take its settings: {said[:_WHY_CHARACTERS]}"
+    return ""
 
 
 def rolled_out(pipeline: ClickPipeline, observed: Observed) -> Condition:

@@ -28,6 +28,7 @@ from clickstream_operator.spec import ClickPipeline, parse
 from clickstream_operator.status import (
     PAUSED,
     PLAN_ONLY,
+    deleting_status,
     healthy_status,
     is_settled,
     mode_of,
@@ -105,15 +106,20 @@ class Reconciler:
             return await self._refuse(document, "InvalidSpec", str(invalid))  # 3
         if document["metadata"].get("deletionTimestamp"):
             return await self._take_down(document, pipeline)  # 2
-        if twin := self._twins.older(key, pipeline, document):  # 3
+        self._twins.learn(key, pipeline, document)
+        if twin := self._twins.older(key):  # 3
             message = f"spec.id {pipeline.id} belongs to the older pipeline {twin}: choose another id."
             return await self._refuse(document, "IdTaken", message)
         observed = await self._observer.observe(pipeline)  # 4
         if taken := _taken(pipeline, observed):  # 3
             message = f"{', '.join(taken)} exist and are not this pipeline's: rename them, or the pipeline."
             return await self._refuse(document, "NameTaken", message)
-        if self._companion and may_assign(pipeline, observed):
+        clash = self._twins.clash(key)
+        runs = observed.child("StatefulSet", names_of(pipeline).statefulset) is not None
+        if self._companion and may_assign(pipeline, observed) and (runs or not clash):
             observed = dataclasses.replace(observed, assignment=self._companion.seen(pipeline, observed))
+        if clash:  # 3
+            return await self._refuse(document, "OutputTaken", clash)
         if changed := window_changed(pipeline, observed):  # 3; its controller goes on, for fail-over
             return await self._refuse(document, "WindowChanged", changed)
         uid = document["metadata"]["uid"]
@@ -135,6 +141,14 @@ class Reconciler:
             return Outcome("changed", done.again_s)
         observed = dataclasses.replace(observed, claims_refused=done.refused)
         return await self._finish(document, pipeline, observed, steps, applied=True)  # 7
+
+    def notice(self, document: Document) -> None:
+        """Remember what a pipeline claims, before a younger one is looked at."""
+        try:
+            pipeline = parse(document)
+        except InvalidSpec:
+            return
+        self._twins.learn(Key(pipeline.namespace, pipeline.name), pipeline, document)
 
     async def release(self, key: Key) -> None:
         """Let a pipeline of a namespace that goes away go at once: nobody will be there to do it later."""
@@ -210,6 +224,8 @@ class Reconciler:
         meta = document["metadata"]
         elapsed = elapsed_s(document, utc_now())
         take = next_step(pipeline, meta["uid"], observed, elapsed, self._slot_settle_s)
+        if not take.is_done:
+            await self._write(document, deleting_status(document, take.doing))
         if take.apply:
             await self._applier.apply(take.apply)
         elif take.annotate:

@@ -5,7 +5,8 @@ the same request as the step itself. So a plan that is made anew after a kill go
 
 - no pod is asked to leave while another one is not ready or a task has not caught up;
 - until one pod of a new template has become ready, no second pod gets it;
-- a template that failed is not tried again until something in it changes, or the annotation is removed.
+- a template that failed is not tried again until something in it changes, or the annotation is removed;
+- a template with which a task stops that did not before has failed too, ready or not.
 
 Pods leave by the StatefulSet's `partition`: ordinals from there on get the template, the others keep
 the one that all had before. A pod that leaves commits and flushes; its tasks stay its own unless it is
@@ -18,6 +19,8 @@ from enum import StrEnum
 
 # A pod's clicks are caught up when they are this close to the end, or as close as before the roll-out.
 CAUGHT_UP_MS = 10_000
+# A task that stops for a reason that is not the template (a topic deleted) stops elsewhere too in this time.
+STOPS_SETTLE_S = 15.0
 
 
 class Phase(StrEnum):
@@ -43,6 +46,8 @@ class Memory:
     coming: bool = False  # whether its predecessor has gone,
     since_s: float = 0.0  # and since when that is so (wall clock)
     lag_ms: int = 0  # of the slowest task when the roll-out began
+    stopped: frozenset[str] = frozenset()  # tasks, and pods as numbers, that had stopped when it began
+    stops_s: float = 0.0  # since when a task is stopped that was not (wall clock); 0: none is
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class PodSeen:
     ready: bool
     leaving: bool = False
     why_not: str = ""  # why it is not ready, in the kubelet's words
+    stopped: Mapping[str, str] = field(default_factory=dict)  # tasks that refuse to go on, with their words
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,12 @@ class Scene:
     now_s: float
     pods: Mapping[int, PodSeen] = field(default_factory=dict)  # a missing one does not exist
     whole: bool = True  # every task has an owner and standbys that are past their restore; nobody leaves
-    lag_ms: int = 0  # of the slowest task
+    lag_ms: int = 0  # of the slowest task that has not stopped
+
+    def stopped(self) -> frozenset[str]:
+        """Return the tasks that have stopped somewhere, and the numbers of the pods they did on."""
+        pods = {str(ordinal): pod for ordinal, pod in self.pods.items() if pod.stopped}
+        return frozenset(pods) | {task for pod in pods.values() for task in pod.stopped}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +98,9 @@ def next_step(scene: Scene, memory: Memory, deadline_s: float) -> Next:
 
     1. Nothing has ever run: all pods get the template, there is nothing to spare. 2. The goal is the
     wanted template, or the stable one when the wanted one has failed. 3. Put it on the StatefulSet,
-    for no pod yet. 4. All pods have it, or it is the one they had: it is the stable one. 5. Else the
-    highest pod that does not is the next.
+    for no pod yet. 4. A task stops with it that did not before: it has failed. 5. All pods have it and
+    every task is back, or it is the one they had: it is the stable one. 6. Else the highest pod that
+    does not is the next.
     """
     if not memory.stable:  # 1
         return _first(scene)
@@ -97,13 +109,40 @@ def next_step(scene: Scene, memory: Memory, deadline_s: float) -> Next:
     rolling = Phase.ROLLING_BACK if failed else Phase.ROLLING
     if scene.template != goal:  # 3
         why = memory.why if failed else ""
-        began = Memory(memory.stable, failed, why, lag_ms=scene.lag_ms)
+        began = Memory(memory.stable, failed, why, lag_ms=scene.lag_ms, stopped=scene.stopped())
         return Next(goal, scene.replicas, began, rolling)
+    if goal != memory.stable and (held := _hold_for_stops(scene, memory, goal)):  # 4
+        return held
+    memory = replace(memory, stops_s=0.0)
     unmoved = goal == memory.stable and all(pod.digest == goal for pod in scene.pods.values())
-    if scene.complete or unmoved:  # 4
+    proven = scene.complete and (goal == memory.stable or scene.whole)
+    if proven or unmoved:  # 5
         phase = Phase.ROLLED_BACK if failed else Phase.DONE
         return Next(goal, 0, Memory(goal, failed, memory.why if failed else ""), phase)
-    return _next_pod(scene, replace(memory, failed=failed), goal, rolling, deadline_s)  # 5
+    return _next_pod(scene, replace(memory, failed=failed), goal, rolling, deadline_s)  # 6
+
+
+def _hold_for_stops(scene: Scene, memory: Memory, goal: str) -> Next | None:
+    """Return the step while tasks stop with the new template alone: wait a moment, then go back."""
+    elsewhere = {task for pod in scene.pods.values() if pod.digest != goal for task in pod.stopped}
+    blamed = [
+        (task, ordinal, detail)
+        for ordinal, pod in scene.pods.items()
+        if pod.digest == goal and str(ordinal) not in memory.stopped
+        for task, detail in pod.stopped.items()
+        if task not in memory.stopped and task not in elsewhere
+    ]
+    if not blamed:
+        return None
+    since_s = memory.stops_s or scene.now_s
+    if scene.now_s - since_s < STOPS_SETTLE_S:
+        held = replace(memory, stops_s=since_s)
+        return Next(goal, scene.partition, held, Phase.WAITING, pod=memory.pod)
+    task, ordinal, detail = min(blamed)
+    more = f" (and {len(blamed) - 1} more)" if len(blamed) > 1 else ""
+    why = f"task {task}{more} stops on pod {ordinal} with it: {detail}"
+    back = Memory(memory.stable, failed=scene.wanted, why=why, lag_ms=memory.lag_ms, stopped=memory.stopped)
+    return Next(memory.stable, scene.replicas, back, Phase.ROLLING_BACK)
 
 
 def _first(scene: Scene) -> Next:

@@ -132,6 +132,8 @@ class Service:
             if self._leader.is_leader and (message := _what_remains(document)):
                 self._record(document, "Warning", "Retained", message)
         else:
+            if key not in self._known:
+                self._reconciler.notice(document)
             self._known.add(key)
         self._queue.add(key)
 

@@ -84,6 +84,8 @@ class Topics(_Model):
     metrics: fields.TopicName = "user-metrics"
     dead_letters: fields.TopicName = "dead-letters"
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
+    # Which of them other pipelines write too, on purpose.
+    shared: list[Literal["profiles", "enriched", "metrics", "deadLetters"]] = Field(default=[], max_length=4)
 
 
 class Transform(_Model):
@@ -119,6 +121,7 @@ class Search(_Model):
     engine: Literal["opensearch", "elasticsearch"] = "opensearch"
     url: fields.HttpUrl
     index: fields.IndexPrefix = "enriched-clicks"
+    shared: bool = False  # whether other pipelines write the same index, on purpose
     retention: fields.Days = "30d"
     credentials_secret: fields.ObjectName | None = None  # keys username, password
     connector: Literal["clickstream", "opensearch", "elasticsearch"] = "clickstream"

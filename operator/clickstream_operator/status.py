@@ -62,10 +62,7 @@ def refused_status(document: Document, reason: str, message: str) -> Document:
         Condition("Reconciling", Truth.FALSE, reason, "Nothing is changed until this is mended."),
         Condition("Stalled", Truth.TRUE, reason, message[:8000]),
     ]
-    kept = {
-        k: v for k, v in document.get("status", {}).items() if k in ("replicas", "readyReplicas", "selector")
-    }
-    return kept | {
+    return _for_scale(document) | {
         "observedGeneration": document["metadata"]["generation"],
         "phase": "Stalled",
         "conditions": _stamped(conditions, document),
@@ -73,17 +70,24 @@ def refused_status(document: Document, reason: str, message: str) -> Document:
 
 
 def deleting_status(document: Document, doing: str) -> Document:
-    """Return the status while a pipeline is being taken down."""
+    """Return the status while a pipeline is being taken down. `doing`: what is done, or waited for."""
+    message = f"The pipeline is being deleted: {doing}."
     conditions = [
-        Condition("Ready", Truth.FALSE, "Deleting", doing),
-        Condition("Reconciling", Truth.TRUE, "Deleting", doing),
-        Condition("Stalled", Truth.FALSE, "Deleting", ""),
+        Condition("Ready", Truth.FALSE, "Deleting", message),
+        Condition("Reconciling", Truth.TRUE, "Deleting", message),
+        Condition("Stalled", Truth.FALSE, "Deleting", "Nothing needs a hand."),
     ]
-    return {
+    return _for_scale(document) | {
         "observedGeneration": document["metadata"]["generation"],
         "phase": "Deleting",
         "conditions": _stamped(conditions, document),
     }
+
+
+def _for_scale(document: Document) -> Document:
+    """Return what the scale subresource reads, as it was."""
+    names = ("replicas", "readyReplicas", "selector")
+    return {k: v for k, v in document.get("status", {}).items() if k in names}
 
 
 def mode_of(document: Document) -> str:
@@ -110,6 +114,7 @@ _FAILURES += (
     "TaskStopped",
     "NoTemplate",
     "OptionsDiffer",
+    "SettingsRefused",
 )
 
 
@@ -130,7 +135,7 @@ def transitions(status: Document, document: Document) -> list[Transition]:
         fails_anew = now["reason"] in _FAILURES and old.get("reason") != now["reason"] and kind != "Ready"
         if not (is_good or was_good or fails_anew or (kind in ("Stalled", "Paused") and not same)):
             continue
-        is_warning = not is_good and kind != "Paused"
+        is_warning = not is_good and kind != "Paused" and now["reason"] != "Deleting"
         changed.append(Transition(kind, now["reason"], now["message"], is_warning))
     return changed
 

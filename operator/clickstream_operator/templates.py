@@ -91,6 +91,8 @@ def remembered(live: Document | None) -> tuple[Memory, Template | None]:
             coming=bool(kept.get("coming")),
             since_s=float(kept.get("since_s", 0)),
             lag_ms=int(kept.get("lag_ms", 0)),
+            stopped=frozenset(str(name) for name in kept.get("stopped", [])),
+            stops_s=float(kept.get("stops_s", 0)),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return Memory(), None
@@ -129,10 +131,16 @@ def _scene(
         replicas=replicas,
         complete=_is_complete(live),
         now_s=observed.now_s,
-        pods={ordinal: _pod_seen(observed, pod) for ordinal, pod in observed.pod_objects.items()},
+        pods={ordinal: _pod_seen(observed, ordinal, pod) for ordinal, pod in observed.pod_objects.items()},
         whole=_is_whole(pipeline, observed, replicas),
         lag_ms=max(
-            (t.lag_ms for held in observed.tasks().values() for t in held if t.role == "owner"), default=0
+            (
+                t.lag_ms
+                for held in observed.tasks().values()
+                for t in held
+                if t.role == "owner" and t.phase != "stopped"
+            ),
+            default=0,
         ),
     )
 
@@ -150,7 +158,8 @@ def _is_complete(live: Document) -> bool:
 def _is_whole(pipeline: ClickPipeline, observed: Observed, replicas: int) -> bool:
     """Tell whether every task has its owner and standbys at work, so that one pod can be spared.
 
-    A task that refuses to go on does not count: no waiting mends it, but the roll-out may.
+    A task that refuses to go on does not count: no waiting mends it, but the roll-out may. One that did not
+    before the roll-out counts against the new template, see rollout.
     """
     assignment = observed.assignment
     if assignment and (assignment.undrained or assignment.held or assignment.kafka):
@@ -167,13 +176,25 @@ def _is_whole(pipeline: ClickPipeline, observed: Observed, replicas: int) -> boo
     return True
 
 
-def _pod_seen(observed: Observed, pod: Document) -> PodSeen:
+def _pod_seen(observed: Observed, ordinal: int, pod: Document) -> PodSeen:
     meta, status = pod["metadata"], pod.get("status", {})
     leaving = bool(meta.get("deletionTimestamp"))
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
+    ready = is_ready(pod)
     why = "" if ready else observed.redact(why_not_ready(status))[:_WHY_CHARACTERS]
     digest = str((meta.get("annotations") or {}).get(names.TEMPLATE_HASH, ""))
-    return PodSeen(digest, ready and not leaving, leaving, why)
+    said = observed.pods.get(ordinal)
+    stopped = {
+        name: observed.redact(task.detail)[:_WHY_CHARACTERS]
+        for name, task in (said.tasks.items() if said and not leaving else ())
+        if task.phase == "stopped"
+    }
+    return PodSeen(digest, ready and not leaving, leaving, why, stopped)
+
+
+def is_ready(pod: Document) -> bool:
+    """Tell whether the kubelet says that a pod is ready."""
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 def why_not_ready(status: Mapping[str, Any]) -> str:
@@ -199,6 +220,10 @@ def _annotations(memory: Memory, known: Mapping[str, Template]) -> dict[str, str
     kept: Document = {"stable": stable.digest, "template": stable.document, "settings": stable.settings}
     if memory.pod is not None:
         kept |= {"pod": memory.pod, "coming": memory.coming, "since_s": round(memory.since_s, 1)}
+    if memory.stopped:
+        kept["stopped"] = sorted(memory.stopped)
+    if memory.stops_s:
+        kept["stops_s"] = round(memory.stops_s, 1)
     if memory.lag_ms:
         kept["lag_ms"] = memory.lag_ms
     found = {names.ROLLOUT: json.dumps(kept, sort_keys=True)}

@@ -55,6 +55,7 @@ VALID: dict[str, Changes] = {
         }
     },
     "lost volumes made anew": {"processors.storage": {"recreateLost": True}},
+    "outputs shared on purpose": {"topics.shared": ["deadLetters", "enriched"], "sink.search.shared": True},
     "unmatched clicks dropped": {"processing.join": {"type": "inner", "unmatched": "drop"}},
     "a table that needs quotes": {"source.postgres.table": '"tenant-1"."User Profiles"'},
     "a table with a dot in its name": {"source.postgres.table": 'public."a.b"'},
@@ -113,6 +114,7 @@ INVALID: dict[str, tuple[str, Changes]] = {
     "a topic with a slash": ("spec.topics.clicks", {"topics.clicks": "user/clicks"}),
     "a topic of dots": ("spec.topics.clicks", {"topics.clicks": ".."}),
     "one topic twice": ("spec.topics.clicks", {"topics.clicks": "enriched-clicks"}),
+    "a word for clicks, which all may read": ("spec.topics.shared[0]", {"topics.shared": ["clicks"]}),
     "a table without schema": ("spec.source.postgres.table", {"source.postgres.table": "user_profiles"}),
     "a table with a blank and no quotes": (
         "spec.source.postgres.table",

@@ -35,6 +35,7 @@ class _Life:
     ordinal: int
     process: Process | None  # None: its image cannot be pulled
     stopping: threading.Thread | None = None
+    ended: dict[str, Any] = field(default_factory=dict)  # how its process ended last
     said: dict[str, Any] = field(default_factory=dict)  # the status written last
 
 
@@ -47,6 +48,7 @@ class Kubelet:
         self.query_port, self.admin_port = free_row(ROOM), 0
         self.admin_port = free_row(ROOM)
         self.starts: list[str] = []  # names of pods in the order in which their processes were started
+        self.strange: dict[str, dict[str, Any]] = {}  # image -> processing of the settings its pods read
         self._lives: dict[str, _Life] = {}  # by the pod's uid
         self._lost: dict[int, str] = {}  # ordinal -> uid of the claim whose volume went with its node
         self._end = threading.Event()
@@ -150,9 +152,10 @@ class Kubelet:
         home = self._home(pod)
         settings, secrets = home / "settings.json", home / "secrets"
         home.mkdir(parents=True)
+        (home / "termination-log").touch()
         for volume in pod["spec"]["volumes"]:
             if volume["name"] == "settings":
-                settings.write_text(self._settings(volume["configMap"]))
+                settings.write_text(self._settings(volume["configMap"], pod))
             elif "secret" in volume:
                 self._write_secret(secrets, volume["secret"]["secretName"])
         asked = {e["name"]: e["value"] for e in pod["spec"]["containers"][0]["env"]}
@@ -165,6 +168,7 @@ class Kubelet:
             "CLICKSTREAM_QUERY_PORT": str(self.query_port + ordinal),
             "CLICKSTREAM_ADMIN_PORT": str(self.admin_port + ordinal),
             "CLICKSTREAM_LOG_FORMAT": "text",
+            "CLICKSTREAM_TERMINATION_LOG": str(home / "termination-log"),
         }
         return Process(
             pod["metadata"]["name"],
@@ -174,10 +178,11 @@ class Kubelet:
             stop_timeout_s=pod["spec"]["terminationGracePeriodSeconds"],
         )
 
-    def _settings(self, source: dict[str, Any]) -> str:
+    def _settings(self, source: dict[str, Any], pod: dict[str, Any]) -> str:
         """Return the settings that the pod mounts, its peers at their ports here."""
         path = f"/api/v1/namespaces/{self.namespace}/configmaps/{source['name']}"
         document = json.loads(self.plane.get(path)["data"][source["items"][0]["key"]])
+        document["processing"] |= self.strange.get(pod["spec"]["containers"][0]["image"], {})
         document["peers"] = {"host": HOST, "port": self.admin_port, "portStep": 1}
         return json.dumps(document)
 
@@ -212,6 +217,10 @@ class Kubelet:
         ready, state = False, {"waiting": {"reason": "ErrImagePull", "message": f"{image}: not found"}}
         if life.process:
             if not life.process.is_running():
+                life.ended = {
+                    "exitCode": life.process.exit_status,
+                    "message": (self._home(pod) / "termination-log").read_text(),
+                }
                 life.process.start()  # as a restart policy of Always
             ready, state = self._is_ready(life.ordinal), {"running": {}}
         return {
@@ -225,6 +234,7 @@ class Kubelet:
                     "ready": ready,
                     "restartCount": 0,
                     "state": state,
+                    "lastState": {"terminated": life.ended} if life.ended else {},
                 }
             ],
         }

@@ -23,6 +23,8 @@ from world import OperatorProcess, World, path_of
 
 NAMESPACE, NAME = "shop", "storefront"
 GOOD, NEWER, BROKEN = (f"registry.test/processor:{tag}" for tag in ("1", "2", "broken"))
+# Both start; the pods of one stop their tasks, those of the other cannot take their settings.
+STOPPING, REFUSING = (f"registry.test/processor:{tag}" for tag in ("stopping", "refusing"))
 PARTITIONS = 6
 STATEFULSET = f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/{NAME}-processor"
 
@@ -36,7 +38,9 @@ class Shop:
         # Of the fault suite's pipeline only the topics are used: names, partitions, options.
         self._topics = Pipeline(folder / "topics", kafka.bootstrap, NAME, Shape(partitions=PARTITIONS))
         topic = self._topics.topic
-        self.kubelet = Kubelet(world.plane, NAMESPACE, folder, {GOOD, NEWER})
+        self.kubelet = Kubelet(world.plane, NAMESPACE, folder, {GOOD, NEWER, STOPPING, REFUSING})
+        self.kubelet.strange[STOPPING] = {"window": {"size": "120s", "grace": "10s", "retention": "24h"}}
+        self.kubelet.strange[REFUSING] = {"filter": "click.no such expression"}
         self.load = Load(kafka.bootstrap, topic("clicks"), topic("profiles"), rate=150, seed=6)
         self.auditor = Auditor(self.kubelet.query_port, self.kubelet.running, seed=6)
         self.operator: OperatorProcess | None = None

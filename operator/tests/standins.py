@@ -119,17 +119,23 @@ class StandIns:
         return Handler
 
     def answer(self, pipeline: dict[str, Any], ordinal: int) -> dict[str, Any]:
-        """Return a pod's /status: it owns every task of its share."""
+        """Return a pod's /status: it owns every task of its share, and stands by for the pods before it."""
         spec = pipeline["spec"]
-        own = range(ordinal, spec["topics"]["partitions"], spec["processors"]["replicas"])
+        partitions, pods = spec["topics"]["partitions"], spec["processors"]["replicas"]
+        behind = {p: (ordinal - p) % pods for p in range(partitions)}
+        standbys = min(spec["processors"]["standbys"], pods - 1)
         task = {
-            "role": "owner",
             "phase": self.status["phase"],
             "lag_ms": self.lag_ms,
             "detail": self.status["detail"],
         }
         search = {"index_ready": self.status["index_ready"], "detail": self.status["detail"]}
-        return {"tasks": {f"clicks-{p}": task for p in own}, "search": search}
+        tasks = {
+            f"clicks-{p}": {**task, "role": "standby" if far else "owner"}
+            for p, far in behind.items()
+            if far <= standbys
+        }
+        return {"tasks": tasks, "search": search}
 
 
 def _ready(document: dict[str, Any]) -> dict[str, Any]:

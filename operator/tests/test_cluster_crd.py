@@ -2,12 +2,13 @@
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from clickstream_operator.spec import Spec, parse
-from controlplane import ControlPlane, Refused, eventually
+from controlplane import REPOSITORY, ControlPlane, Refused, eventually
 from documents import INVALID, INVALID_FOR_THE_PARSER_ALONE, REMOVE, VALID, Changes, changed
 from world import CRD, PIPELINES, World, path_of
 
@@ -30,6 +31,15 @@ def create(plane: ControlPlane, document: dict[str, Any], dry: bool = True) -> A
 @pytest.mark.parametrize("changes", TAKEN.values(), ids=TAKEN)
 def test_api_server_takes_valid_documents(changes: Changes, plane: ControlPlane, shop: str) -> None:
     assert create(plane, changed(changes))["kind"] == "ClickPipeline"
+
+
+@pytest.mark.parametrize(
+    "example", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_api_server_takes_every_example(example: Path, plane: ControlPlane, shop: str) -> None:
+    document = yaml.safe_load(example.read_text())
+    document["metadata"]["namespace"] = "shop"
+    assert create(plane, document)["kind"] == "ClickPipeline"
 
 
 @pytest.mark.parametrize(("path", "changes"), INVALID.values(), ids=INVALID)

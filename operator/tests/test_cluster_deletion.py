@@ -42,6 +42,25 @@ def test_deleted_pipeline_drops_its_slot_and_its_own_topics(world: World, shop: 
     ]
 
 
+def test_pipeline_that_is_being_deleted_says_so_and_what_it_waits_for(world: World, shop: str) -> None:
+    world.create(shop, deletionPolicy="Delete")
+    world.wait_ready(shop)
+    world.standins.connectors = False  # a Connect that is away
+    world.plane.request("DELETE", path_of(shop))
+    waits = "waiting for storefront-profiles to take the order to drop its slot"
+    eventually(lambda: waits in world.condition(shop, "Ready").get("message", ""), 60)
+    shown = world.plane.kubectl("get", "clickpipelines", "-n", shop, "-o", "wide").splitlines()[1]
+    assert "Deleting" in shown
+    assert "False" in shown
+    assert waits in shown
+    assert world.pipeline(shop)["status"]["phase"] == "Deleting"
+    assert world.condition(shop, "Reconciling")["status"] == "True"
+    events = eventually(lambda: [e for e in world.events(shop) if e["reason"] == "Deleting"], 30)
+    assert {event["type"] for event in events} == {"Normal"}
+    world.standins.connectors = True
+    eventually(lambda: world.pipeline(shop) is None, 60)
+
+
 def test_volumes_of_pods_that_were_scaled_away_go_too(world: World, shop: str) -> None:
     world.create(shop, deletionPolicy="Delete")
     world.wait_ready(shop)

@@ -4,7 +4,9 @@ import time
 
 from controlplane import eventually
 from standins import STRIMZI
-from world import World
+from world import World, objects_of, path_of, pipeline_document
+
+TOPICS_SHARED = {"shared": ["profiles", "enriched", "metrics", "deadLetters"]}
 
 
 def test_object_of_somebody_else_is_left_alone(world: World, shop: str) -> None:
@@ -58,10 +60,42 @@ def test_second_pipeline_of_an_id_is_refused(world: World, shop: str) -> None:
     assert world.is_ready(shop, "first")
 
 
-def test_two_pipelines_share_topics_without_a_quarrel(world: World, shop: str) -> None:
+def test_two_pipelines_that_write_the_same_are_refused_until_both_say_so(world: World, shop: str) -> None:
+    born = world.create(shop, "first")["metadata"]["creationTimestamp"]
+    world.wait_ready(shop, "first")
+    eventually(lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) > born)
+    world.create(shop, "second")
+    eventually(lambda: world.condition(shop, "Stalled", "second").get("reason") == "OutputTaken")
+    message = world.condition(shop, "Stalled", "second")["message"]
+    for name in ("user-profiles", "enriched-clicks", "user-metrics", "dead-letters", "index enriched-clicks"):
+        assert name in message
+    assert "user-clicks" not in message, "clicks are read, and any number may"
+    assert f"older pipeline {shop}/first" in message
+    assert f"/api/v1/namespaces/{shop}/configmaps/second-settings" not in objects_of(world.plane, shop)
+    assert world.is_ready(shop, "first")
+    on_purpose = {"topics": TOPICS_SHARED, "sink": {"search": {"shared": True}}}
+    world.plane.merge(path_of(shop, "second"), {"spec": on_purpose})
+    time.sleep(5)  # more than a resync: the older one has not said so
+    assert world.condition(shop, "Stalled", "second")["reason"] == "OutputTaken"
+    world.plane.merge(path_of(shop, "first"), {"spec": on_purpose})
+    world.wait_ready(shop, "second")
+    assert world.is_ready(shop, "first")
+
+
+def test_second_pipeline_with_outputs_of_its_own_reads_the_same_clicks(world: World, shop: str) -> None:
     world.create(shop, "first")
     world.wait_ready(shop, "first")
-    world.create(shop, "second")
+    own = {name: f"second-{name.lower()}" for name in ("profiles", "enriched", "metrics", "deadLetters")}
+    search = pipeline_document(shop)["spec"]["sink"]["search"] | {"index": "second"}
+    world.create(shop, "second", topics=own, sink={"search": search})
+    world.wait_ready(shop, "second")
+
+
+def test_two_pipelines_share_topics_without_a_quarrel(world: World, shop: str) -> None:
+    search = pipeline_document(shop)["spec"]["sink"]["search"] | {"shared": True}
+    world.create(shop, "first", topics=TOPICS_SHARED, sink={"search": search})
+    world.wait_ready(shop, "first")
+    world.create(shop, "second", topics=TOPICS_SHARED, sink={"search": search})
     world.wait_ready(shop, "second")
     begun = len(world.plane.writes())
     time.sleep(10)  # more than two resyncs

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from clickstream_local.parts.kafka import Kafka
 from controlplane import STATEFULSETS, Refused, eventually, running
-from shop import BROKEN, GOOD, NAME, NAMESPACE, NEWER, Shop
+from shop import BROKEN, GOOD, NAME, NAMESPACE, NEWER, REFUSING, STOPPING, Shop
 from world import Figure, World, path_of
 
 pytest_plugins = ["clickstream_local.testing"]
@@ -104,6 +104,32 @@ def test_image_that_does_not_start_is_rolled_back(shop: Shop) -> None:
     eventually(
         lambda: {p["spec"]["containers"][0]["image"] for p in shop.kubelet.pods().values()} == images, 240
     )
+
+
+def test_template_whose_pods_stop_their_tasks_is_rolled_back(shop: Shop) -> None:
+    before = shop.uids()
+    good = shop.kubelet.pods()[0]["spec"]["containers"][0]["image"]
+    shop.change_operator(STOPPING)
+    eventually(lambda: shop.condition("RolledOut")["reason"] == "RolledBack", 240)
+    message = shop.condition("RolledOut")["message"]
+    assert "stops on pod 1 with it: the state has chunk=60000" in message
+    assert "task clicks-" in message
+    eventually(lambda: [e for e in shop.world.events(NAMESPACE) if e["reason"] == "RollingBack"], 30)
+    assert {p["spec"]["containers"][0]["image"] for p in shop.kubelet.pods().values()} == {good}
+    assert shop.uids()[0] == before[0], "a pod was touched that need not be"
+    shop.wait_until_running(PODS)
+    shop.change_operator(good)
+
+
+def test_pod_that_cannot_take_its_settings_says_so_in_the_condition(shop: Shop) -> None:
+    good = shop.kubelet.pods()[0]["spec"]["containers"][0]["image"]
+    shop.change_operator(REFUSING, deadline_s=60)
+    eventually(lambda: shop.condition("ProcessorsReady")["reason"] == "SettingsRefused", 240)
+    message = shop.condition("ProcessorsReady")["message"]
+    assert "Pod 1 cannot take its settings: wrong settings: processing.filter" in message
+    eventually(lambda: shop.condition("RolledOut")["reason"] == "RolledBack", 240)
+    shop.wait_until_running(PODS)
+    shop.change_operator(good)
 
 
 def test_nothing_moves_when_the_operator_was_away(shop: Shop) -> None:

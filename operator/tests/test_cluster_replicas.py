@@ -97,7 +97,11 @@ def test_many_pipelines_are_looked_at_in_a_minute_within_little_memory(
     pods = Heartbeats(kafka, [f"many.p{number}" for number in range(PIPELINES)])
     try:
         with ThreadPoolExecutor(8) as pool:
-            spec = {"kafka": {"bootstrapServers": kafka.bootstrap, "cluster": "events"}}
+            spec = {
+                "kafka": {"bootstrapServers": kafka.bootstrap, "cluster": "events"},
+                "topics": {"shared": ["profiles", "enriched", "metrics", "deadLetters"]},
+                "sink": {"search": {"url": "http://search:9200", "shared": True}},
+            }
             list(pool.map(lambda number: world.create("many", f"p{number}", **spec), range(PIPELINES)))
             eventually(lambda: settled(world, leader), 600, "every pipeline was looked at")
             list(pool.map(world.standins.make_ready, world.plane.items(f"{TOPICS}")))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from clickstream_operator.rollout import Memory, Next, Phase, PodSeen, Scene, next_step
+from clickstream_operator.rollout import STOPS_SETTLE_S, Memory, Next, Phase, PodSeen, Scene, next_step
 
 DEADLINE_S = 100.0
 SEEDS = range(120)
@@ -231,3 +231,66 @@ def test_every_life_ends_in_the_same_state(
         assert (step.phase, cluster.partition) == (phase, 0), f"seed {seed}"
         assert cluster.template not in bad
         assert runs in (None, cluster.template), f"seed {seed}"
+
+
+def stopped(seen: PodSeen, *tasks: str, why: str = "the state has other windows") -> PodSeen:
+    return replace(seen, stopped=dict.fromkeys(tasks, why))
+
+
+def test_template_whose_pod_stops_a_task_is_rolled_back_with_the_tasks_words() -> None:
+    seen = {**pods("old", "new"), 1: stopped(pods("old", "new")[1], "clicks-8", "clicks-9")}
+    now = scene("old", "new", partition=1, pods=seen)
+    held = next_step(now, replace(OLD, pod=1), DEADLINE_S)
+    assert (held.partition, held.phase) == (1, Phase.WAITING), "no second pod gets it meanwhile"
+    later = replace(now, now_s=now.now_s + STOPS_SETTLE_S)
+    back = next_step(later, held.memory, DEADLINE_S)
+    assert (back.template, back.partition, back.phase) == ("old", 2, Phase.ROLLING_BACK)
+    assert back.memory.failed == "new"
+    assert "task clicks-8 (and 1 more) stops on pod 1 with it: the state has other windows" in back.memory.why
+    rolling = replace(later, template="old", partition=2)
+    assert next_step(rolling, back.memory, DEADLINE_S).partition == 1, "the pod gets the old template again"
+
+
+def test_last_pods_stopped_task_fails_the_template_too() -> None:
+    for replicas, complete in ((1, False), (1, True), (2, True)):
+        states = ["new"] * replicas
+        seen = {**pods(*states), 0: stopped(pods(*states)[0], "clicks-0")}
+        now = scene(*states, pods=seen, complete=complete)
+        held = next_step(now, OLD, DEADLINE_S)
+        assert held.phase is Phase.WAITING
+        assert held.memory.stable == "old"
+        later = replace(now, now_s=now.now_s + STOPS_SETTLE_S)
+        assert next_step(later, held.memory, DEADLINE_S).phase is Phase.ROLLING_BACK
+
+
+def test_new_template_is_stable_only_when_every_task_is_back() -> None:
+    restoring = scene("new", complete=True, whole=False)
+    step = next_step(restoring, OLD, DEADLINE_S)
+    assert (step.phase, step.memory.stable) == (Phase.ROLLING, "old")
+    done = next_step(replace(restoring, whole=True), step.memory, DEADLINE_S)
+    assert (done.phase, done.memory.stable) == (Phase.DONE, "new")
+
+
+def test_tasks_that_were_stopped_before_do_not_fail_a_good_template() -> None:
+    before = {o: stopped(p, "clicks-0") if o == 1 else p for o, p in pods("old", "old").items()}
+    began = next_step(scene("old", "old", template="old", pods=before), OLD, DEADLINE_S)
+    # The same task, and another one on the pod whose volume is full.
+    after = {o: stopped(p, "clicks-0", "clicks-3") if o == 1 else p for o, p in pods("old", "new").items()}
+    now = scene("old", "new", partition=1, pods=after)
+    for now_s in (1000.0, 1000.0 + STOPS_SETTLE_S):
+        step = next_step(replace(now, now_s=now_s), began.memory, DEADLINE_S)
+        assert step.phase is Phase.ROLLING
+        began = replace(began, memory=step.memory)
+    assert step.partition == 0
+
+
+def test_task_that_stops_with_both_templates_fails_neither() -> None:
+    """A topic that is deleted in the middle of a roll-out."""
+    everywhere = {o: stopped(p, "clicks-0") for o, p in pods("old", "new").items()}
+    assert next_step(scene("old", "new", partition=1, pods=everywhere), OLD, DEADLINE_S).partition == 0
+    first = {o: stopped(p, "clicks-0") if o == 1 else p for o, p in everywhere.items()}
+    first[0] = pods("old", "new")[0]
+    held = next_step(scene("old", "new", partition=1, pods=first), OLD, DEADLINE_S)
+    assert held.phase is Phase.WAITING
+    late = scene("old", "new", partition=1, pods=everywhere, now_s=1000 + STOPS_SETTLE_S)
+    assert next_step(late, held.memory, DEADLINE_S).partition == 0

@@ -48,7 +48,9 @@ def test_defaults_are_those_of_the_contract() -> None:
         "metrics": "user-metrics",
         "deadLetters": "dead-letters",
         "compression": "lz4",
+        "shared": [],
     }
+    assert spec["sink"]["search"]["shared"] is False
     assert spec["processing"]["window"] == {
         "size": "5m",
         "advance": None,

@@ -29,7 +29,7 @@ def told(pipeline: ClickPipeline) -> Observed:
 )
 def test_another_window_is_refused_with_what_to_do(before: dict[str, str], after: dict[str, str]) -> None:
     message = window_changed(with_window(**after), told(with_window(**before)))
-    assert "state of every user is kept by size 5m" in message
+    assert "the state is kept by size 5m" in message
     assert "make a second pipeline" in message
 
 

@@ -27,6 +27,8 @@ def settings_document(
     names = names_of(pipeline)
     if user := spec["kafka"]["authentication"]:
         del user["controllerUser"]  # not the pods' business: a change rolls none
+    for section in (spec["topics"], spec["sink"]["search"]):
+        del section["shared"]  # nor this
     inside = f"{names.statefulset}-{{ordinal}}.{names.headless_service}.{pipeline.namespace}.svc"
     return {
         "settingsVersion": SETTINGS_VERSION,

@@ -162,6 +162,8 @@ def _container(pipeline: ClickPipeline, platform: Platform) -> dict[str, Any]:
         "livenessProbe": _probe("/healthz", period_s=10, failures=6),
         "readinessProbe": _probe("/readyz", period_s=2, failures=3),
         "resources": {"requests": dict(resources.requests), "limits": dict(resources.limits)},
+        # Of a pod that cannot take its settings the operator reads why; of others that end, the last lines.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "lifecycle": {"preStop": {"sleep": {"seconds": WITHDRAWAL_S}}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
