@@ -136,7 +136,7 @@ class Pipeline:
             "processing": {
                 "filter": 'click.action != "heartbeat"',
                 "join": {"type": "inner", "waitForSnapshot": False},
-                "window": {"size": f"{WINDOW_MS}ms", "grace": f"{GRACE_MS}ms", "retention": "1d"},
+                "window": {"size": f"{WINDOW_MS // 1000}s", "grace": f"{GRACE_MS}ms", "retention": "24h"},
                 "commitInterval": shape.commit_interval,
             },
             "sink": {},

@@ -18,6 +18,12 @@ TOPIC_FIELDS = ("clicks", "profiles", "enriched", "metrics", "deadLetters")
 ADMIN_PORT = 8081
 # The document's id, its owner and its day: the index, the join and the window stand on them.
 KEPT_OUTPUT_FIELDS = ("event_id", "user_id", "timestamp")
+# A query of one user reads, and `detail` lists, what this many windows hold; and a click counts in fewer.
+MAX_WINDOWS = 20_000
+TOO_MANY_WINDOWS = (
+    f"must keep at most {MAX_WINDOWS} windows of a user: (2 x size + grace + retention) / advance, "
+    "where advance is the size unless given"
+)
 _DURATION = re.compile(r"\d{1,9}(ms|s|m|h|d)")
 
 
@@ -42,7 +48,7 @@ def broken_rules(raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Pr
     document = _Document(raw, defaults)
     return [
         problem
-        for rule in (_replicas, _autoscale, _cluster, _user, _advance, _topics, _outputs, _port)
+        for rule in (_replicas, _autoscale, _cluster, _user, _advance, _windows, _topics, _outputs, _port)
         for problem in rule(document)
     ]
 
@@ -98,8 +104,21 @@ def _advance(document: _Document) -> Iterator[Problem]:
         yield Problem(
             "spec.processing.window.advance",
             f'"{advance}"',
-            f"must be at most window.size ({size}): clicks between two windows would not be counted",
+            f"must be at most size ({size}): clicks between two windows would not be counted",
         )
+
+
+def _windows(document: _Document) -> Iterator[Problem]:
+    names = ("size", "grace", "retention", "advance")
+    texts = {name: document.get(f"processing.window.{name}", str) for name in names}
+    given = {name: duration_ms(text) for name, text in texts.items() if text and _DURATION.fullmatch(text)}
+    if len(given) < sum(text is not None for text in texts.values()):
+        return  # said of the field itself
+    step_ms = given.get("advance", given["size"])
+    kept_ms = 2 * given["size"] + given["grace"] + given["retention"]
+    if kept_ms // 1000 > MAX_WINDOWS * (step_ms // 1000):
+        here = f"here it is {kept_ms // 1000}s / {step_ms // 1000}s"
+        yield Problem("spec.processing.window", "", f"{TOO_MANY_WINDOWS}; {here}")
 
 
 def _topics(document: _Document) -> Iterator[Problem]:

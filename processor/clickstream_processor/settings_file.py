@@ -14,6 +14,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
+from clickstream_processor import bounds
 from clickstream_processor.errors import InvalidSettings, cause_of
 from clickstream_processor.settings import Kafka, Pod, Processing, Section, Settings, Topics
 from clickstream_processor.units import decode_unit
@@ -146,6 +147,9 @@ def _convert_section(
             if len(problems) == before:
                 values[info.name] = inner(**arguments)
         else:
+            if said := bounds.problem_of(where, given):
+                problems.append(f"{where}: {_shown(given)}: {said}")
+                continue
             try:
                 values[info.name] = msgspec.convert(given, info.type, dec_hook=decode_unit)
             except (msgspec.ValidationError, ValueError) as error:
@@ -165,17 +169,17 @@ def _broken_rules(values: dict[str, Any], pod: Pod) -> list[str]:
     """Return what no single field shows."""
     problems: list[str] = []
     processing: Processing = values.get("processing", Processing())
-    window = processing.window
-    if window.size_ms < 1_000:
-        problems.append("processing.window.size: must be at least 1s: rolling counts have 1 s buckets")
-    if window.advance_ms is not None and not 0 < window.advance_ms <= window.size_ms:
-        problems.append("processing.window.advance: must be more than 0 and at most processing.window.size")
-    if not 10 <= processing.commit_interval_ms <= 10_000:
-        problems.append("processing.commitInterval: must be from 10ms to 10s")
+    window, transform = processing.window, processing.transform
+    problems += bounds.window_problems(
+        window.size_ms, window.advance_ms, window.grace_ms, window.retention_ms
+    )
+    problems += bounds.transform_problems(transform.set, transform.drop)
+    topics: Topics = values.get("topics", Topics())
+    problems += bounds.topic_problems({name: getattr(topics, name) for name in bounds.TOPIC_FIELDS})
     kafka: Kafka = values["kafka"]
     if kafka.authentication is not None and kafka.authentication.type == "tls" and kafka.tls is None:
         problems.append("kafka.authentication.type: tls needs kafka.tls")
-    pods, partitions = pod.static_pods, values.get("topics", Topics()).partitions
+    pods, partitions = pod.static_pods, topics.partitions
     if pods is not None and pods > partitions:
         problems.append(f"CLICKSTREAM_ASSIGNMENT: {pods} pods are more than topics.partitions ({partitions})")
     if pods is not None and pod.ordinal >= pods:

@@ -9,7 +9,7 @@ from clickstream_processor.topology.window import Windows
 MAX_CLICK_BYTES = 65_536
 # Window index (u16) and event-time offsets in a window (u32 ms) bound the encoded chunk: topology/chunk.py.
 MAX_WINDOWS_PER_CHUNK = 65_535
-MAX_WINDOW_MS = 30 * 24 * 3_600_000
+MAX_WINDOW_MS = 31 * 24 * 3_600_000  # 744h, as bounds.py has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         if not 0 < self.size_ms <= MAX_WINDOW_MS:
-            raise ValueError(f"window.size is {self.size_ms} ms: must be 1 ms to 30 days")
+            raise ValueError(f"window.size is {self.size_ms} ms: must be 1 ms to 31 days")
         if not 0 < self.step_ms <= self.size_ms:
             raise ValueError(
                 f"window.advance is {self.step_ms} ms: must be 1 ms to the size, {self.size_ms} ms"

@@ -1,0 +1,32 @@
+"""The CRD on a real API server gives the verdict that operator and pods give, wherever it can know."""
+
+import copy
+
+import pytest
+from clickstream_operator.spec import parse
+from controlplane import ControlPlane, Refused
+from documents import changed
+from verdicts import Case, cases
+from world import PIPELINES, World
+
+CASES = cases()
+
+
+@pytest.fixture(scope="module")
+def shop(world: World) -> str:
+    return world.namespace("shop")
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_api_server_gives_the_verdict(case: Case, plane: ControlPlane, shop: str) -> None:
+    path = f"{PIPELINES}/namespaces/shop/clickpipelines?fieldValidation=Strict&dryRun=All"
+    document = changed(case.spec)
+    if case.refused is None or not case.crd_knows:
+        answered = plane.request("POST", path, copy.deepcopy(document))
+        if case.refused is None:
+            assert parse(answered).spec == parse(document).spec
+        return
+    with pytest.raises(Refused) as refused:
+        plane.request("POST", path, document)
+    assert refused.value.code == 422
+    assert case.refused in refused.value.message
