@@ -2,16 +2,19 @@
 
 import asyncio
 import base64
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from clickstream_processor.query.index_template import template
 from clickstream_processor.query.options import SearchOptions
 from clickstream_processor.query.problems import Problem
 from clickstream_processor.query.search import EngineFailed, SearchIndex
+from clickstream_processor.query.search_answer import decode_search
 from clickstream_processor.query.search_query import (
     SearchRequest,
     engine_query,
@@ -155,6 +158,26 @@ async def test_engines_error_is_a_problem_without_its_text(
     assert (answered, problem["type"]) == (status, f"https://clickstream.dev/problems/{kind}")
     assert ("Retry-After" in headers) is (status == 503)
     assert "secret-detail" not in str(problem)
+
+
+def test_hits_document_is_neither_read_nor_written_anew() -> None:
+    document = b'{"b": 1.50, "a": [ 1E2 ], "a": 1e400}'
+    body = b'{"took": 3, "other": 1, "hits": {"hits": [{"_id": "1", "_source": ' + document + b"}]}}"
+    assert document in msgspec.json.encode(search_result(SearchRequest(), decode_search(body)))
+
+
+async def test_hits_document_comes_through_the_pod(tmp_path: Path) -> None:
+    document = (
+        '{"user_id": "a", "big": 123456789012345678901234567890, "one": 1.0, "nested": [[{"x": null}]]}'
+    )
+
+    async def respond(_: web.Request) -> web.Response:
+        hits = f'[{{"_id": "1", "_source": {document}, "highlight": {{"page_url": ["/p"]}}}}]'
+        return web.Response(text=f'{{"took": 3, "hits": {{"total": {{"value": 1}}, "hits": {hits}}}}}')
+
+    status, answer, _ = await against(tmp_path, respond)
+    assert (status, answer["total"], answer["took_ms"]) == (200, 1, 3)
+    assert json.dumps(answer["hits"][0]["click"]) == document
 
 
 async def test_engine_that_says_nothing_is_503_after_the_time_out(tmp_path: Path) -> None:

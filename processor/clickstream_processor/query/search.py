@@ -6,7 +6,7 @@ as a long: ``IndexReady`` in /status says when it does. Retention drops whole da
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,7 @@ from clickstream_processor.query.credentials import basic_user
 from clickstream_processor.query.index_template import template
 from clickstream_processor.query.options import SearchOptions
 from clickstream_processor.query.problems import Problem
+from clickstream_processor.query.search_answer import decode_search
 from clickstream_processor.query.search_query import SearchRequest, engine_query, search_result
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,11 @@ class SearchIndex:
         params = {"ignore_unavailable": "true", "allow_no_indices": "true"}
         try:
             answer = await self._call(
-                "POST", f"/{self._pattern}/_search", params=params, json=engine_query(request)
+                "POST",
+                f"/{self._pattern}/_search",
+                params=params,
+                json=engine_query(request),
+                decode=decode_search,
             )
         except EngineFailed as error:
             log.warning("search failed: %s", error)
@@ -127,7 +132,13 @@ class SearchIndex:
         return search_result(request, answer)
 
     async def _call(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, json: object = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: object = None,
+        decode: Callable[[bytes], Any] = msgspec.json.decode,
     ) -> dict[str, Any]:
         """Return the engine's JSON object; raises EngineFailed with a reason that holds no secret."""
         if self._session is None:
@@ -154,7 +165,7 @@ class SearchIndex:
         if response.status >= 300:
             raise EngineFailed(f"status {response.status}{_reason(body)}", response.status)
         try:
-            document = msgspec.json.decode(body)
+            document = decode(body)
         except msgspec.DecodeError as error:
             raise EngineFailed("the answer is not JSON", response.status) from error
         if not isinstance(document, dict):

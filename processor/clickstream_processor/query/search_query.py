@@ -157,9 +157,8 @@ def search_result(request: SearchRequest, answer: Mapping[str, Any]) -> dict[str
 
 
 def _hit(hit: Mapping[str, Any]) -> dict[str, Any]:
-    source: dict[str, Any] = dict(hit.get("_source") or {})
     marked = {name: parts(texts[0]) for name, texts in (hit.get("highlight") or {}).items() if texts}
-    return {"click": source, "highlights": marked}
+    return {"click": hit.get("_source", {}), "highlights": marked}
 
 
 def parts(marked: str) -> list[dict[str, Any]]:
