@@ -16,6 +16,7 @@ class Raises:
     """An expression that fails for bob."""
 
     reads_fields = reads_columns = False
+    click_fields: frozenset[str] | None = frozenset()
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -83,6 +84,7 @@ def test_what_the_volume_says_is_not_the_clicks_fault(error: Exception) -> None:
 def test_enriched_click_larger_than_its_topic_takes_is_set_aside_before_it_is_sent() -> None:
     class Long:
         reads_fields = reads_columns = False
+        click_fields: frozenset[str] | None = frozenset()
 
         def evaluate(self, clicked: Any, *_: Any) -> Any:
             return "x" * (2_000 if clicked.user_id == "bob" else 1)
