@@ -6,6 +6,8 @@ from typing import Any
 
 from clickstream_operator.lost import Lost
 from clickstream_operator.rollout import Next
+from clickstream_operator.source.facts import Look
+from clickstream_operator.source.memory import Memory
 
 Document = dict[str, Any]
 ObjectId = tuple[str, str]  # kind, name
@@ -77,6 +79,8 @@ class Observed:
     lost: Sequence[Lost] = ()  # pods that do not come back by themselves
     rollout: Next | None = None  # the step that was planned from the rest
     autoscaling: Document = field(default_factory=dict)  # the status' part, where it is asked for
+    source: Look | None = None  # the last look at the database; None: this operator does not look
+    memory: Memory = field(default_factory=Memory)  # what is remembered of the source
     now_s: float = 0.0  # the wall clock of this look
     redact: Any = field(default=str, repr=False)  # takes every known secret value out of a text
 
