@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from clickstream_local.parts.postgres import HOST, Postgres
+from clickstream_local.parts.postgres import Postgres
+from clickstream_local.ports import HOST
 from clickstream_operator.source.facts import Facts
 from clickstream_operator.source.finding import Finding, Severity
 from clickstream_operator.source.findings import REASONS, findings_of
@@ -169,7 +170,7 @@ KINDS: dict[str, tuple[str, str]] = {
         "RowsHidden",
     ),
     "user that may not replicate": ("ALTER ROLE reader NOREPLICATION;", "NoReplicationRight"),
-    "table that can be truncated": ("DROP TRIGGER guard ON user_profiles;", "TruncateNotRefused"),
+    "table that can be truncated": ("DROP TRIGGER guard ON user_profiles;", "TruncateNotCarried"),
     "slot of another plugin": (
         "SELECT pg_create_logical_replication_slot('shop_storefront', 'test_decoding');",
         "SlotOfAnother",
@@ -230,7 +231,7 @@ async def test_partitioned_table_is_mended_by_publishing_through_its_root(postgr
     source.run(partitioned("public.user_profiles") + PUBLISH.format(table="public.user_profiles"))
     source.run(GRANT.format(schema="public"))
     found = await source.findings()
-    assert [f.reason for f in found] == ["PartitionsNotPublishedThroughRoot", "TruncateNotRefused"]
+    assert [f.reason for f in found] == ["PartitionsNotPublishedThroughRoot", "TruncateNotCarried"]
     for finding in found:
         source.run(finding.sql)
     assert await source.findings() == []
@@ -273,14 +274,18 @@ async def test_names_that_need_quotes_are_quoted_in_the_sql(postgres: Postgres) 
     assert wanted.key == "user"
 
 
-async def test_truncate_is_refused_by_the_database_once_the_sql_was_run(source: Source) -> None:
+async def test_truncate_reaches_the_log_row_by_row_once_the_sql_was_run(
+    source: Source, postgres: Postgres
+) -> None:
     source.run("DROP TRIGGER guard ON user_profiles; INSERT INTO user_profiles VALUES ('alice')")
     (finding,) = await source.findings()
     assert finding.severity is Severity.WARN
     source.run(finding.sql)
-    with pytest.raises(Exception, match="TRUNCATE does not reach the clickstream: use DELETE"):
-        source.run("TRUNCATE user_profiles")
-    source.run("DELETE FROM user_profiles")
+    source.run("SELECT pg_create_logical_replication_slot('look', 'test_decoding')")
+    source.run("TRUNCATE user_profiles")
+    with postgres.connect(source.database) as here:
+        changes = here.execute("SELECT data FROM pg_logical_slot_get_changes('look', NULL, NULL)").fetchall()
+    assert "table public.user_profiles: DELETE: user_id[text]:'alice'" in [row[0] for row in changes]
 
 
 async def test_generated_column_keeps_its_values_and_goes_on_being_filled(

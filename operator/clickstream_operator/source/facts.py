@@ -36,7 +36,7 @@ class Storage:
     identity: str  # pg_class.relreplident: d, n, f, i
     identity_columns: tuple[str, ...]  # of d and i
     unique: tuple[Index, ...]
-    refuses_truncate: bool  # a BEFORE TRUNCATE trigger is enabled
+    has_truncate_trigger: bool  # a BEFORE TRUNCATE trigger is enabled
 
 
 @dataclass(frozen=True, slots=True)

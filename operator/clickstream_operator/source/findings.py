@@ -25,7 +25,7 @@ REASONS = (
     *("HasChildTables", "MayNotRead", "RowsHidden", "PublicationMissing", "NotPublished"),
     *("PartitionsNotPublishedThroughRoot", "PublishedUnderItsRoot", "ChangesNotPublished", "RowFilter"),
     *("ColumnsNotPublished", "KeyColumnMissing", "KeyNullable", "KeyNotUnique", "CompositeKey"),
-    *("ReplicaIdentityWithoutKey", "GeneratedColumns", "ColumnsMissing", "TruncateNotRefused"),
+    *("ReplicaIdentityWithoutKey", "GeneratedColumns", "ColumnsMissing", "TruncateNotCarried"),
 )
 
 
@@ -217,20 +217,20 @@ def _plain_with_trigger(table: Table, where: str, column: str, expression: str) 
 
 
 def _truncate(table: Table) -> Iterator[Finding]:
-    open_to_it = [part for part in table.storage if not part.refuses_truncate]
-    if not open_to_it:
+    bare = [part for part in table.storage if not part.has_truncate_trigger]
+    if not bare:
         return
-    where, function = qualified(table.schema, table.name), f"{name(table.schema)}.use_delete_not_truncate"
+    where, function = qualified(table.schema, table.name), f"{name(table.schema)}.truncate_deletes"
     yield Finding(
-        "TruncateNotRefused",
-        f"TRUNCATE of {where} names no rows in the server's log: every profile would stay as it was. Let the "
-        "database refuse it; DELETE works.",
+        "TruncateNotCarried",
+        f"TRUNCATE of {where} names no rows in the server's log: every profile would stay as it was. A "
+        "trigger can delete the rows first.",
         f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "RAISE EXCEPTION 'TRUNCATE does not reach the clickstream: use DELETE'; END $$; "
-        + " ".join(
-            f"CREATE TRIGGER use_delete_not_truncate BEFORE TRUNCATE ON {qualified(part.schema, part.name)} "
+        "EXECUTE format('DELETE FROM %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME); RETURN NULL; END $$; "
+        + " ".join(  # every name is quoted
+            f"CREATE TRIGGER truncate_deletes BEFORE TRUNCATE ON {qualified(part.schema, part.name)} "
             f"FOR EACH STATEMENT EXECUTE FUNCTION {function}();"
-            for part in open_to_it
+            for part in bare
         ),
         Severity.WARN,
     )

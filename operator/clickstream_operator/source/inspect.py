@@ -79,7 +79,7 @@ SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relreplident
       AND CASE c.relreplident WHEN 'i' THEN i.indisreplident WHEN 'd' THEN i.indisprimary ELSE false END),
     '{}') AS identity_columns,
   EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
-    AND t.tgenabled IN ('O', 'A') AND t.tgtype & 2 = 2 AND t.tgtype & 32 = 32) AS refuses_truncate
+    AND t.tgenabled IN ('O', 'A') AND t.tgtype & 2 = 2 AND t.tgtype & 32 = 32) AS has_truncate_trigger
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY($1::oid[]) ORDER BY 2, 3
 """
 # As JSON: later versions have more columns.
@@ -190,7 +190,7 @@ async def _table(db: Any, target: Target) -> Table | None:
             row["identity"],
             tuple(row["identity_columns"]),
             tuple(unique.get(row["oid"], ())),
-            row["refuses_truncate"],
+            row["has_truncate_trigger"],
         )
         for row in await db.fetch(_STORAGE, parts)
     )

@@ -28,7 +28,7 @@ def key_findings(wanted: Wanted, table: Table, where: str) -> Iterator[Finding]:
         yield Finding(
             "ReplicaIdentityWithoutKey",
             f"The log names a deleted row of {where} without {wanted.key} (replica identity): a DELETE could "
-            "not be carried on, and stops the connector.",
+            "not be carried on, and the profile would stay.",
             " ".join(_identify(part, table, wanted.key) for part in without),
         )
 
