@@ -1,6 +1,6 @@
-"""A slot that was dropped, and the table read again: PostgreSQL, Debezium and the pipeline's own configuration.
+"""A slot that was dropped, and the table read again: PostgreSQL, Debezium, the pipeline's configuration.
 
-What the operator has Strimzi do is done here through Connect's own interface: stop, reset the offsets, resume.
+What the operator has Strimzi do is done here through Connect's interface: stop, reset the offsets, resume.
 """
 
 import json
@@ -27,7 +27,8 @@ DEADLINE_S = 120
 DATABASE = "again"
 CONNECTOR = "again-profiles"
 TABLE = """
-CREATE TABLE public.user_profiles (user_id text PRIMARY KEY, name text, email text, country text, plan_tier text);
+CREATE TABLE public.user_profiles (user_id text PRIMARY KEY, name text, email text, country text,
+  plan_tier text);
 INSERT INTO user_profiles (user_id, country) VALUES ('ann', 'US'), ('bob', 'US'), ('eve', 'US');
 """
 
@@ -97,7 +98,7 @@ class Source:
     def snapshots(self) -> int:
         """Return how many snapshots were said to be complete."""
         notices = [m.value() or b"" for m in read_all(self._kafka.bootstrap, self._notices)]
-        return sum(b"Initial Snapshot" in notice and b"COMPLETED" in notice for notice in notices)
+        return sum(b"Initial Snapshot" in notice and b'"COMPLETED"' in notice for notice in notices)
 
 
 def wait(what: str, holds: Callable[[], Any]) -> None:
