@@ -27,7 +27,8 @@ from clickstream_operator.source.memory import Memory, after_look, remembered
 from clickstream_operator.source.news import with_memory
 from clickstream_operator.source.quoting import literal, made_of, name, qualified, schema_and_table
 from clickstream_operator.source.resnapshot import RESNAPSHOT, is_under_way, progress, reset_order
-from clickstream_operator.source.target import target_of, wanted_of
+from clickstream_operator.source.target import target_of
+from clickstream_operator.source.wanted import wanted_of
 from clickstream_operator.spec import parse
 from clickstream_operator.status import healthy_status
 from documents import changed

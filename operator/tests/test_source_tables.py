@@ -11,7 +11,7 @@ from clickstream_operator.source.facts import Facts
 from clickstream_operator.source.finding import Finding, Severity
 from clickstream_operator.source.findings import REASONS, findings_of
 from clickstream_operator.source.inspect import Target, Unreachable, look
-from clickstream_operator.source.target import wanted_of
+from clickstream_operator.source.wanted import wanted_of
 from clickstream_operator.spec import parse
 from documents import changed
 from psycopg import sql

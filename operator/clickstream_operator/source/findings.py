@@ -9,6 +9,7 @@ from clickstream_operator.source.quoting import literal, made_of, name, qualifie
 
 _LOGICAL = "logical"
 _CHANGES = ("insert", "update", "delete")
+_DELETES = "EXECUTE format('DELETE FROM %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME); RETURN NULL;"
 
 
 # Every reason there is; docs/operator.md has one row for each.
@@ -207,30 +208,34 @@ def _columns(wanted: Wanted, table: Table, publication: Publication | None, wher
 def _plain_with_trigger(table: Table, where: str, column: str, expression: str) -> str:
     """Return what keeps a column's values and fills it in as before; the expression names columns plainly."""
     function = f"{name(table.schema)}.{made_of(table.name, column, 'filled')}"
-    return (  # every name is quoted; the expression is the table's own
-        f"ALTER TABLE {where} ALTER COLUMN {name(column)} DROP EXPRESSION; "  # noqa: S608
-        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"NEW.{name(column)} := (SELECT {expression} FROM (SELECT NEW.*) AS new_row); RETURN NEW; END $$; "
+    body = f"NEW.{name(column)} := (SELECT {expression} FROM (SELECT NEW.*) AS new_row); RETURN NEW;"  # noqa: S608
+    return (
+        f"ALTER TABLE {where} ALTER COLUMN {name(column)} DROP EXPRESSION; {_function(function, body)} "
         f"CREATE TRIGGER {made_of(column, 'filled')} BEFORE INSERT OR UPDATE ON {where} "
         f"FOR EACH ROW EXECUTE FUNCTION {function}();"
     )
 
 
 def _truncate(table: Table) -> Iterator[Finding]:
-    bare = [part for part in table.storage if not part.has_truncate_trigger]
+    bare = [qualified(part.schema, part.name) for part in table.storage if not part.has_truncate_trigger]
     if not bare:
         return
     where, function = qualified(table.schema, table.name), f"{name(table.schema)}.truncate_deletes"
+    triggers = [
+        f"CREATE TRIGGER truncate_deletes BEFORE TRUNCATE ON {part} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}();"
+        for part in bare
+    ]
     yield Finding(
         "TruncateNotCarried",
         f"TRUNCATE of {where} names no rows in the server's log: every profile would stay as it was. A "
         "trigger can delete the rows first.",
-        f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "EXECUTE format('DELETE FROM %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME); RETURN NULL; END $$; "
-        + " ".join(  # every name is quoted
-            f"CREATE TRIGGER truncate_deletes BEFORE TRUNCATE ON {qualified(part.schema, part.name)} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {function}();"
-            for part in bare
-        ),
+        " ".join([_function(function, _DELETES), *triggers]),
         Severity.WARN,
+    )
+
+
+def _function(function: str, body: str) -> str:
+    return (
+        f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;"
     )

@@ -7,7 +7,7 @@ from clickstream_operator.manifests.names import names_of
 from clickstream_operator.source.finding import Finding, Severity
 from clickstream_operator.source.findings import findings_of
 from clickstream_operator.source.resnapshot import RESNAPSHOT, Phase, is_under_way
-from clickstream_operator.source.target import wanted_of
+from clickstream_operator.source.wanted import wanted_of
 from clickstream_operator.spec import ClickPipeline
 
 if TYPE_CHECKING:
