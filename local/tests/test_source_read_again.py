@@ -1,6 +1,6 @@
 """A slot that was dropped, and the table read again: PostgreSQL, Debezium, the pipeline's configuration.
 
-What the operator has Strimzi do is done here through Connect's interface: stop, reset the offsets, resume.
+What the operator has Strimzi do is done here through Connect's interface.
 """
 
 import json
@@ -21,11 +21,13 @@ from clickstream_local.testing import Topics
 from clickstream_local.web import request
 from clickstream_operator.manifests.connectors import directory_references, profiles_connector
 from clickstream_operator.manifests.names import NOTIFICATIONS, internal_topic
+from clickstream_operator.source.quoting import reader_slot
+from clickstream_operator.source.resnapshot import reader
 from clickstream_operator.spec import parse
 
 DEADLINE_S = 120
 DATABASE = "again"
-CONNECTOR = "again-profiles"
+CONNECTOR, READER = "again-profiles", "again-profiles-1"
 TABLE = """
 CREATE TABLE public.user_profiles (user_id text PRIMARY KEY, name text, email text, country text,
   plan_tier text);
@@ -45,7 +47,8 @@ class Source:
         spec["spec"]["source"]["postgres"] |= where
         spec["spec"]["topics"] = {"profiles": self.topic}
         self._pipeline = parse(spec)
-        self.slot = self._pipeline.spec.source.postgres.slot
+        self.slot = str(self._pipeline.spec.source.postgres.slot)
+        self.second = reader_slot(self.slot)
         self._notices = topics.create(internal_topic(self._pipeline, NOTIFICATIONS))
 
     def start(self) -> None:
@@ -68,23 +71,37 @@ class Source:
             for statement in statements:
                 here.execute(statement.encode())
 
-    def order(self, method: str, what: str) -> None:
-        """Tell Connect something about the connector."""
-        answer = request(method, f"{self._worker.url}/connectors/{CONNECTOR}/{what}", timeout_s=60)
+    def order(self, method: str, what: str, name: str = CONNECTOR) -> None:
+        """Tell Connect something about a connector."""
+        answer = request(method, f"{self._worker.url}/connectors/{name}/{what}", timeout_s=60)
         assert answer.ok, answer.body
 
-    def stop(self) -> None:
-        """Stop the connector, and wait until it has."""
-        self.order("PUT", "stop")
-        wait("stopped", lambda: self._worker.status(CONNECTOR)["connector"]["state"] == "STOPPED")
-        wait("without tasks", lambda: not self._worker.status(CONNECTOR)["tasks"])
+    def stop(self, name: str = CONNECTOR) -> None:
+        """Stop a connector, and wait until it has."""
+        self.order("PUT", "stop", name)
+        wait("stopped", lambda: self._worker.status(name)["connector"]["state"] == "STOPPED")
+        wait("without tasks", lambda: not self._worker.status(name)["tasks"])
 
-    def is_read(self) -> bool:
-        """Tell whether somebody reads the slot."""
+    def start_reader(self) -> None:
+        """Put the connector that reads the table again."""
+        reference = directory_references(self._pipeline, str(self._worker.secrets))
+        self._worker.put(READER, reader(self._pipeline, reference, "1").rest())
+
+    def remove_reader(self) -> None:
+        """Remove it."""
+        self._worker.delete(READER)
+
+    def has_slot(self, slot: str) -> bool:
+        """Tell whether there is a slot."""
         with self.connection() as here:
-            found = here.execute(
-                "SELECT active FROM pg_replication_slots WHERE slot_name = %s", [self.slot]
-            ).fetchone()
+            question = "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s"
+            return here.execute(question, [slot]).fetchone() is not None
+
+    def is_read(self, slot: str = "") -> bool:
+        """Tell whether somebody reads a slot, by itself the connector's."""
+        with self.connection() as here:
+            question = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
+            found = here.execute(question, [slot or self.slot]).fetchone()
         return bool(found and found[0])
 
     def rows(self) -> dict[str, str | None]:
@@ -145,21 +162,28 @@ def test_dropped_slot_is_a_gap_that_the_connector_does_not_notice_and_reading_ag
     assert source.rows() == {"ann": "US", "bob": "US", "eve": "US", "new": "US"}, "this is what the gap costs"
     assert source.snapshots() == 1
 
-    # Read again; meanwhile people go on working.
+    # Read again, with a slot of its own, while the connector stands; meanwhile people go on working.
     source.stop()
-    source.run("DELETE FROM user_profiles WHERE user_id = 'bob'")
-    source.order("DELETE", "offsets")
+    source.run(
+        "DELETE FROM user_profiles WHERE user_id = 'bob'",
+        "UPDATE user_profiles SET country = 'DE' WHERE user_id = 'new'",
+    )
     with source.connection() as here, here.transaction():
         here.execute("LOCK TABLE user_profiles IN ACCESS EXCLUSIVE MODE")
-        source.order("PUT", "resume")
+        source.start_reader()
         waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'user_profiles'::regclass"
         wait("held up in the snapshot", lambda: here.execute(waiting).fetchone())
-        assert not source.is_read(), "a slot that is read means a snapshot that is complete"
-    wait("read", source.is_read)
-    wait("complete", lambda: source.snapshots() == 2)
-    source.run("UPDATE user_profiles SET country = 'DE' WHERE user_id = 'new'")
-    wait("streaming", lambda: source.rows()["new"] == "DE")
+        assert not source.is_read(source.second), "a slot that is read means a snapshot that is complete"
+    wait("read", lambda: source.is_read(source.second))
+    source.stop(READER)
+    wait("dropped", lambda: not source.has_slot(source.second))
+    source.remove_reader()
+    source.run("DELETE FROM user_profiles WHERE user_id = 'ann'")
+    source.order("PUT", "resume")
+    wait("gone on", lambda: source.rows().get("ann", "") is None)
     rows = source.rows()
-    assert (rows["ann"], rows["gap"]) == ("FR", "US")
+    assert rows["gap"] == "US"
+    assert rows["new"] == "DE"
     assert rows["bob"] is None, "a row that was deleted while the connector stood is gone"
     assert rows["eve"] == "US", "a row that was deleted in the gap stays: no log has its deletion"
+    wait("told", lambda: source.snapshots() == 2)

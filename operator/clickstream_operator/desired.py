@@ -138,10 +138,13 @@ def _connectors(pipeline: ClickPipeline, observed: Observed) -> list[Wanted]:
     live = observed.child("KafkaConnector", source.name)
     if live or (may_start and not holds_source(pipeline, observed)):
         document = source.manifest(pipeline, kind.api_version)
-        if annotations := resnapshot.marks(observed.memory, live):
-            document["metadata"]["annotations"] = annotations
-        if live and resnapshot.must_stop(observed.memory):
+        if resnapshot.source_stands(observed.memory):
             document["spec"]["state"] = "stopped"
+        wanted.append(document)
+    if state := resnapshot.reader_state(observed.memory):
+        reader = resnapshot.reader(pipeline, reference, observed.memory.resnapshot)
+        document = reader.manifest(pipeline, kind.api_version)
+        document["spec"]["state"] = state
         wanted.append(document)
     if observed.child("KafkaConnector", sink.name) or (may_start and observed.index_ready()):
         wanted.append(sink.manifest(pipeline, kind.api_version))

@@ -88,6 +88,10 @@ class Observed:
         """Return an own object."""
         return self.children.get((kind, name))
 
+    def connectors(self) -> dict[str, Document]:
+        """Return the own KafkaConnectors by name."""
+        return {name: d for (kind, name), d in self.children.items() if kind == "KafkaConnector" and d}
+
     def tasks(self) -> dict[str, list[TaskState]]:
         """Return every task with the pods that hold it."""
         held: dict[str, list[TaskState]] = {}

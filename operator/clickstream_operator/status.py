@@ -12,7 +12,6 @@ from clickstream_operator.condition import Condition, Truth
 from clickstream_operator.conditions import conditions_of, lag, topics_fit
 from clickstream_operator.manifests.names import names_of, selector
 from clickstream_operator.observed import Document, Observed
-from clickstream_operator.source.findings import REASONS
 from clickstream_operator.source.memory import GAPS
 from clickstream_operator.spec import API_GROUP, ClickPipeline
 
@@ -120,7 +119,7 @@ _FAILURES += (
     "OptionsDiffer",
     "SettingsRefused",
 )
-_FAILURES += (*REASONS, *GAPS)
+_FAILURES += GAPS  # what is found in a source is told finding by finding
 
 
 def transitions(status: Document, document: Document) -> list[Transition]:

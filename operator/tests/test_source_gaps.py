@@ -1,6 +1,5 @@
 """Gaps in the source, reading it again, and what both mean for a pipeline: pure, time and sight given."""
 
-import copy
 from dataclasses import replace
 from typing import Any
 
@@ -25,9 +24,24 @@ from clickstream_operator.source.finding import Severity
 from clickstream_operator.source.findings import findings_of
 from clickstream_operator.source.memory import Memory, after_look, remembered
 from clickstream_operator.source.news import with_memory
-from clickstream_operator.source.quoting import literal, made_of, name, qualified, schema_and_table
-from clickstream_operator.source.resnapshot import RESNAPSHOT, is_under_way, progress, reset_order
+from clickstream_operator.source.quoting import (
+    literal,
+    made_of,
+    name,
+    qualified,
+    reader_slot,
+    schema_and_table,
+)
+from clickstream_operator.source.resnapshot import (
+    is_under_way,
+    leftovers,
+    progress,
+    reader_name,
+    reader_state,
+    source_stands,
+)
 from clickstream_operator.source.target import target_of
+from clickstream_operator.source.verdict import found
 from clickstream_operator.source.wanted import wanted_of
 from clickstream_operator.spec import parse
 from clickstream_operator.status import healthy_status
@@ -162,9 +176,9 @@ def test_source_that_has_not_run_has_no_gap() -> None:
     assert after_look(KNOWN, lost, "shop_storefront", has_run=False, now=NOW) == KNOWN
 
 
-def connector(state: str = "RUNNING", **annotations: str) -> dict[str, Any]:
+def connector(state: str = "RUNNING") -> dict[str, Any]:
     return {
-        "metadata": {"name": "storefront-profiles", "generation": 1, "annotations": annotations},
+        "metadata": {"name": "storefront-profiles", "generation": 1},
         "spec": {"state": "running"},
         "status": {
             "observedGeneration": 1,
@@ -173,44 +187,95 @@ def connector(state: str = "RUNNING", **annotations: str) -> dict[str, Any]:
     }
 
 
-def test_table_is_read_again_by_stopping_resetting_and_running() -> None:
+SOURCE, READER = "storefront-profiles", reader_name(PIPELINE, "7")
+LATER = 4_000_000_000.0  # a look that began after everything
+
+
+def step(memory: Memory, now: Facts | None = None, value: str = "7", **states: str) -> Memory:
+    """Return the memory after a look; `source` and `reader` are the connectors' states."""
+    names = {"source": SOURCE, "reader": READER}
+    connectors = {names[who]: connector(state) for who, state in states.items()}
+    return progress(memory, PIPELINE, value, connectors, seen(now, begun_s=LATER) if now else None, NOW)
+
+
+def with_reader(is_active: bool) -> Facts:
+    return replace(FACTS, reader_slot=replace(SLOT, is_active=is_active))
+
+
+def test_table_is_read_again_by_a_second_connector_while_the_source_stands() -> None:
     lost = after_look(KNOWN, seen(replace(FACTS, slot=None)), "shop_storefront", has_run=True, now=NOW)
-    memory = progress(lost, "7", connector(), None, NOW)
-    assert memory.phase == "Stopping"
-    assert reset_order(memory, connector()) == {}, "not before it has stopped"
-    order = reset_order(memory, connector("STOPPED"))
-    assert order == {"strimzi.io/connector-offsets": "reset", RESNAPSHOT: "7"}
-    memory = progress(memory, "7", connector("STOPPED", **order), None, NOW)
-    assert memory.phase == "Resetting"
-    memory = progress(memory, "7", connector("STOPPED", **{RESNAPSHOT: "7"}), None, "2026-11-28T12:00:10Z")
-    assert memory.phase == "Reading"
+    memory = step(lost, source="RUNNING")
+    assert memory.phase == "Waiting"
     assert is_under_way(memory)
-    running = connector(**{RESNAPSHOT: "7"})
-    early = seen(FACTS)  # a look from before the stop, when the slot was still read
-    assert progress(memory, "7", running, early, NOW).phase == "Reading"
-    reading = seen(slot(is_active=False), begun_s=memory.since_s + 5)
-    assert progress(memory, "7", running, reading, NOW).phase == "Reading"
-    done = progress(memory, "7", running, seen(FACTS, begun_s=memory.since_s + 60), NOW)
-    assert done.phase == "Complete"
-    assert done.gap is None
-    assert progress(done, "7", running, seen(FACTS), NOW) == done, "the same value asks for nothing more"
-    assert progress(done, "8", running, seen(FACTS), NOW).phase == "Stopping"
-    assert progress(done, "", running, seen(FACTS), NOW) == done
-    assert remembered(done.document()) == done
+    assert step(memory, replace(FACTS, slot=None), source="RUNNING").phase == "Waiting", "no log is kept yet"
+    assert step(memory, slot(wal_status="lost"), source="RUNNING").phase == "Waiting"
+    early = progress(memory, PIPELINE, "7", {SOURCE: connector()}, seen(FACTS), NOW)
+    assert early.phase == "Waiting", "a look that began before says nothing"
+    memory = step(memory, FACTS, source="RUNNING")
+    assert (memory.phase, source_stands(memory), reader_state(memory)) == ("Stopping", True, "")
+    assert step(memory, FACTS, source="RUNNING") == memory
+    memory = step(memory, FACTS, source="STOPPED")
+    assert (memory.phase, source_stands(memory), reader_state(memory)) == ("Reading", True, "running")
+    assert step(memory, with_reader(is_active=False), source="STOPPED", reader="RUNNING") == memory
+    memory = step(memory, with_reader(is_active=True), source="STOPPED", reader="RUNNING")
+    assert (memory.phase, source_stands(memory), reader_state(memory)) == ("Closing", True, "stopped")
+    assert step(memory, FACTS, source="STOPPED", reader="RUNNING") == memory
+    assert step(memory, with_reader(is_active=False), source="STOPPED", reader="STOPPED") == memory
+    assert remembered(memory.document()) == memory, "it outlives the operator"
+    done = step(memory, FACTS, source="STOPPED", reader="STOPPED")
+    assert (done.phase, done.gap, source_stands(done), reader_state(done)) == ("Complete", None, False, "")
+    assert leftovers(done, PIPELINE, {SOURCE: {}, READER: {}, "storefront-search": {}}) == [READER]
+    assert step(done, FACTS, source="RUNNING") == done, "the same value asks for nothing more"
+    assert step(done, FACTS, value="8", source="RUNNING").phase == "Waiting"
+    assert step(done, FACTS, value="", source="RUNNING") == done
+
+
+def test_slot_that_a_killed_reader_left_does_not_hold_the_source_up_and_is_told() -> None:
+    memory = replace(KNOWN, resnapshot="7", phase="Closing", since=NOW, since_s=0.0)
+    left = with_reader(is_active=False)
+    assert step(memory, left, source="STOPPED", reader="STOPPED").phase == "Complete"
+    (finding,) = findings_of(wanted_of(PIPELINE), left, has_run=True)
+    assert finding.sql == "SELECT pg_drop_replication_slot('shop_storefront_again');"
+    reading = {"source": seen(left), "memory": replace(memory, phase="Reading")}
+    assert found(PIPELINE, observed(**reading)) == [], "not while it is needed"
 
 
 def test_reading_again_that_is_taken_back_lets_the_source_run() -> None:
-    memory = progress(KNOWN, "7", connector(), None, NOW)
-    assert progress(memory, "", connector(), None, NOW) == KNOWN
+    memory = replace(KNOWN, resnapshot="7", phase="Reading", since=NOW, since_s=1.0)
+    assert step(memory, FACTS, value="", source="STOPPED") == KNOWN
+    assert leftovers(KNOWN, PIPELINE, {SOURCE: {}, READER: {}}) == [READER]
 
 
 def test_source_that_is_made_with_the_annotation_takes_its_first_snapshot_for_it() -> None:
-    memory = progress(Memory(), "7", None, None, NOW)
-    assert memory.phase == "Reading"
-    seen_first = observed(memory=memory, children={("KafkaConnector", "storefront-profiles"): None})
-    document = source_document(seen_first)
-    assert document["metadata"]["annotations"][RESNAPSHOT] == "7"
-    assert document["spec"]["state"] == "running"
+    memory = step(Memory())
+    assert memory.phase == "Complete"
+    assert rendered(observed(memory=memory, children=dict(NOT_MADE)))[SOURCE]["spec"]["state"] == "running"
+
+
+NOT_MADE = {("KafkaConnector", "storefront-profiles"): None}
+
+
+def test_source_stands_only_while_the_table_is_read_again() -> None:
+    expected = {
+        "": ("running", None),
+        "Waiting": ("running", None),
+        "Stopping": ("stopped", None),
+        "Reading": ("stopped", "running"),
+        "Closing": ("stopped", "stopped"),
+        "Complete": ("running", None),
+    }
+    for phase, (source, second) in expected.items():
+        objects = rendered(observed(memory=replace(KNOWN, resnapshot="7", phase=phase)))
+        assert objects[SOURCE]["spec"]["state"] == source
+        assert objects.get(READER, {}).get("spec", {}).get("state") == second
+
+
+def test_second_connector_is_the_source_with_a_slot_of_its_own_that_it_drops() -> None:
+    objects = rendered(observed(memory=replace(KNOWN, resnapshot="7", phase="Reading")))
+    source, second = (objects[name]["spec"]["config"] for name in (SOURCE, READER))
+    changed_ = {key: value for key, value in second.items() if source[key] != value}
+    assert changed_ == {"slot.name": "shop_storefront_again", "slot.drop.on.stop": "true"}
+    assert len(reader_slot("s" * 63)) == 63
 
 
 def rendered(seen_: Observed) -> dict[str, dict[str, Any]]:
@@ -221,23 +286,7 @@ def rendered(seen_: Observed) -> dict[str, dict[str, Any]]:
     return {wanted.name: wanted.document for wanted in objects}
 
 
-def source_document(seen_: Observed) -> dict[str, Any]:
-    return rendered(seen_)["storefront-profiles"]
-
-
-def test_source_is_stopped_while_its_offsets_are_reset_and_only_then() -> None:
-    live = {("KafkaConnector", "storefront-profiles"): connector(**{RESNAPSHOT: "6"})}
-    for phase, state in (("Stopping", "stopped"), ("Resetting", "stopped"), ("Reading", "running")):
-        memory = replace(KNOWN, resnapshot="7", phase=phase)
-        document = source_document(observed(children=copy.deepcopy(live), memory=memory))
-        assert document["spec"]["state"] == state
-        assert document["metadata"]["annotations"][RESNAPSHOT] == "6", (
-            "Strimzi's and the order's are not ours"
-        )
-
-
 BAD = replace(FACTS, wal_level="replica", slot=None)
-NOT_MADE = {("KafkaConnector", "storefront-profiles"): None}
 
 
 def source_condition(**changes: Any) -> Any:

@@ -59,6 +59,7 @@ class Source:
                 wanted.schema,
                 wanted.name,
                 wanted.slot,
+                f"{wanted.slot}_again",
                 wanted.publication,
                 "reader",
                 "secret",
@@ -171,6 +172,10 @@ KINDS: dict[str, tuple[str, str]] = {
     ),
     "user that may not replicate": ("ALTER ROLE reader NOREPLICATION;", "NoReplicationRight"),
     "table that can be truncated": ("DROP TRIGGER guard ON user_profiles;", "TruncateNotCarried"),
+    "slot that reading again has left": (
+        "SELECT pg_create_logical_replication_slot('shop_storefront_again', 'pgoutput');",
+        "ReaderSlotLeft",
+    ),
     "slot of another plugin": (
         "SELECT pg_create_logical_replication_slot('shop_storefront', 'test_decoding');",
         "SlotOfAnother",
@@ -320,7 +325,7 @@ async def test_every_reason_is_found_by_a_kind_of_table() -> None:
 async def test_server_that_does_not_answer_or_let_in_is_said_without_the_password(postgres: Postgres) -> None:
     nobody = (HOST, 1, "reader"), ("no.such.host.invalid", 5432, "reader"), (HOST, postgres.port, "me")
     for host, port, user in nobody:
-        target = Target(host, port, "shop", "public", "t", "s", "p", user, "hunter2")
+        target = Target(host, port, "shop", "public", "t", "s", "r", "p", user, "hunter2")
         with pytest.raises(Unreachable) as unreachable:
             await look(target)
         assert host in str(unreachable.value)

@@ -103,11 +103,14 @@ class Facts:
     table: Table | None
     publication: Publication | None
     slot: Slot | None
+    reader_slot: Slot | None = None  # of the connector that reads the table again
 
     def still(self) -> "Facts":
         """Return it without what moves while nothing happens, to tell whether two looks differ."""
         slot = self.slot and replace(self.slot, confirmed=0, transactions=None)
-        return replace(self, log_end=0, commits=0, free_slots=min(self.free_slots, 1), slot=slot)
+        reader = self.reader_slot and replace(self.reader_slot, confirmed=0, transactions=None)
+        free = min(self.free_slots, 1)
+        return replace(self, log_end=0, commits=0, free_slots=free, slot=slot, reader_slot=reader)
 
 
 @dataclass(frozen=True, slots=True)

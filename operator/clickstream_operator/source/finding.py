@@ -20,7 +20,8 @@ class Wanted:
     schema: str
     name: str
     key: str
-    columns: tuple[str, ...]  # that are read besides the key
+    columns: tuple[str, ...]  # that must be there besides the key
+    takes_all: bool  # whatever the table has is read
     slot: str
     publication: str
     database: str

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from clickstream_operator.source.facts import PARTITIONED, PLAIN, Facts, Publication, Table
 from clickstream_operator.source.finding import Finding, Severity, Wanted
 from clickstream_operator.source.keys import key_findings
-from clickstream_operator.source.quoting import literal, made_of, name, qualified
+from clickstream_operator.source.quoting import literal, made_of, name, qualified, reader_slot
 
 _LOGICAL = "logical"
 _CHANGES = ("insert", "update", "delete")
@@ -27,12 +27,13 @@ REASONS = (
     *("PartitionsNotPublishedThroughRoot", "PublishedUnderItsRoot", "ChangesNotPublished", "RowFilter"),
     *("ColumnsNotPublished", "KeyColumnMissing", "KeyNullable", "KeyNotUnique", "CompositeKey"),
     *("ReplicaIdentityWithoutKey", "GeneratedColumns", "ColumnsMissing", "TruncateNotCarried"),
+    "ReaderSlotLeft",
 )
 
 
 def findings_of(wanted: Wanted, facts: Facts, has_run: bool) -> list[Finding]:
     """Return all that is found, what refuses first. `has_run`: the connector is there already."""
-    found = [*_server(wanted, facts, has_run), *_table(wanted, facts)]
+    found = [*_server(wanted, facts, has_run), *_leftover(wanted, facts), *_table(wanted, facts)]
     return sorted(found, key=lambda finding: finding.severity is Severity.WARN)
 
 
@@ -71,6 +72,18 @@ def _server(wanted: Wanted, facts: Facts, has_run: bool) -> Iterator[Finding]:
             "SlotOfAnother",
             f"The replication slot {wanted.slot} is being read by somebody else: two readers of one slot "
             "take each other's changes away. Make a pipeline with another source.postgres.slot.",
+        )
+
+
+def _leftover(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
+    if facts.reader_slot and not facts.reader_slot.is_active:
+        slot = literal(reader_slot(wanted.slot))
+        yield Finding(
+            "ReaderSlotLeft",
+            f"The replication slot {slot}, by which the table was read again, was not dropped: nobody reads "
+            "it, and it fills the database's disk.",
+            f"SELECT pg_drop_replication_slot({slot});",
+            Severity.WARN,
         )
 
 
@@ -174,7 +187,8 @@ def _publication(wanted: Wanted, table: Table, publication: Publication, where: 
 
 
 def _columns(wanted: Wanted, table: Table, publication: Publication | None, where: str) -> Iterator[Finding]:
-    read = [c for column in (wanted.key, *wanted.columns) if (c := table.column(column))]
+    named = (wanted.key, *wanted.columns)
+    read = [c for c in table.columns if wanted.takes_all or c.name in named]
     generated = [c for c in read if c.expression]
     if generated and not (publication and publication.with_generated):
         names = ", ".join(c.name for c in generated)

@@ -112,6 +112,7 @@ class Target:
     schema: str
     table: str
     slot: str
+    reader_slot: str
     publication: str
     user: str = field(repr=False)
     password: str = field(repr=False)
@@ -159,7 +160,8 @@ async def _facts(db: Any, target: Target) -> Facts:
         commits=server["commits"],
         table=(table := await _table(db, target)),
         publication=await _publication(db, target, table),
-        slot=await _slot(db, target, server["version"]),
+        slot=await _slot(db, target.slot, server["version"]),
+        reader_slot=await _slot(db, target.reader_slot, server["version"]),
     )
 
 
@@ -228,12 +230,12 @@ async def _publication(db: Any, target: Target, table: Table | None) -> Publicat
     )
 
 
-async def _slot(db: Any, target: Target, version: int) -> Slot | None:
-    text = await db.fetchval(_SLOT, target.slot)
+async def _slot(db: Any, name: str, version: int) -> Slot | None:
+    text = await db.fetchval(_SLOT, name)
     if text is None:
         return None
     has = json.loads(text)
-    decoded = await db.fetchval(_DECODED, target.slot) if version >= _STATISTICS_OF_SLOTS else None
+    decoded = await db.fetchval(_DECODED, name) if version >= _STATISTICS_OF_SLOTS else None
     return Slot(
         plugin=has.get("plugin") or "",
         database=has.get("database") or "",

@@ -37,7 +37,7 @@ class Memory:
     gap: Gap | None = None
     findings: tuple[str, ...] = ()  # reasons, so that each is news once
     resnapshot: str = ""  # the annotation's value that was acted on last
-    phase: str = ""  # of that: Stopping, Resetting, Reading, Complete
+    phase: str = ""  # of that: Waiting, Stopping, Reading, Closing, Complete
     since: str = ""  # when that phase began
     since_s: float = 0.0
 

@@ -26,7 +26,7 @@ def with_memory(pipeline: ClickPipeline, document: Document, observed: Observed)
         slot = str(pipeline.spec.source.postgres.slot)
         memory = after_look(memory, observed.source, slot, connector is not None, now)
     asked = (document["metadata"].get("annotations") or {}).get(RESNAPSHOT, "")
-    memory = progress(memory, asked, connector, observed.source, now)
+    memory = progress(memory, pipeline, asked, observed.connectors(), observed.source, now)
     if observed.source and not observed.source.is_pending and not observed.source.problem:
         reasons = dict.fromkeys(finding.reason for finding in found(pipeline, observed))
         memory = replace(memory, findings=tuple(reasons))

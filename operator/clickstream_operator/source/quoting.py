@@ -3,7 +3,6 @@
 import re
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
-_PARTS = re.compile(r'"((?:[^"]|"")+)"|([^."]+)')
 # Words that SQL does not take as a name of their own.
 _RESERVED = """
 all analyse analyze and any array as asc asymmetric authorization binary both case cast check
@@ -40,7 +39,6 @@ def made_of(*parts: str) -> str:
     return name("_".join(parts).encode()[:_LONGEST_NAME].decode(errors="ignore"))
 
 
-def schema_and_table(text: str) -> tuple[str, str]:
-    """Return the two parts of `schema.table`, either of which may stand in quotes."""
-    found = [quoted.replace('""', '"') or plain for quoted, plain in _PARTS.findall(text)]
-    return (found[0], found[1]) if len(found) == 2 else ("public", text)
+def reader_slot(slot: str) -> str:
+    """Return the replication slot of the connector that reads the table again, next to the source's own."""
+    return f"{slot[: _LONGEST_NAME - len('_again')]}_again"

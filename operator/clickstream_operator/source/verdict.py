@@ -6,7 +6,7 @@ from clickstream_operator.condition import Condition, Truth, is_false, is_true
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.source.finding import Finding, Severity
 from clickstream_operator.source.findings import findings_of
-from clickstream_operator.source.resnapshot import RESNAPSHOT, Phase, is_under_way
+from clickstream_operator.source.resnapshot import RESNAPSHOT, Phase, is_under_way, reader_name
 from clickstream_operator.source.wanted import wanted_of
 from clickstream_operator.spec import ClickPipeline
 
@@ -18,16 +18,20 @@ SOURCE_READY = "SourceReady"
 FIRST_LOOK_S = 30.0
 _LONGEST = 8000
 _DOING = {
+    Phase.WAITING: "waiting for a look at the database that shows the source's replication slot",
     Phase.STOPPING: "the source connector is being stopped",
-    Phase.RESETTING: "Strimzi resets the source connector's offsets",
-    Phase.READING: "the source connector reads the table",
+    Phase.READING: "a second connector reads the table, see KafkaConnector {reader}",
+    Phase.CLOSING: "the second connector, {reader}, is being stopped",
 }
 
 
 def found(pipeline: ClickPipeline, observed: "Observed") -> list[Finding]:
     """Return what is wrong, as the last look that got an answer shows it."""
     facts = observed.source and (observed.source.facts or observed.source.before)
-    return findings_of(wanted_of(pipeline), facts, _has_run(pipeline, observed)) if facts else []
+    if not facts:
+        return []
+    problems = findings_of(wanted_of(pipeline), facts, _has_run(pipeline, observed))
+    return [f for f in problems if f.reason != "ReaderSlotLeft" or not is_under_way(observed.memory)]
 
 
 def holds_source(pipeline: ClickPipeline, observed: "Observed") -> bool:
@@ -46,7 +50,7 @@ def source_ready(pipeline: ClickPipeline, observed: "Observed") -> Condition:
     problems = found(pipeline, observed)
     refused = [finding for finding in problems if finding.severity is Severity.REFUSE]
     if is_under_way(memory):
-        doing = _DOING.get(Phase(memory.phase), "")
+        doing = _DOING[Phase(memory.phase)].format(reader=reader_name(pipeline, memory.resnapshot))
         message = f"The profile table is read again, as {RESNAPSHOT}={memory.resnapshot} asks: {doing}."
         return is_false(SOURCE_READY, "Resnapshot", message)
     if memory.gap:

@@ -1,33 +1,25 @@
 """What a pipeline asks of its table, from its spec. Pure."""
 
-import re
-
+from clickstream_operator.expressions import PROFILE_COLUMNS
+from clickstream_operator.reads import columns_taken
 from clickstream_operator.source.finding import Wanted
-from clickstream_operator.source.quoting import schema_and_table
 from clickstream_operator.spec import ClickPipeline
-
-# What an enriched click takes of a profile, and expressions may read by name.
-CONTRACT = ("name", "email", "country", "plan_tier")
-_READ = re.compile(r"\bprofile\.([a-zA-Z_][a-zA-Z0-9_]*)")
+from clickstream_operator.tables import table_of
 
 
 def wanted_of(pipeline: ClickPipeline) -> Wanted:
     """Return what the pipeline asks of the table."""
-    postgres = pipeline.spec.source.postgres
-    schema, table = schema_and_table(postgres.table)
+    postgres, taken = pipeline.spec.source.postgres, columns_taken(pipeline)
+    columns = PROFILE_COLUMNS[1:] if taken is None else taken
+    schema, table = table_of(postgres.table)
     return Wanted(
         table=postgres.table,
         schema=schema,
         name=table,
         key=postgres.key,
-        columns=tuple(dict.fromkeys([*CONTRACT, *_in_expressions(pipeline, postgres.key)])),
+        columns=tuple(column for column in columns if column != postgres.key),
+        takes_all=taken is None,
         slot=str(postgres.slot),
         publication=str(postgres.publication),
         database=postgres.database,
     )
-
-
-def _in_expressions(pipeline: ClickPipeline, key: str) -> list[str]:
-    processing = pipeline.spec.processing
-    found = [_READ.findall(text) for text in (processing.filter, *processing.transform.set.values())]
-    return [column for columns in found for column in columns if column not in ("user_id", key)]
