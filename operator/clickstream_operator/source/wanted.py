@@ -1,6 +1,7 @@
 """What a pipeline asks of its table, from its spec. Pure."""
 
-from clickstream_operator.expressions import PROFILE_COLUMNS
+from clickstream_expressions.environment import PROFILE_COLUMNS
+
 from clickstream_operator.reads import columns_taken
 from clickstream_operator.source.finding import Wanted
 from clickstream_operator.spec import ClickPipeline
