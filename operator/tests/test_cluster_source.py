@@ -216,7 +216,7 @@ def test_dropped_slot_is_a_gap_until_the_table_is_read_again(
     assert source_of(world, shop)["spec"]["state"] == "stopped"
     database.leave_slot()
     assert second["spec"]["config"]["slot.name"] == f"{database.slot}_again"
-    assert second["metadata"]["name"] in wait_for(world, shop, "Resnapshot")
+    eventually(lambda: second["metadata"]["name"] in world.condition(shop, "SourceReady")["message"], 60)
     database.make_slot("_again")
     database.read_slot("_again")  # which the connector does once its snapshot is complete
     eventually(lambda: phase(world, shop) == "Closing", 60)
