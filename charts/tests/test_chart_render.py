@@ -309,7 +309,7 @@ def test_denied_by_default_and_open_for_what_is_needed(chart: Chart) -> None:
     (policy,) = of_kind(chart.objects(), "NetworkPolicy")
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     ports = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
-    assert ports == {53, 443, 6443, 9092, 9093, 9094, 8081}
+    assert ports == {53, 443, 6443, 9092, 9093, 9094, 5432, 8081}
     (only,) = policy["spec"]["ingress"]
     assert only["ports"] == [{"protocol": "TCP", "port": 8080}]
     assert not of_kind(chart.objects({"networkPolicy": {"enabled": False}}), "NetworkPolicy")

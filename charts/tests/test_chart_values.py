@@ -35,6 +35,8 @@ def at(path: str, value: object) -> Object:
         ("metrics.prometheusRule.runbookUrl", "wiki", "does not match pattern"),
         ("metrics.scraperNamespaces", [], "minItems: got 0, want 1"),
         ("networkPolicy.kafkaPorts", [0], "minimum: got 0, want 1"),
+        ("networkPolicy.postgresPorts", [], "minItems: got 0, want 1"),
+        ("operator.sourceLookSeconds", -1, "minimum: got -1, want 0"),
         ("pipelines.Storefront", PIPELINE, "'Storefront' does not match pattern"),
         ("pipelines", {"storefront": {}}, "missing properties 'kafka', 'connect', 'source', 'sink'"),
         ("crds.enabled", "yes", "got string, want boolean"),

@@ -23,6 +23,7 @@ class Condition:
     reason: str
     message: str
     is_fatal: bool = False  # no waiting mends it: somebody must act
+    is_needed: bool = True  # False: a pipeline is Ready without it
 
 
 def is_true(kind: str, reason: str, message: str) -> Condition:

@@ -17,6 +17,7 @@ from clickstream_operator.pod_conditions import (
     volumes_resized,
 )
 from clickstream_operator.secret_state import missing_secrets
+from clickstream_operator.source.verdict import holds_source, source_ready
 from clickstream_operator.spec import ClickPipeline
 from clickstream_operator.tables import quoted, table_of
 
@@ -28,6 +29,7 @@ def conditions_of(pipeline: ClickPipeline, observed: Observed) -> list[Condition
     return [
         secrets_resolved(pipeline, observed),
         topics_are_ready(pipeline, observed),
+        source_ready(pipeline, observed),
         connectors_ready(pipeline, observed),
         processors_ready(pipeline, observed),
         rolled_out(pipeline, observed),
@@ -257,6 +259,8 @@ def _why_not_created(pipeline: ClickPipeline, observed: Observed, name: str) -> 
         return f"{name} is created once its Secrets are resolved."
     if not topics_ready(pipeline, observed):
         return f"{name} is created once the topics are there."
+    if name == names.names_of(pipeline).profiles_connector and holds_source(pipeline, observed):
+        return f"{name} is created once the database has been looked at and fits: see SourceReady."
     if name == names.names_of(pipeline).search_connector and not observed.index_ready():
         return f"{name} is created once the index template is in place."
     return f"{name} is about to be created."

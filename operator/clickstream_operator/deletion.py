@@ -12,6 +12,7 @@ behind is named.
 import datetime
 from dataclasses import dataclass, field
 
+from clickstream_operator.connector_state import STRIMZI_OFFSETS, is_in
 from clickstream_operator.desired import Wanted, finished
 from clickstream_operator.kinds import BUILT_IN, CLAIM, Kind, strimzi_kind
 from clickstream_operator.manifests import connectors, names
@@ -26,7 +27,6 @@ _DROP_S, _STOP_S = 120, 180
 SETTLE_S = 15.0
 DROP_ORDERED = f"{API_GROUP}/slot-drop-ordered"
 OFFSETS_RESET = f"{API_GROUP}/offsets-reset"
-STRIMZI_OFFSETS = "strimzi.io/connector-offsets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,13 @@ def _source_step(
         order = _source(pipeline, uid, kind, "running", str(int(elapsed_s)))
         return Take(f"telling {name} to drop its slot", apply=order)
     if source["spec"].get("state") == "running":
-        took = _is(source, "RUNNING", "FAILED") and elapsed_s - float(ordered_at) >= settle_s
+        took = is_in(source, "RUNNING", "FAILED") and elapsed_s - float(ordered_at) >= settle_s
         if not took and elapsed_s < _DROP_S:
             return Take(f"waiting for {name} to take the order to drop its slot")
         return Take(f"stopping {name}", apply=_source(pipeline, uid, kind, "stopped", ordered_at))
-    if not _is(source, "STOPPED") and elapsed_s < _STOP_S:
+    if not is_in(source, "STOPPED") and elapsed_s < _STOP_S:
         return Take(f"waiting for {name} to stop and drop its slot")
-    if OFFSETS_RESET not in annotations and _is(source, "STOPPED"):
+    if OFFSETS_RESET not in annotations and is_in(source, "STOPPED"):
         marks = {STRIMZI_OFFSETS: "reset", OFFSETS_RESET: "true"}
         return Take(f"resetting the offsets of {name}", annotate=(kind, name, marks))
     if STRIMZI_OFFSETS in annotations and elapsed_s < _STOP_S:
@@ -113,14 +113,6 @@ def _source(pipeline: ClickPipeline, uid: str, kind: Kind, state: str, ordered_a
     document["spec"]["state"] = state
     document["metadata"]["annotations"] = {DROP_ORDERED: ordered_at}
     return finished(Wanted(kind, document), pipeline, uid)
-
-
-def _is(source: Document, *states: str) -> bool:
-    """Tell whether the connector, as its present spec has it, is in one of the states."""
-    status = source.get("status", {})
-    if status.get("observedGeneration", 0) < source["metadata"].get("generation", 0):
-        return False
-    return status.get("connectorStatus", {}).get("connector", {}).get("state") in states
 
 
 def _removal(kind: Kind, document: Document) -> Take:

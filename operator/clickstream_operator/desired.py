@@ -23,6 +23,8 @@ from clickstream_operator.manifests import (
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.observed import Document, Observed, condition
 from clickstream_operator.secret_state import missing_secrets
+from clickstream_operator.source import resnapshot
+from clickstream_operator.source.verdict import holds_source
 from clickstream_operator.spec import API_GROUP, ClickPipeline
 from clickstream_operator.templates import Rollout, plan_rollout
 
@@ -133,11 +135,20 @@ def _connectors(pipeline: ClickPipeline, observed: Observed) -> list[Wanted]:
     sink = connectors.search_connector(pipeline, reference)
     may_start = topics_ready(pipeline, observed) and _secrets_for_connect(pipeline, observed)
     wanted = []
-    if observed.child("KafkaConnector", source.name) or may_start:
-        wanted.append(source)
+    live = observed.child("KafkaConnector", source.name)
+    if live or (may_start and not holds_source(pipeline, observed)):
+        document = source.manifest(pipeline, kind.api_version)
+        if resnapshot.source_stands(observed.memory):
+            document["spec"]["state"] = "stopped"
+        wanted.append(document)
+    if state := resnapshot.reader_state(observed.memory):
+        reader = resnapshot.reader(pipeline, reference, observed.memory.resnapshot)
+        document = reader.manifest(pipeline, kind.api_version)
+        document["spec"]["state"] = state
+        wanted.append(document)
     if observed.child("KafkaConnector", sink.name) or (may_start and observed.index_ready()):
-        wanted.append(sink)
-    return [Wanted(kind, c.manifest(pipeline, kind.api_version)) for c in wanted]
+        wanted.append(sink.manifest(pipeline, kind.api_version))
+    return [Wanted(kind, document) for document in wanted]
 
 
 def _secrets_for_connect(pipeline: ClickPipeline, observed: Observed) -> bool:

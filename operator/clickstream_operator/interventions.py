@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clickstream_operator.apply import Applier
-from clickstream_operator.kinds import CLAIM, POD, STATEFULSET
+from clickstream_operator.kinds import CLAIM, POD, STATEFULSET, strimzi_kind
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.observed import Document, Observed
 from clickstream_operator.rollout import Phase
+from clickstream_operator.source.resnapshot import leftovers
 from clickstream_operator.spec import ClickPipeline
 from clickstream_operator.volumes import growth, must_grow
 
@@ -38,6 +39,8 @@ class Interventions:
 
     async def take(self, document: Document, pipeline: ClickPipeline, observed: Observed) -> Done:
         """Take the first step that is due; the rest waits for the next look."""
+        if await self._clear(document, pipeline, observed):
+            return Done(POD_GOES_S)
         if await self._remove(document, observed) or await self._make_anew(document, pipeline, observed):
             return Done(POD_GOES_S)
         if await self._scale(document, pipeline, observed):
@@ -49,6 +52,18 @@ class Interventions:
             return Done()
         refused = await self._grow(pipeline, observed)
         return Done(refused=refused) if refused else Done(0)
+
+    async def _clear(self, document: Document, pipeline: ClickPipeline, observed: Observed) -> bool:
+        """Remove a connector that has read the table again; tell whether there was one."""
+        connectors = observed.connectors()
+        names = leftovers(observed.memory, pipeline, connectors)
+        gone = [name for name in names if not connectors[name]["metadata"].get("deletionTimestamp")]
+        if not gone or not observed.strimzi_version:
+            return False
+        kind = strimzi_kind("KafkaConnector", observed.strimzi_version)
+        await self._applier.delete(kind, pipeline.namespace, gone[0])
+        self._record(document, "Normal", "Resnapshot", f"Removed {gone[0]}, which has read the table again.")
+        return True
 
     async def _remove(self, document: Document, observed: Observed) -> bool:
         """Remove the pods that a roll-out is stuck on; tell whether there were any."""

@@ -47,3 +47,9 @@ CONDITION = Gauge(
     ["namespace", "pipeline", "condition"],
     registry=REGISTRY,
 )
+SOURCE_FINDINGS = Gauge(
+    "clickstream_operator_source_findings",
+    "1 for each thing found in a pipeline's source, by reason and severity: refuse, warn, gap.",
+    ["namespace", "pipeline", "reason", "severity"],
+    registry=REGISTRY,
+)

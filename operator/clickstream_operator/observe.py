@@ -30,6 +30,9 @@ from clickstream_operator.manifests.secrets import PEER_KEY, controller_secrets,
 from clickstream_operator.observed import Document, ObjectId, Observed, SecretState
 from clickstream_operator.pods import Pods
 from clickstream_operator.redaction import redactor
+from clickstream_operator.source.facts import Look
+from clickstream_operator.source.inspector import Inspector
+from clickstream_operator.source.target import target_of
 from clickstream_operator.spec import ClickPipeline
 from clickstream_operator.store import Key, Store, owner_of
 from clickstream_operator.templates import needs_pods
@@ -51,12 +54,14 @@ class Observer:
         pods: Pods,
         strimzi_version: Callable[[], str | None],
         lost_s: float = LOST_S,
+        inspector: Inspector | None = None,
     ) -> None:
         self._api = api
         self._store = store
         self._pods = pods
         self._strimzi_version = strimzi_version
         self._lost_s = lost_s
+        self._inspector = inspector
         self._free: dict[tuple[Key, str, str], float] = {}  # (pipeline, kind, name) -> until
         self._allowed: dict[tuple[str, str, str], float] = {}  # (namespace, account, secret) -> until
 
@@ -66,6 +71,8 @@ class Observer:
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a pipeline that is gone."""
+        if self._inspector:
+            self._inspector.forget(key)
         self._free = {where: until for where, until in self._free.items() if where[0] != key}
 
     async def is_terminating(self, namespace: str) -> bool:
@@ -78,8 +85,13 @@ class Observer:
             raise
         return found is None or bool(found["metadata"].get("deletionTimestamp"))
 
-    async def observe(self, pipeline: ClickPipeline, *, leaving: bool = False) -> Observed:
-        """Return what there is of a pipeline; `leaving`: it is being deleted with all that it has."""
+    async def observe(
+        self, pipeline: ClickPipeline, *, leaving: bool = False, wants_news: bool = False
+    ) -> Observed:
+        """Return what there is of a pipeline; `leaving`: it is being deleted with all that it has.
+
+        `wants_news`: something waits for what the database says next.
+        """
         key = Key(pipeline.namespace, pipeline.name)
         version = self._strimzi_version()
         secrets, values = await self._secrets(pipeline)
@@ -103,6 +115,7 @@ class Observer:
             pod_objects=pod_objects,
             lost=lost_pods(pod_objects, now_s, self._lost_s),
             now_s=now_s,
+            source=None if leaving else self._source(key, pipeline, values, wants_news),
             kafka_secrets=_of_kafka(pipeline, values),
             redact=redactor(value for (_, name), value in values.items() if not name.endswith(".crt")),
         )
@@ -122,6 +135,18 @@ class Observer:
             for key, value in data.items():
                 values[(name, key)] = base64.b64decode(value).decode(errors="replace").strip()
         return states, values
+
+    def _source(
+        self, key: Key, pipeline: ClickPipeline, values: dict[tuple[str, str], str], wants_news: bool
+    ) -> Look | None:
+        """Return the last look at the database; the next one goes on in the background."""
+        if self._inspector is None:
+            return None
+        secret = pipeline.spec.source.postgres.credentials_secret
+        user, password = (values.get((secret, part), "") for part in ("username", "password"))
+        if not user:
+            return Look(0, problem=f"Secret {secret} has no username yet")
+        return self._inspector.seen(key, target_of(pipeline, user, password), wants_news)
 
     @staticmethod
     def _pod_labels(pipeline: ClickPipeline) -> str:

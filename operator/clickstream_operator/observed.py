@@ -6,6 +6,8 @@ from typing import Any
 
 from clickstream_operator.lost import Lost
 from clickstream_operator.rollout import Next
+from clickstream_operator.source.facts import Look
+from clickstream_operator.source.memory import Memory
 
 Document = dict[str, Any]
 ObjectId = tuple[str, str]  # kind, name
@@ -77,12 +79,18 @@ class Observed:
     lost: Sequence[Lost] = ()  # pods that do not come back by themselves
     rollout: Next | None = None  # the step that was planned from the rest
     autoscaling: Document = field(default_factory=dict)  # the status' part, where it is asked for
+    source: Look | None = None  # the last look at the database; None: this operator does not look
+    memory: Memory = field(default_factory=Memory)  # what is remembered of the source
     now_s: float = 0.0  # the wall clock of this look
     redact: Any = field(default=str, repr=False)  # takes every known secret value out of a text
 
     def child(self, kind: str, name: str) -> Document | None:
         """Return an own object."""
         return self.children.get((kind, name))
+
+    def connectors(self) -> dict[str, Document]:
+        """Return the own KafkaConnectors by name."""
+        return {name: d for (kind, name), d in self.children.items() if kind == "KafkaConnector" and d}
 
     def tasks(self) -> dict[str, list[TaskState]]:
         """Return every task with the pods that hold it."""

@@ -24,6 +24,9 @@ from clickstream_operator.observe import Observer
 from clickstream_operator.observed import AssignmentState, Document, Observed
 from clickstream_operator.plan import Step, plan
 from clickstream_operator.rollout import Phase
+from clickstream_operator.source.news import Shown, memory_of, warnings, with_memory
+from clickstream_operator.source.resnapshot import is_under_way
+from clickstream_operator.source.verdict import holds_source
 from clickstream_operator.spec import ClickPipeline, parse
 from clickstream_operator.status import (
     PAUSED,
@@ -86,6 +89,7 @@ class Reconciler:
         self._slot_settle_s = slot_settle_s
         self._rollout_deadline_s = rollout_deadline_s
         self._twins = Twins()
+        self._shown = Shown()
         self._interventions = Interventions(applier, record)
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -110,7 +114,8 @@ class Reconciler:
         if twin := self._twins.older(key):  # 3
             message = f"spec.id {pipeline.id} belongs to the older pipeline {twin}: choose another id."
             return await self._refuse(document, "IdTaken", message)
-        observed = await self._observer.observe(pipeline)  # 4
+        wants_news = is_under_way(memory_of(document))
+        observed = await self._observer.observe(pipeline, wants_news=wants_news)  # 4
         if taken := _taken(pipeline, observed):  # 3
             message = f"{', '.join(taken)} exist and are not this pipeline's: rename them, or the pipeline."
             return await self._refuse(document, "NameTaken", message)
@@ -122,6 +127,8 @@ class Reconciler:
             return await self._refuse(document, "OutputTaken", clash)
         if changed := window_changed(pipeline, observed):  # 3; its controller goes on, for fail-over
             return await self._refuse(document, "WindowChanged", changed)
+        observed = with_memory(pipeline, document, observed)
+        self._shown.show(key, pipeline, observed)
         uid = document["metadata"]["uid"]
         replicas = pods_to_run(pipeline, observed)
         rollout = plan_rollout(pipeline, self._platform, observed, replicas, self._rollout_deadline_s)
@@ -172,9 +179,12 @@ class Reconciler:
             self._record(document, "Normal", "Planned", f"{len(pending)} changes: {shown}")
         under_way = observed.assignment is not None and bool(observed.assignment.undrained)
         under_way |= observed.rollout is not None and observed.rollout.phase in _ROLLING
+        under_way |= is_under_way(observed.memory) or holds_source(pipeline, observed)
         unsettled = under_way or (
             not is_settled(status) and (observed.pods or observed.denied or not _has_secrets(status))
         )
+        for reason, message in warnings(pipeline, document, observed) if wrote else ():
+            self._record(document, "Warning", reason, message[:1000])
         if wrote and (message := _advice(status, document)):
             self._record(document, "Normal", "ScalingAdvised", message)
         again_s = SOON_S if unsettled else LAG_S if observed.autoscaling else None
@@ -246,6 +256,7 @@ class Reconciler:
 
     async def _forget(self, key: Key) -> Outcome:
         self._twins.forget(key)
+        self._shown.forget(key)
         self._observer.forget(key)
         if self._companion:
             self._companion.forget(key)
@@ -263,6 +274,7 @@ _REFUSALS = (400, 403, 422)
 _CONDITIONS = (
     *("Ready", "Reconciling", "Stalled", "Paused", "SecretsResolved", "TopicsReady", "TopicsFit"),
     *("ConnectorsReady", "ProcessorsReady", "ProfilesLoaded", "StateRestored", "IndexReady"),
+    "SourceReady",
     *("VolumesResized", "RolledOut", "VolumesReachable"),
 )
 

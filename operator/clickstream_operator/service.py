@@ -31,6 +31,7 @@ from clickstream_operator.pods import Pods
 from clickstream_operator.queue import KeyedQueue
 from clickstream_operator.reconcile import Reconciler
 from clickstream_operator.settings import Settings
+from clickstream_operator.source.inspector import Inspector
 from clickstream_operator.spec import API_GROUP, API_VERSION, PLURAL, parse
 from clickstream_operator.store import Key, Store
 from clickstream_operator.watch import Watches
@@ -47,6 +48,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._controllers = Controllers() if settings.controllers else None
+        self._inspector: Inspector | None = None
         self._known: set[Key] = set()
         self._workers: list[asyncio.Task[None]] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -62,8 +64,19 @@ class Service:
         store = Store()
         self._watches = Watches(self._api, store, settings.namespaces, self._changed, self._connect_changed)
         self._pods = Pods(settings.pod_url)
+        if settings.source_look_s:
+
+            def looked(key: Key) -> None:
+                loop.call_soon_threadsafe(self._changed, {key})
+
+            self._inspector = Inspector(settings.source_look_s, looked)
         self._observer = Observer(
-            self._api, store, self._pods, lambda: self._watches.strimzi_version, settings.lost_s
+            self._api,
+            store,
+            self._pods,
+            lambda: self._watches.strimzi_version,
+            settings.lost_s,
+            self._inspector,
         )
         applier = Applier(self._api, store)
         self._reconciler = Reconciler(
@@ -119,6 +132,8 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._health.stop()
+        if self._inspector:
+            await asyncio.to_thread(self._inspector.stop)
         await self._pods.close()
         await self._api.close()
 

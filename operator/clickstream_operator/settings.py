@@ -37,6 +37,7 @@ SETTINGS = (
     Setting("CLICKSTREAM_SLOT_SETTLE_SECONDS", "15", "Time for a source to heed that it drops its slot."),
     Setting("CLICKSTREAM_ROLLOUT_DEADLINE_SECONDS", "300", "Time for a new template's pod to become ready."),
     Setting("CLICKSTREAM_LOST_SECONDS", "300", "Time after which a pod without a node is said to be lost."),
+    Setting("CLICKSTREAM_SOURCE_LOOK_SECONDS", "60", "How often a source database is looked at; 0: never."),
     Setting("CLICKSTREAM_HTTP_HOST", "0.0.0.0", "Address of /livez, /readyz and /metrics."),  # noqa: S104
     Setting("CLICKSTREAM_HTTP_PORT", "8080", "Port of /livez, /readyz and /metrics."),
     Setting("CLICKSTREAM_POD_URL", "", "Admin URL of a pod instead of its cluster name, with {namespace}, "
@@ -70,6 +71,7 @@ class Settings:
     slot_settle_s: float
     rollout_deadline_s: float
     lost_s: float
+    source_look_s: float  # 0: sources are not looked at
     http_host: str
     http_port: int
     pod_url: str
@@ -95,6 +97,9 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         )
         if not given[name].isdigit() or int(given[name]) < 1
     ]
+    if not given["SOURCE_LOOK_SECONDS"].isdigit():
+        look = given["SOURCE_LOOK_SECONDS"]
+        problems.append(f"CLICKSTREAM_SOURCE_LOOK_SECONDS: {look}: must be a whole number, 0 for never")
     problems += [
         f"CLICKSTREAM_{name}: {given[name]}: must be one of {', '.join(allowed)}"
         for name, allowed in _CHOICES.items()
@@ -122,6 +127,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         slot_settle_s=float(given["SLOT_SETTLE_SECONDS"]),
         rollout_deadline_s=float(given["ROLLOUT_DEADLINE_SECONDS"]),
         lost_s=float(given["LOST_SECONDS"]),
+        source_look_s=float(given["SOURCE_LOOK_SECONDS"]),
         http_host=given["HTTP_HOST"],
         http_port=int(given["HTTP_PORT"]),
         pod_url=given["POD_URL"],

@@ -12,6 +12,7 @@ from clickstream_operator.condition import Condition, Truth
 from clickstream_operator.conditions import conditions_of, lag, topics_fit
 from clickstream_operator.manifests.names import names_of, selector
 from clickstream_operator.observed import Document, Observed
+from clickstream_operator.source.memory import GAPS
 from clickstream_operator.spec import API_GROUP, ClickPipeline
 
 PAUSED = f"{API_GROUP}/paused"
@@ -50,6 +51,8 @@ def healthy_status(
         status["lag"] = behind
     if observed.autoscaling:
         status["autoscaling"] = observed.autoscaling
+    if source := observed.memory.document():
+        status["source"] = source
     if mode == PLAN_ONLY:
         status["plan"] = list(pending)[:100]
     return status | {"conditions": _stamped(conditions, document)}
@@ -62,7 +65,7 @@ def refused_status(document: Document, reason: str, message: str) -> Document:
         Condition("Reconciling", Truth.FALSE, reason, "Nothing is changed until this is mended."),
         Condition("Stalled", Truth.TRUE, reason, message[:8000]),
     ]
-    return _for_scale(document) | {
+    return _kept(document) | {
         "observedGeneration": document["metadata"]["generation"],
         "phase": "Stalled",
         "conditions": _stamped(conditions, document),
@@ -77,16 +80,16 @@ def deleting_status(document: Document, doing: str) -> Document:
         Condition("Reconciling", Truth.TRUE, "Deleting", message),
         Condition("Stalled", Truth.FALSE, "Deleting", "Nothing needs a hand."),
     ]
-    return _for_scale(document) | {
+    return _kept(document) | {
         "observedGeneration": document["metadata"]["generation"],
         "phase": "Deleting",
         "conditions": _stamped(conditions, document),
     }
 
 
-def _for_scale(document: Document) -> Document:
-    """Return what the scale subresource reads, as it was."""
-    names = ("replicas", "readyReplicas", "selector")
+def _kept(document: Document) -> Document:
+    """Return what the scale subresource reads, and what is remembered, as it was."""
+    names = ("replicas", "readyReplicas", "selector", "source")
     return {k: v for k, v in document.get("status", {}).items() if k in names}
 
 
@@ -116,6 +119,7 @@ _FAILURES += (
     "OptionsDiffer",
     "SettingsRefused",
 )
+_FAILURES += GAPS  # what is found in a source is told finding by finding
 
 
 def transitions(status: Document, document: Document) -> list[Transition]:
@@ -147,7 +151,7 @@ def is_settled(status: Document) -> bool:
 
 
 def _summary(parts: Sequence[Condition]) -> list[Condition]:
-    wrong = [c for c in parts if c.truth is not Truth.TRUE]
+    wrong = [c for c in parts if c.truth is not Truth.TRUE and c.is_needed]
     fatal = [c for c in wrong if c.is_fatal]
     if not wrong:
         return [

@@ -1,0 +1,189 @@
+"""A slot that was dropped, and the table read again: PostgreSQL, Debezium, the pipeline's configuration.
+
+What the operator has Strimzi do is done here through Connect's interface.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+from clickstream_local.parts.connect import Connect, build_sink
+from clickstream_local.parts.kafka import Kafka
+from clickstream_local.parts.postgres import Postgres
+from clickstream_local.reading import read_all
+from clickstream_local.reference import EXAMPLE
+from clickstream_local.testing import Topics
+from clickstream_local.web import request
+from clickstream_operator.manifests.connectors import directory_references, profiles_connector
+from clickstream_operator.manifests.names import NOTIFICATIONS, internal_topic
+from clickstream_operator.source.quoting import reader_slot
+from clickstream_operator.source.resnapshot import reader
+from clickstream_operator.spec import parse
+
+DEADLINE_S = 120
+DATABASE = "again"
+CONNECTOR, READER = "again-profiles", "again-profiles-1"
+TABLE = """
+CREATE TABLE public.user_profiles (user_id text PRIMARY KEY, name text, email text, country text,
+  plan_tier text);
+INSERT INTO user_profiles (user_id, country) VALUES ('ann', 'US'), ('bob', 'US'), ('eve', 'US');
+"""
+
+
+class Source:
+    """A table, its connector, and what has come of it."""
+
+    def __init__(self, postgres: Postgres, worker: Connect, kafka: Kafka, topics: Topics) -> None:
+        self._postgres, self._worker, self._kafka = postgres, worker, kafka
+        self.topic = topics.create(topics.unique("profiles"), 2, cleanup_policy="compact")
+        spec = yaml.safe_load(EXAMPLE.read_text())
+        spec["spec"]["id"] = "shop.again"
+        where = {"host": "127.0.0.1", "port": postgres.port, "database": DATABASE}
+        spec["spec"]["source"]["postgres"] |= where
+        spec["spec"]["topics"] = {"profiles": self.topic}
+        self._pipeline = parse(spec)
+        self.slot = str(self._pipeline.spec.source.postgres.slot)
+        self.second = reader_slot(self.slot)
+        self._notices = topics.create(internal_topic(self._pipeline, NOTIFICATIONS))
+
+    def start(self) -> None:
+        """Make table and publication, and put the connector."""
+        self._postgres.execute("CREATE DATABASE again")
+        self.run(
+            TABLE,
+            f"CREATE PUBLICATION {self._pipeline.spec.source.postgres.publication} FOR TABLE user_profiles",
+        )
+        reference = directory_references(self._pipeline, str(self._worker.secrets))
+        self._worker.put(CONNECTOR, profiles_connector(self._pipeline, reference).rest())
+
+    def connection(self) -> psycopg.Connection:
+        """Return a connection to the database."""
+        return self._postgres.connect(DATABASE)
+
+    def run(self, *statements: str) -> None:
+        """Run SQL, a transaction a statement."""
+        with self.connection() as here:
+            for statement in statements:
+                here.execute(statement.encode())
+
+    def order(self, method: str, what: str, name: str = CONNECTOR) -> None:
+        """Tell Connect something about a connector."""
+        answer = request(method, f"{self._worker.url}/connectors/{name}/{what}", timeout_s=60)
+        assert answer.ok, answer.body
+
+    def stop(self, name: str = CONNECTOR) -> None:
+        """Stop a connector, and wait until it has."""
+        self.order("PUT", "stop", name)
+        wait("stopped", lambda: self._worker.status(name)["connector"]["state"] == "STOPPED")
+        wait("without tasks", lambda: not self._worker.status(name)["tasks"])
+
+    def start_reader(self) -> None:
+        """Put the connector that reads the table again."""
+        reference = directory_references(self._pipeline, str(self._worker.secrets))
+        self._worker.put(READER, reader(self._pipeline, reference, "1").rest())
+
+    def remove_reader(self) -> None:
+        """Remove it."""
+        self._worker.delete(READER)
+
+    def has_slot(self, slot: str) -> bool:
+        """Tell whether there is a slot."""
+        with self.connection() as here:
+            question = "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s"
+            return here.execute(question, [slot]).fetchone() is not None
+
+    def is_read(self, slot: str = "") -> bool:
+        """Tell whether somebody reads a slot, by itself the connector's."""
+        with self.connection() as here:
+            question = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
+            found = here.execute(question, [slot or self.slot]).fetchone()
+        return bool(found and found[0])
+
+    def rows(self) -> dict[str, str | None]:
+        """Return each user's country as the topic has it; None for a tombstone."""
+        found: dict[str, str | None] = {}
+        for message in read_all(self._kafka.bootstrap, self.topic):
+            value = message.value()
+            found[(message.key() or b"").decode()] = json.loads(value)["country"] if value else None
+        return found
+
+    def snapshots(self) -> int:
+        """Return how many snapshots were said to be complete."""
+        notices = [m.value() or b"" for m in read_all(self._kafka.bootstrap, self._notices)]
+        return sum(b"Initial Snapshot" in notice and b'"COMPLETED"' in notice for notice in notices)
+
+
+def wait(what: str, holds: Callable[[], Any]) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"not {what} after {DEADLINE_S} s"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def source(postgres: Postgres, kafka: Kafka, parts_folder: Path) -> Iterator[Source]:
+    """Give a table with its connector."""
+    build_sink()
+    worker = Connect(parts_folder / "again", kafka, quick=True)
+    for name, value in (("username", "postgres"), ("password", "none")):
+        secret = worker.secrets / "postgres-credentials" / name
+        secret.parent.mkdir(parents=True, exist_ok=True)
+        secret.write_text(value)
+    worker.start()
+    source = Source(postgres, worker, kafka, Topics(kafka))
+    source.start()
+    yield source
+    worker.stop()
+
+
+def test_dropped_slot_is_a_gap_that_the_connector_does_not_notice_and_reading_again_closes(
+    source: Source,
+) -> None:
+    wait("in the topic", lambda: source.rows() == {"ann": "US", "bob": "US", "eve": "US"})
+    wait("read", source.is_read)
+    source.stop()
+    wait("left", lambda: not source.is_read())
+    source.run(
+        f"SELECT pg_drop_replication_slot('{source.slot}')",
+        "UPDATE user_profiles SET country = 'FR' WHERE user_id = 'ann'",
+        "DELETE FROM user_profiles WHERE user_id = 'eve'",
+        "INSERT INTO user_profiles (user_id, country) VALUES ('gap', 'US')",
+    )
+    source.order("PUT", "resume")
+    wait("read", source.is_read)
+    source.run("INSERT INTO user_profiles (user_id, country) VALUES ('new', 'US')")
+    wait("the new row there", lambda: "new" in source.rows())
+    assert source.rows() == {"ann": "US", "bob": "US", "eve": "US", "new": "US"}, "this is what the gap costs"
+    assert source.snapshots() == 1
+
+    # Read again, with a slot of its own, while the connector stands; meanwhile people go on working.
+    source.stop()
+    source.run(
+        "DELETE FROM user_profiles WHERE user_id = 'bob'",
+        "UPDATE user_profiles SET country = 'DE' WHERE user_id = 'new'",
+    )
+    with source.connection() as here, here.transaction():
+        here.execute("LOCK TABLE user_profiles IN ACCESS EXCLUSIVE MODE")
+        source.start_reader()
+        waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'user_profiles'::regclass"
+        wait("held up in the snapshot", lambda: here.execute(waiting).fetchone())
+        assert not source.is_read(source.second), "a slot that is read means a snapshot that is complete"
+    wait("read", lambda: source.is_read(source.second))
+    source.stop(READER)
+    wait("dropped", lambda: not source.has_slot(source.second))
+    source.remove_reader()
+    source.run("DELETE FROM user_profiles WHERE user_id = 'ann'")
+    source.order("PUT", "resume")
+    wait("gone on", lambda: source.rows().get("ann", "") is None)
+    rows = source.rows()
+    assert rows["gap"] == "US"
+    assert rows["new"] == "DE"
+    assert rows["bob"] is None, "a row that was deleted while the connector stood is gone"
+    assert rows["eve"] == "US", "a row that was deleted in the gap stays: no log has its deletion"
+    wait("told", lambda: source.snapshots() == 2)

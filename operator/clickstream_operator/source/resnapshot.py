@@ -1,0 +1,113 @@
+"""How the profile table is read again on demand. Pure: the next step follows from what is there.
+
+1. The source connector is stopped; its offsets and its replication slot stay. 2. A second connector, with a
+slot of its own, takes a snapshot. 3. It is stopped, which drops its slot, and removed. 4. The source goes
+on where it stood: what changed meanwhile, deletions too, comes after the snapshot, in order.
+
+Not by resetting the source connector's offsets: it would go on at its snapshot, and rows deleted between its
+stop and that would stay. A connector reads its slot only once its snapshot is complete; so that shows.
+"""
+
+import hashlib
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any
+
+from clickstream_operator.connector_state import is_in
+from clickstream_operator.manifests.connectors import Connector, Reference, profiles_connector
+from clickstream_operator.manifests.names import names_of
+from clickstream_operator.source.facts import Look
+from clickstream_operator.source.memory import Memory
+from clickstream_operator.source.quoting import reader_slot
+from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.times import epoch_s
+
+RESNAPSHOT = "clickstream.dev/resnapshot"  # the annotation on the ClickPipeline; each new value asks once
+_LOST = "lost"
+_DROP_S = 60.0
+
+Children = dict[str, dict[str, Any]]  # KafkaConnectors by name
+
+
+class Phase(StrEnum):
+    """How far it is."""
+
+    WAITING = "Waiting"  # for the source connector to have a slot: what it streams later must be kept
+    STOPPING = "Stopping"
+    READING = "Reading"
+    CLOSING = "Closing"
+    COMPLETE = "Complete"
+
+
+def reader(pipeline: ClickPipeline, reference: Reference, value: str) -> Connector:
+    """Return the second connector. Each value's has a name of its own, and so no offsets."""
+    source = profiles_connector(pipeline, reference, drop_slot=True)
+    config = {**source.config, "slot.name": reader_slot(str(pipeline.spec.source.postgres.slot))}
+    return Connector(reader_name(pipeline, value), source.plugin, source.tasks_max, config)
+
+
+def reader_name(pipeline: ClickPipeline, value: str) -> str:
+    """Return the second connector's name."""
+    return f"{names_of(pipeline).profiles_connector}-{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+
+
+def progress(
+    memory: Memory, pipeline: ClickPipeline, wanted: str, connectors: Children, look: Look | None, now: str
+) -> Memory:
+    """Return the memory with the phase that what is there shows. `wanted`: the annotation's value."""
+    if not wanted:  # taken back, or never asked for
+        return (
+            replace(memory, resnapshot="", phase="", since="", since_s=0.0)
+            if is_under_way(memory)
+            else memory
+        )
+    source = connectors.get(names_of(pipeline).profiles_connector)
+    if wanted != memory.resnapshot:
+        # A source that is not there yet takes its first snapshot, which serves.
+        return _at(memory, Phase.COMPLETE if source is None else Phase.WAITING, now, wanted)
+    facts = look.facts if look and look.begun_s > memory.since_s else None
+    phase = memory.phase
+    if phase == Phase.WAITING and facts and facts.slot and facts.slot.wal_status != _LOST:
+        return _at(memory, Phase.STOPPING, now)
+    if phase == Phase.STOPPING and source and is_in(source, "STOPPED"):
+        return _at(memory, Phase.READING, now)
+    if phase == Phase.READING and facts and facts.reader_slot and facts.reader_slot.is_active:
+        return _at(memory, Phase.CLOSING, now)
+    second = connectors.get(reader_name(pipeline, wanted))
+    has_stopped = second is None or is_in(second, "STOPPED")
+    # One that was killed drops nothing: its slot is told as a finding, and the source goes on.
+    has_dropped = facts and (facts.reader_slot is None or epoch_s(now) - memory.since_s > _DROP_S)
+    if phase == Phase.CLOSING and has_stopped and has_dropped:
+        return replace(_at(memory, Phase.COMPLETE, now), gap=None)
+    return memory
+
+
+def is_under_way(memory: Memory) -> bool:
+    """Tell whether it has been asked for and is not complete."""
+    return bool(memory.resnapshot) and memory.phase != Phase.COMPLETE
+
+
+def source_stands(memory: Memory) -> bool:
+    """Tell whether the source connector shall be stopped now."""
+    return memory.phase in (Phase.STOPPING, Phase.READING, Phase.CLOSING)
+
+
+def reader_state(memory: Memory) -> str:
+    """Return the state that the second connector shall be in; empty: it shall not be there."""
+    return {Phase.READING: "running", Phase.CLOSING: "stopped"}.get(_phase(memory), "")
+
+
+def leftovers(memory: Memory, pipeline: ClickPipeline, connectors: Children) -> list[str]:
+    """Return the second connectors that have served."""
+    wanted = reader_name(pipeline, memory.resnapshot) if reader_state(memory) else ""
+    prefix = f"{names_of(pipeline).profiles_connector}-"
+    return [name for name in connectors if name.startswith(prefix) and name != wanted]
+
+
+def _phase(memory: Memory) -> Phase:
+    return Phase(memory.phase) if memory.phase else Phase.COMPLETE
+
+
+def _at(memory: Memory, phase: Phase, now: str, value: str = "") -> Memory:
+    value = value or memory.resnapshot
+    return replace(memory, resnapshot=value, phase=phase, since=now, since_s=epoch_s(now))
