@@ -77,6 +77,7 @@ def test_refused_profiles_of_a_restore_are_counted_and_named_but_no_letters(rig:
 def test_key_and_columns_of_other_types_join(rig: Rig) -> None:
     send(rig, "42", json.dumps({"user_id": 42, "name": 7, "country": None, "plan_tier": 2.5}).encode())
     rig.start()
+    rig.wait_until_running()
     rig.send_clicks(20, ["42"])
     rig.wait_until_handled()
     enriched = [json.loads(m.value() or b"") for m in rig.committed(rig.names["enriched"])]
