@@ -82,19 +82,24 @@ class Auditor:
                 self._highest[name, start] = max(clicks, self._highest.get((name, start), 0))
 
     def _ask(self, pod: int, name: str) -> Windows | None:
-        """Return the windows of an unmarked answer; None when there is none."""
-        url = f"http://{HOST}:{self._query_port + pod}/dashboard/users/{name}/metrics?detail=1"
+        """Return the windows of an unmarked answer, page by page; None when there is none."""
+        url = f"http://{HOST}:{self._query_port + pod}/dashboard/users/{name}/metrics?detail=1&limit=1000"
+        windows: Windows = {}
+        following: str | None = ""
         try:
-            with urllib.request.urlopen(url, timeout=3) as answer:
-                if answer.headers.get(STALENESS) is not None:
-                    self.marked += 1
-                    return None
-                document = json.load(answer)
+            while following is not None:
+                with urllib.request.urlopen(url + following, timeout=3) as answer:  # noqa: S310 (http)
+                    if answer.headers.get(STALENESS) is not None:
+                        self.marked += 1
+                        return None
+                    document = json.load(answer)
+                windows |= {window["window_start"]: window["clicks"] for window in document["windows"]}
+                following = None if document["next"] is None else f"&to={document['next']}"
         except (OSError, ValueError):
             self.refused += 1
             return None
         self.answers += 1
-        return {window["window_start"]: window["clicks"] for window in document["windows"]}
+        return windows
 
 
 def _difference(windows: Windows | None, true: Windows) -> str:
