@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from clickstream_processor.topology.plan import Plan
+from clickstream_processor.topology.records import EARLIEST_MS
 from line_driver import CLICKS, PROFILES, Event, Output, Record, Task
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -76,6 +77,7 @@ def _example(name: str, document: dict[str, Any]) -> Example:
         join=pipeline.get("join", {}).get("type", "inner"),
         unmatched=pipeline.get("join", {}).get("unmatched", "deadLetter"),
         late=pipeline.get("late", "deadLetter"),
+        earliest_ms=EARLIEST_MS if pipeline.get("real_times") else 0,
         max_future_ms=_ms(pipeline.get("maxFuture", "1h")),
         drop=tuple(transform.get("drop", ())),
     )
@@ -178,4 +180,9 @@ def _fields(output: Output) -> dict[str, Any]:
         fields = dict(json.loads(output.value or "{}"))
     except ValueError:
         fields = {}
-    return fields | {"key": output.key, "time": output.timestamp, "reason": output.reason}
+    return fields | {
+        "key": output.key,
+        "time": output.timestamp,
+        "reason": output.reason,
+        "detail": output.detail,
+    }
