@@ -265,7 +265,7 @@ class Pipeline:
         """Tell whether a pod's tasks all run, as owners or as standbys that lag nothing behind."""
         tasks = self.status(ordinal).get("tasks")
         return tasks is not None and all(
-            task["phase"] == "running" and not task["lag_records"] for task in tasks.values()
+            task["phase"] == "running" and task.get("lag_records") == 0 for task in tasks.values()
         )
 
     def wait_until_running(self, timeout_s: float = 60.0) -> None:
