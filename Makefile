@@ -8,7 +8,7 @@ LOCKS := requirements.lock
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test lint clean chaos bench bench-quick oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards
+.PHONY: help setup demo smoke test lint clean chaos bench bench-quick oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards reference
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -75,6 +75,9 @@ clean:  ## Remove the demo's data, build output and the virtual environment
 
 ci:  ## What .ci/run calls: lint, then every suite that exists
 	@scripts/ci
+
+reference: $(READY)  ## Write docs/reference/ from the CRD and the code
+	$(BIN)/python -m charts.reference
 
 dashboards: $(READY)  ## Write the Grafana dashboards' JSON into the chart
 	$(BIN)/python -m charts.dashboards

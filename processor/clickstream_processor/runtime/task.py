@@ -193,7 +193,8 @@ class Task:
         self.in_hand = 0
         self.touched = self.profiles_touched = False
         self.committed_ms = self.as_of_ms = now_ms
-        self._committed = Committed(self.next_clicks, now_ms, self.record_ms)
+        if self.next_clicks > self._committed.to:
+            self._committed = Committed(self.next_clicks, now_ms, self.record_ms)
 
     def commit_profiles(self) -> None:
         """Write profile changes where there is nothing to say to Kafka."""
