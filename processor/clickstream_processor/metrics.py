@@ -1,4 +1,4 @@
-"""Every Prometheus metric of a processor pod, defined once; docs/reference/metrics.md lists them (`make reference`).
+"""Every Prometheus metric of a processor pod, defined once; docs/reference/metrics.md lists them.
 
 Rules: one prefix, base units, no user in a label. The worker adds to them once per commit and never per
 event; the query side once per request. `render` is what /metrics answers.
