@@ -50,7 +50,7 @@ def test_a_module_that_says_it_is_pure_is_held_to_it(package: str, name: str) ->
 @pytest.mark.parametrize(
     ("name", "home"),
     [
-        ("Kafka only in the runtime", ["runtime", "__main__"]),
+        ("Kafka only in the runtime", ["runtime", "__main__", "set_position"]),
         ("RocksDB only in the state", ["state"]),
         ("HTTP only in the query", ["query", "__main__"]),
     ],

@@ -85,4 +85,6 @@ class Directory:
         self.quarantined: tuple[Incident, ...] = ()  # the newest first
         self.refused_profiles: tuple[Incident, ...] = ()  # the newest first
         self.topic_findings: tuple[TopicFinding, ...] = ()
-        self.brokers_seen_ms: int | None = None  # wall clock of a broker's last sign of life; by the lag watch
+        self.brokers_seen_ms: int | None = (
+            None  # wall clock of a broker's last sign of life; by the lag watch
+        )
