@@ -8,7 +8,7 @@ LOCKS := requirements.lock
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test lint clean chaos bench bench-quick oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards
+.PHONY: help setup demo smoke test test-long lint clean chaos bench bench-quick oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards reference
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,6 +26,9 @@ smoke: $(READY)  ## The same, bounded: prove the whole path and print one JSON l
 
 test: $(READY)  ## Unit and integration tests (real Kafka, started by the tests)
 	@scripts/test
+
+test-long: $(READY)  ## Randomised tests with fresh seeds, for minutes (CLICKSTREAM_LONG_MINUTES=3)
+	@scripts/test-long
 
 chaos: $(READY)  ## Faults against running pods, with an independent checker (CHAOS_MINUTES=10 CHAOS_SEED= CHAOS_BROKERS=1|3)
 	@scripts/chaos
@@ -75,6 +78,9 @@ clean:  ## Remove the demo's data, build output and the virtual environment
 
 ci:  ## What .ci/run calls: lint, then every suite that exists
 	@scripts/ci
+
+reference: $(READY)  ## Write docs/reference/ from the CRD and the code
+	$(BIN)/python -m charts.reference
 
 dashboards: $(READY)  ## Write the Grafana dashboards' JSON into the chart
 	$(BIN)/python -m charts.dashboards

@@ -15,6 +15,8 @@ from typing import Any
 
 from rocksdict import AccessType, Options, Rdict
 
+from clickstream_chaos.odd import is_odd_user
+
 VERSION = 1
 HEAD, WINDOW = struct.Struct("<BHII"), struct.Struct("<HII")
 
@@ -57,6 +59,8 @@ def _read(database: Rdict, window_ms: int) -> tuple[dict[str, Any], dict[tuple[s
             profiles[rest.decode()] = json.loads(value)
         elif kind == b"c":
             start_ms, name = int.from_bytes(rest[:8], "big"), rest[8:].decode()
+            if is_odd_user(name):
+                continue
             for index, count in _windows(value):
                 counts[name, start_ms + index * window_ms] = count
     return profiles, counts

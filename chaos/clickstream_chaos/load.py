@@ -11,6 +11,8 @@ from typing import Any
 
 from confluent_kafka import Producer
 
+from clickstream_chaos import odd
+
 USERS = 240
 STRANGERS = 12  # users without a profile
 SPEED = 6  # event time per clock time: a 60 s window closes every ten seconds
@@ -59,8 +61,7 @@ class Load:
 
     def send_profiles(self) -> None:
         """Send every profile, and wait until the brokers have them."""
-        for number in range(USERS):
-            name = user(number)
+        for number, name in enumerate([*map(user, range(USERS)), *map(odd.user, range(odd.USERS))]):
             profile = {
                 "user_id": name,
                 "name": f"Name {number}",

@@ -5,6 +5,9 @@ cannot be read, or whose user has no profile, is a dead letter; heartbeats are l
 and counted in tumbling windows of event time, unless its window closed (end + grace reached by stream time):
 then it is a dead letter as well. Stream time is the greatest event time counted in the partition so far, each
 believed only as far as the grace beyond the newest record time that had to be looked at.
+
+Of odd records (odd.py) the model knows only that each comes out once. Their event times lie behind those of
+the load, and their users are their own.
 """
 
 import json
@@ -22,6 +25,7 @@ class Input:
     key: bytes | None
     value: bytes | None
     record_ms: int = 2**63  # the record time
+    odd: str = ""  # the kind of an odd record; empty: a record of the load
 
 
 @dataclass(slots=True)
@@ -31,6 +35,7 @@ class Expected:
     enriched: dict[str, dict[str, Any]] = field(default_factory=dict)  # event_id -> value
     counts: dict[tuple[str, int], int] = field(default_factory=dict)  # (user, window start) -> last count
     dead: dict[tuple[int, int], str] = field(default_factory=dict)  # (partition, offset) -> reason
+    odd: dict[tuple[int, int], str] = field(default_factory=dict)  # (partition, offset) -> kind
 
 
 class Model:
@@ -48,6 +53,9 @@ class Model:
     def feed(self, records: Iterable[Input]) -> None:
         """Take in records; those of one partition must come in order."""
         for record in records:
+            if record.odd:
+                self.expected.odd[record.partition, record.offset] = record.odd
+                continue
             reason = self._one(record)
             if reason:
                 self.expected.dead[record.partition, record.offset] = reason
@@ -82,6 +90,8 @@ class Model:
             "page_url": click["page_url"],
             "action": click["action"],
             "timestamp": click["timestamp"],
+            "channel": "web",
+            "blown": "",
         }
         return self._count(record.partition, click["user_id"], click["timestamp"])
 

@@ -17,6 +17,13 @@ from clickstream_local.process import Process, stop_all
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from clickstream_chaos.odd import BLOWN
+
+# What odd records need: an expression that reads a field of any shape, and one that makes a click large.
+TRANSFORM = {
+    "channel": 'has(click.channel) ? click.channel : "web"',
+    "blown": f'has(click.blow) ? {" + ".join(["click.blow"] * BLOWN)} : ""',
+}
 WINDOW_MS = 60_000
 GRACE_MS = 10_000
 
@@ -135,6 +142,7 @@ class Pipeline:
             },
             "processing": {
                 "filter": 'click.action != "heartbeat"',
+                "transform": {"set": TRANSFORM},
                 "join": {"type": "inner", "waitForSnapshot": False},
                 "window": {"size": f"{WINDOW_MS // 1000}s", "grace": f"{GRACE_MS}ms", "retention": "24h"},
                 "commitInterval": shape.commit_interval,
@@ -265,7 +273,7 @@ class Pipeline:
         """Tell whether a pod's tasks all run, as owners or as standbys that lag nothing behind."""
         tasks = self.status(ordinal).get("tasks")
         return tasks is not None and all(
-            task["phase"] == "running" and not task["lag_records"] for task in tasks.values()
+            task["phase"] == "running" and task.get("lag_records") == 0 for task in tasks.values()
         )
 
     def wait_until_running(self, timeout_s: float = 60.0) -> None:

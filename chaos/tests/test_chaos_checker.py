@@ -70,7 +70,7 @@ class Outputs:
         }
         self.enriched = [self._enriched(0), self._enriched(1)]
         self.metrics = [self._count(1), self._count(2)]
-        self.dead = [(2, "not-json")]
+        self.dead = [(2, "not-json"), (3, "processing-failed")]  # the last: of an odd record
 
     def _enriched(self, offset: int) -> dict[str, Any]:
         return {
@@ -82,6 +82,8 @@ class Outputs:
             "page_url": "/",
             "action": "view",
             "timestamp": 5 + offset,
+            "channel": "web",
+            "blown": "",
         }
 
     def _count(self, clicks: int) -> dict[str, Any]:
@@ -92,6 +94,7 @@ class Outputs:
         producer = Producer({"bootstrap.servers": bootstrap})
         for value in (click(5), click(6), b"{"):
             producer.produce(self.names["clicks"], value, b"alice", 0)
+        producer.produce(self.names["clicks"], b"[[", b"\xff", 0, headers={"odd": "brackets"})
         for topic, values in (("enriched", self.enriched), ("metrics", self.metrics)):
             for record in values:
                 producer.produce(self.names[topic], json.dumps(record), b"alice", 0)
@@ -122,6 +125,10 @@ def test_right_outputs_are_complete(kafka: Kafka, topics: Topics) -> None:
         pytest.param(lambda o: o.dead.pop(), (1, 0, 0), id="a dead letter is missing"),
         pytest.param(lambda o: o.dead.append((2, "not-json")), (0, 1, 0), id="a dead letter comes twice"),
         pytest.param(lambda o: o.dead.append((1, "late")), (0, 0, 1), id="a good click is a dead letter"),
+        pytest.param(lambda o: o.dead.append((3, "late")), (0, 1, 0), id="an odd record comes twice"),
+        pytest.param(
+            lambda o: o.enriched.append(o._enriched(3)), (0, 1, 0), id="an odd record comes both ways"
+        ),
     ],
 )
 def test_the_checker_finds_one_wrong_thing(

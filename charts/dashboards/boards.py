@@ -140,6 +140,18 @@ PIPELINE = Board(
                     stacked=True,
                 ),
                 Panel(
+                    "Records set aside",
+                    "Records that could not be processed, or whose output no broker took: each is a dead letter with its place.",
+                    "short",
+                    (
+                        Query(
+                            f"sum by (reason) (increase(clickstream_quarantined_records_total{{{POD}}}[$__rate_interval])) or vector(0)",
+                            "{{reason}}",
+                        ),
+                    ),
+                    stacked=True,
+                ),
+                Panel(
                     "Left out by reason",
                     "Clicks that the filter or the policy leaves out without a dead letter.",
                     "ops",
@@ -211,6 +223,23 @@ PROCESSOR = Board(
                     "Transactions by result. A failed one is repeated; its work is never half done.",
                     "ops",
                     (rate("clickstream_commits_total", "result", "{{result}}"),),
+                ),
+                Panel(
+                    "Failed commits in a row",
+                    "Transactions given up since the last that was committed; more than a few: /status has the error.",
+                    "short",
+                    (gauge("clickstream_commit_failures_in_a_row", "{{instance}}", by="instance"),),
+                ),
+                Panel(
+                    "Standing",
+                    "For how long clicks have waited while a task's last commit did not move; 0 is right.",
+                    "s",
+                    (
+                        Query(
+                            f"max by (partition) (clickstream_task_standing_seconds{{{POD}}})",
+                            "{{partition}}",
+                        ),
+                    ),
                 ),
                 Panel(
                     "Commit duration",

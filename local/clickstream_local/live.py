@@ -24,11 +24,12 @@ KAFKA_AWAY_S = 5.0  # a pod hears from a broker each second; a new leader takes 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """How far the pods are behind the end of their input, as far as they can know."""
+    """How far the pods' commits are behind the end of their input, as far as they can know."""
 
     clicks: int
     silent_s: float | None  # since a broker answered the pod that heard one last; None: no pod answers
     silent_pods: int = 0
+    unknown_tasks: int = 0  # tasks whose lag no pod tells
 
     def __str__(self) -> str:
         """Return it in words: without a broker the last known lag says nothing."""
@@ -36,6 +37,8 @@ class Behind:
             return "lag unknown: no pod answers"
         if self.silent_s > KAFKA_AWAY_S:
             return f"lag unknown: Kafka away for {self.silent_s:.0f} s"
+        if self.unknown_tasks and not self.silent_pods:
+            return f"lag unknown of {self.unknown_tasks} tasks, {self.clicks:,} of the others"
         pods = f" ({self.silent_pods} of the pods silent)" if self.silent_pods else ""
         return f"lag {self.clicks:,}{pods}"
 
@@ -45,7 +48,10 @@ def behind(expositions: Sequence[str | None]) -> Behind:
     told = [text for text in expositions if text is not None]
     silences = [sum_of(text, "clickstream_broker_silence_seconds", {}) for text in told]
     clicks = sum(sum_of(text, "clickstream_consumer_lag_records", {}) for text in told)
-    return Behind(int(clicks), min(silences, default=None), len(expositions) - len(told))
+    partitions = max((sum_of(text, "clickstream_pipeline_partitions", {}) for text in told), default=0)
+    known = sum(text.count("\nclickstream_consumer_lag_records{") for text in told)
+    unknown = max(0, int(partitions) - known)
+    return Behind(int(clicks), min(silences, default=None), len(expositions) - len(told), unknown)
 
 
 @dataclass(frozen=True, slots=True)

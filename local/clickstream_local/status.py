@@ -6,6 +6,7 @@ from typing import Any
 
 import psutil
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from clickstream_local.demo import RUN_FILE
@@ -73,21 +74,27 @@ def _tasks(data: Path, run: dict[str, Any]) -> tuple[Table, bool]:
         owner = next((o for o, task in pods.items() if task["role"] == "owner"), None)
         standbys = (
             f"pod {o}"
-            + (f" ({task['phase']}, {task['lag_records']:,} behind)" if task["lag_records"] else "")
+            + (f" ({task['phase']}, {task['lag_records']:,} behind)" if task.get("lag_records") else "")
             for o, task in pods.items()
             if task["role"] == "standby"
         )
         phase = pods[owner]["phase"] if owner is not None else "nobody has it"
-        good = phase == "running"
+        detail = pods[owner].get("detail", "") if owner is not None else ""
+        good = phase == "running" and not detail
         all_owned &= good
         table.add_row(
             name,
             f"pod {owner}" if owner is not None else "-",
-            f"[{'green' if good else 'red'}]{phase}[/]",
-            f"{pods[owner]['lag_records']:,}" if owner is not None else "-",
+            f"[{'green' if good else 'red'}]{phase}{f', {escape(detail)}' if detail else ''}[/]",
+            _lag(pods[owner]) if owner is not None else "-",
             ", ".join(standbys) or "-",
         )
     return table, all_owned
+
+
+def _lag(task: dict[str, Any]) -> str:
+    """Return an owner's lag: what a pod does not know it leaves out."""
+    return f"{task['lag_records']:,}" if "lag_records" in task else "unknown"
 
 
 def _rows(run: dict[str, Any]) -> list[tuple[str, str, str, bool]]:

@@ -99,7 +99,8 @@ def observed_lag_ms(pipeline: ClickPipeline, observed: Observed) -> int | None:
     at_rest = observed.rollout is not None and observed.rollout.phase is Phase.DONE
     if not at_rest or len(owners) < pipeline.spec.topics.partitions:
         return None
-    return max(t.lag_ms for t in owners)
+    lags = [t.lag_ms for t in owners if t.lag_ms is not None]
+    return max(lags) if len(lags) == len(owners) else None
 
 
 def autoscaling_of(pipeline: ClickPipeline, observed: Observed, document: Document) -> Document:

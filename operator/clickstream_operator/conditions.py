@@ -22,6 +22,7 @@ from clickstream_operator.spec import ClickPipeline
 from clickstream_operator.tables import quoted, table_of
 
 _SHOWN = 5
+STANDING_MS = 30_000  # a commit that waits for a broker may take as long
 
 
 def conditions_of(pipeline: ClickPipeline, observed: Observed) -> list[Condition]:
@@ -174,6 +175,14 @@ def state_restored(pipeline: ClickPipeline, observed: Observed) -> Condition:
     restoring = [name for name, task in owners.items() if task.phase == "restoring"]
     if restoring:
         return is_false(kind, "Restoring", f"{len(restoring)} of {partitions} tasks restore their state.")
+    standing = {n: t for n, t in owners.items() if t.phase == "running" and t.standing_ms >= STANDING_MS}
+    if standing:
+        name, task = max(standing.items(), key=lambda each: each[1].standing_ms)
+        message = (
+            f"Clicks wait and nothing is committed: {len(standing)} of {partitions} tasks; "
+            f"{name} on pod {task.pod}: {observed.redact(task.detail.partition(': ')[2])}"
+        )
+        return is_false(kind, "NoCommits", message)
     return is_true(kind, "Restored", f"All {partitions} tasks have an owner with its state.")
 
 
@@ -195,7 +204,10 @@ def lag(observed: Observed) -> str:
     owners = _owners(observed)
     if not owners:
         return ""
-    seconds = max(task.lag_ms for task in owners.values()) / 1000
+    lags = [task.lag_ms for task in owners.values() if task.lag_ms is not None]
+    if len(lags) < len(owners):
+        return "unknown"
+    seconds = max(lags) / 1000
     steps = [(1, "<1s"), (10, "<10s"), (60, "<1m"), (600, "<10m"), (3600, "<1h"), (86_400, "<1d")]
     return next((text for limit, text in steps if seconds < limit), ">1d")
 

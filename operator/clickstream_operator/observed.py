@@ -28,8 +28,9 @@ class TaskState:
     pod: int
     role: str  # owner, standby
     phase: str  # restoring, waiting, running, stopped
-    lag_ms: int = 0
+    lag_ms: int | None = 0  # None: the pod does not know it
     detail: str = ""
+    standing_ms: int = 0  # for how long its clicks wait without a commit
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,9 @@ def read_state(ordinal: int, answer: Mapping[str, Any]) -> PodState:
             pod=ordinal,
             role=str(task.get("role", "")),
             phase=str(task.get("phase", "")),
-            lag_ms=int(task.get("lag_ms", 0)),
+            lag_ms=int(task["lag_ms"]) if task.get("lag_ms") is not None else None,
             detail=str(task.get("detail", "")),
+            standing_ms=int(task.get("standing_ms", 0)),
         )
         for name, task in (answer.get("tasks") or {}).items()
     }

@@ -73,7 +73,7 @@ class Scene:
     now_s: float
     pods: Mapping[int, PodSeen] = field(default_factory=dict)  # a missing one does not exist
     whole: bool = True  # every task has an owner and standbys that are past their restore; nobody leaves
-    lag_ms: int = 0  # of the slowest task that has not stopped
+    lag_ms: int | None = 0  # of the slowest running task; None: not known
 
     def stopped(self) -> frozenset[str]:
         """Return the tasks that have stopped somewhere, and the numbers of the pods they did on."""
@@ -109,7 +109,7 @@ def next_step(scene: Scene, memory: Memory, deadline_s: float) -> Next:
     rolling = Phase.ROLLING_BACK if failed else Phase.ROLLING
     if scene.template != goal:  # 3
         why = memory.why if failed else ""
-        began = Memory(memory.stable, failed, why, lag_ms=scene.lag_ms, stopped=scene.stopped())
+        began = Memory(memory.stable, failed, why, lag_ms=scene.lag_ms or 0, stopped=scene.stopped())
         return Next(goal, scene.replicas, began, rolling)
     if goal != memory.stable and (held := _hold_for_stops(scene, memory, goal)):  # 4
         return held
@@ -195,7 +195,8 @@ def _may_leave(scene: Scene, memory: Memory, goal: str, ordinal: int, overdue: b
     sick = [pod for pod in others.values() if pod is None or not pod.ready or pod.leaving]
     if sick:
         return overdue and all(pod is not None and pod.digest != goal for pod in sick)
-    return scene.whole and scene.lag_ms <= max(CAUGHT_UP_MS, memory.lag_ms)
+    known = scene.lag_ms is not None and scene.lag_ms <= max(CAUGHT_UP_MS, memory.lag_ms)
+    return scene.whole and known
 
 
 def _runs(pod: PodSeen | None, goal: str) -> bool:

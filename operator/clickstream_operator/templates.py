@@ -133,16 +133,16 @@ def _scene(
         now_s=observed.now_s,
         pods={ordinal: _pod_seen(observed, ordinal, pod) for ordinal, pod in observed.pod_objects.items()},
         whole=_is_whole(pipeline, observed, replicas),
-        lag_ms=max(
-            (
-                t.lag_ms
-                for held in observed.tasks().values()
-                for t in held
-                if t.role == "owner" and t.phase != "stopped"
-            ),
-            default=0,
-        ),
+        lag_ms=_slowest_ms(observed),
     )
+
+
+def _slowest_ms(observed: Observed) -> int | None:
+    """Return the slowest running task's lag; None as soon as one is not known."""
+    tasks = [task for held in observed.tasks().values() for task in held]
+    owners = [t for t in tasks if t.role == "owner" and t.phase == "running"]
+    lags = [t.lag_ms for t in owners if t.lag_ms is not None]
+    return max(lags, default=0) if len(lags) == len(owners) else None
 
 
 def _is_complete(live: Document) -> bool:

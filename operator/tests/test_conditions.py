@@ -10,6 +10,7 @@ from clickstream_operator.conditions import conditions_of, topics_are_ready
 from clickstream_operator.manifests.names import topic_object
 from clickstream_operator.manifests.topics import topic_specs
 from clickstream_operator.observed import Observed, PodState, SecretState, TaskState
+from clickstream_operator.pods import read_state
 from clickstream_operator.rollout import Memory, Next, Phase
 from clickstream_operator.status import healthy_status, is_settled, transitions, with_times
 from test_manifests_golden import example
@@ -33,6 +34,14 @@ def pods(phase: str = "running", index: bool = True, partitions: int = 12) -> di
         for p in range(partitions)
     }
     return {0: PodState(0, index, "no route to search", tasks)}
+
+
+def standing(standing_ms: int) -> dict[int, PodState]:
+    """One task's clicks have waited for so long."""
+    found = pods()
+    detail = f"no commit for {standing_ms // 1_000} s: Broker: Topic authorization failed"
+    found[0].tasks["clicks-3"] = TaskState(0, "owner", "running", 31_000, detail, standing_ms)  # type: ignore[index]
+    return found
 
 
 def observed(**changes: Any) -> Observed:
@@ -87,6 +96,12 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "its tasks",
     ),
     "the snapshot runs": ({"pods": pods("waiting")}, "ProfilesLoaded", "Snapshot", "12 tasks hold"),
+    "a task runs and commits nothing": (
+        {"pods": standing(31_000)},
+        "StateRestored",
+        "NoCommits",
+        "1 of 12 tasks; clicks-3 on pod 0: Broker: Topic authorization failed",
+    ),
     "tasks restore": ({"pods": pods("restoring")}, "StateRestored", "Restoring", "12 of 12"),
     "a task without owner": ({"pods": pods(partitions=11)}, "StateRestored", "Unowned", "1 of 12"),
     "a task stopped": ({"pods": pods("stopped")}, "StateRestored", "TaskStopped", "disk on fire"),
@@ -221,3 +236,25 @@ def test_foreign_output_may_have_more_partitions_and_not_fewer(
     found = topics_are_ready(PIPELINE, observed(foreign=foreign))
     assert (found.truth is Truth.TRUE) == fits
     assert fits or (found.reason == "PartitionsDiffer" and f"KafkaTopic {name} " in found.message)
+
+
+def test_a_commit_that_only_takes_its_time_is_well() -> None:
+    found = {c.type: c for c in conditions_of(PIPELINE, observed(pods=standing(29_000)))}
+    assert found["StateRestored"].reason == "Restored"
+
+
+def test_a_lag_that_a_pod_does_not_know_is_unknown_and_not_none() -> None:
+    found = pods()
+    found[0].tasks["clicks-3"] = TaskState(0, "owner", "restoring", None)  # type: ignore[index]
+    assert healthy_status(PIPELINE, observed(pods=found), DOCUMENT, [])["lag"] == "unknown"
+    assert healthy_status(PIPELINE, observed(), DOCUMENT, [])["lag"] == "<1s"
+
+
+@pytest.mark.parametrize(
+    ("task", "lag_ms"),
+    [({"lag_ms": 7}, 7), ({"lag_ms": 0}, 0), ({}, None), ({"lag_ms": None}, None)],
+    ids=["known", "nothing waits", "left out", "null"],
+)
+def test_a_lag_that_a_pod_leaves_out_is_not_zero(task: dict[str, Any], lag_ms: int | None) -> None:
+    answer = {"tasks": {"clicks-0": {"role": "owner", "phase": "restoring", **task}}}
+    assert read_state(0, answer).tasks["clicks-0"].lag_ms == lag_ms

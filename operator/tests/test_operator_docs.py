@@ -41,3 +41,10 @@ def test_operator_serves_all_namespaces_unless_told() -> None:
     environment = {"CLICKSTREAM_PROCESSOR_IMAGE": "registry.test/processor:1"}
     assert read_settings(environment).namespaces == ()
     assert read_settings(environment | {"CLICKSTREAM_NAMESPACES": "a, b"}).namespaces == ("a", "b")
+
+
+def test_operations_leaves_the_lists_of_acls_to_the_page_that_a_test_runs() -> None:
+    text = (REPOSITORY / "docs/operations.md").read_text()
+    kafka = text[text.index("- **Kafka**: TLS") : text.index("- **The operator** may")]
+    assert "operator.md#installation" in kafka
+    assert not re.findall(r"`(?:Read|Write|Describe|DescribeConfigs)`", kafka)

@@ -34,7 +34,9 @@ def test_last_pod_is_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"whole": False}, {"lag_ms": 60_000}], ids=["a task restores", "a task is behind"]
+    "changes",
+    [{"whole": False}, {"lag_ms": 60_000}, {"lag_ms": None}],
+    ids=["a task restores", "a task is behind", "a lag is not known"],
 )
 def test_next_pod_waits_until_all_is_well(changes: dict[str, Any]) -> None:
     step = next_step(scene("old", "new", partition=1, **changes), OLD, DEADLINE_S)

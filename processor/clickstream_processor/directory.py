@@ -7,6 +7,8 @@ changed in place, so a reader needs no lock: it takes a reference once and reads
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from clickstream_processor.backlog import Backlog, Committed
+from clickstream_processor.commit_health import CommitHealth
 from clickstream_processor.incidents import Incident
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topic_finding import TopicFinding
@@ -38,8 +40,8 @@ class TaskView:
     epoch: int
     store: TaskStore | None  # committed state; None while it cannot be read: wiped, or restored from nothing
     as_of_ms: int | None  # wall clock at which the state was last known complete; None: at no known time
-    lag_records: int = 0  # owner: clicks behind the end of the input; standby, restoring: changelog records
-    lag_ms: int = 0
+    committed: Committed | None = None  # owner: the last commit's place; None: none yet, or not known
+    restore_records: int = 0  # standby, restoring: records still to read; an owner's lag is in `backlogs`
     stream_ms: int = -1
     detail: str = ""
     volume_refuses: bool = False  # STOPPED for that: another pod could run it, and it is tried again here
@@ -69,16 +71,20 @@ class Totals:
 
 
 class Directory:
-    """The one mutable holder; each attribute is replaced whole by exactly one writer, the worker."""
+    """The one mutable holder; each attribute is replaced whole by exactly one thread, mostly the worker."""
 
     def __init__(self, ordinal: int, routes: Routes) -> None:
         self.ordinal = ordinal
         self.instance = ""
         self.routes = routes
         self.tasks: dict[int, TaskView] = {}
+        self.backlogs: dict[int, Backlog] = {}  # of owned tasks, by partition; written by the lag watch
+        self.commits = CommitHealth()
         self.totals = Totals()
         self.ready = False  # can route: the assignment is known
         self.quarantined: tuple[Incident, ...] = ()  # the newest first
         self.refused_profiles: tuple[Incident, ...] = ()  # the newest first
         self.topic_findings: tuple[TopicFinding, ...] = ()
-        self.brokers_seen_ms: int | None = None  # wall clock of the last sign of life of a broker
+        self.brokers_seen_ms: int | None = (
+            None  # wall clock of a broker's last sign of life; by the lag watch
+        )

@@ -1,4 +1,4 @@
-"""Every Prometheus metric of a processor pod, defined once; docs/operations.md says what each is for.
+"""Every Prometheus metric of a processor pod, defined once; docs/reference/metrics.md lists them.
 
 Rules: one prefix, base units, no user in a label. The worker adds to them once per commit and never per
 event; the query side once per request. `render` is what /metrics answers.
@@ -31,6 +31,8 @@ QUARANTINED = Counter(
     "Clicks set aside because the line failed on them or the brokers refused what they became",
     ["reason"],
 )
+for _reason in ("processing-failed", "output-refused"):
+    QUARANTINED.labels(_reason)  # there at 0: an alert must see the first
 PROFILES_REFUSED = Counter(
     "clickstream_profiles_refused_total",
     "Profile records that could not be applied, again at each restore that reads them",
@@ -48,16 +50,26 @@ STREAM_AHEAD = Gauge(
     ["partition"],
 )
 LAG_RECORDS = Gauge(
-    "clickstream_consumer_lag_records", "Clicks the task is behind the end of its input", ["partition"]
+    "clickstream_consumer_lag_records",
+    "Clicks between the task's last commit and the end of its input; absent while that is not known",
+    ["partition"],
 )
 LAG_SECONDS = Gauge(
     "clickstream_consumer_lag_seconds",
-    "Age of the last processed click while the task is behind, else 0",
+    "Age of the oldest click that is not committed, at most; 0 when there is none, absent while not known",
+    ["partition"],
+)
+STANDING = Gauge(
+    "clickstream_task_standing_seconds",
+    "Time for which clicks have waited while the task's last commit did not move",
     ["partition"],
 )
 
 # --- transactions ---------------------------------------------------------------------------------------
 COMMITS = Counter("clickstream_commits_total", "Transactions by result", ["result"])  # committed, failed
+COMMIT_FAILURES = Gauge(
+    "clickstream_commit_failures_in_a_row", "Transactions given up since the last that was committed"
+)
 COMMIT_DURATION = Histogram(
     "clickstream_commit_duration_seconds", "From the first flush to the local write", buckets=_FAST
 )

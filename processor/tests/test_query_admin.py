@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from clickstream_processor.backlog import Backlog
 from prometheus_client.parser import text_string_to_metric_families
 from query_pods import Cluster, alice_on, partition_of, totals
 
@@ -55,7 +56,8 @@ async def test_status_tells_tasks_routes_totals_and_the_search_index(tmp_path: P
     async with alice_on(cluster, owner=0):
         pod = cluster.pods[0]
         pod.directory.totals = totals(1000)
-        pod.change(ALICES, lag_records=7, lag_ms=80, epoch=41, detail="behind")
+        pod.change(ALICES, epoch=41, detail="behind")
+        pod.directory.backlogs = {ALICES: Backlog(7, 80)}
         async with cluster.client.get(pod.admin_url + "/status", headers=cluster.peer_headers()) as response:
             assert response.status == 200
             status = await response.json()

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from clickstream_processor.backlog import Backlog
+from clickstream_processor.commit_health import CommitHealth
 from clickstream_processor.directory import Directory, Phase, Role, Routes, Totals
+from clickstream_processor.incidents import KEPT, Incident
 from clickstream_processor.query.report import Reporter
 from query_pods import PARTITIONS, Cluster, now_ms, totals
 
@@ -41,7 +44,8 @@ async def summaries(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str,
 def three_owners(cluster: Cluster) -> None:
     """Give pods 0, 1, 2 a partition each (the fourth has no owner) and totals of 100, 200, 300 clicks."""
     for pod in cluster.pods:
-        pod.hold(pod.ordinal, Role.OWNER, lag_records=10, lag_ms=pod.ordinal * 100)
+        pod.hold(pod.ordinal, Role.OWNER)
+        pod.directory.backlogs = {pod.ordinal: Backlog(10, pod.ordinal * 100)}
         pod.directory.totals = totals(100 * (pod.ordinal + 1))
     cluster.pods[1].hold(0, Role.STANDBY)
     cluster.assign({0: 0, 1: 1, 2: 2}, {0: (1,)}, generation=5)
@@ -59,7 +63,8 @@ async def test_summary_adds_up_the_pods(tmp_path: Path) -> None:
     assert summary["totals"]["clicks"] == summary["totals"]["enriched"] == 600
     assert summary["totals"]["dead_letters"] == {"late": 60}
     assert summary["totals"]["dead_lettered"] == 60
-    assert summary["lag"] == {"records": 30, "ms": 200}
+    assert [task["lag_records"] for task in summary["tasks"]] == [10, 10, 10, None]
+    assert [task["lag_ms"] for task in summary["tasks"]] == [0, 100, 200, None]
     assert summary["tasks_without_owner"] == ["clicks-3"]
     assert [task["owner"] for task in summary["tasks"]] == [0, 1, 2, None]
     assert [task["phase"] for task in summary["tasks"]] == ["running", "running", "running", "unknown"]
@@ -68,6 +73,53 @@ async def test_summary_adds_up_the_pods(tmp_path: Path) -> None:
         (1, 1, 1),
         (2, 1, 0),
     ]
+
+
+async def test_the_sum_of_lags_is_unknown_while_a_task_has_no_owner(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=3)
+    async with cluster:
+        three_owners(cluster)
+        without = await summary_of(cluster)
+        cluster.pods[2].hold(3, Role.OWNER)
+        cluster.pods[2].directory.backlogs = {2: Backlog(10, 200), 3: Backlog(1, None)}
+        cluster.assign({0: 0, 1: 1, 2: 2, 3: 2}, {0: (1,)}, generation=6)
+        for pod in cluster.pods:
+            pod.heard_from_kafka(now_ms() + 60_000)
+        every = await summary_of(cluster, pod=1)
+    assert without["lag"] == {"records": None, "ms": None}
+    assert every["lag"] == {"records": 31, "ms": None}
+
+
+async def test_a_task_that_runs_and_cannot_commit_says_for_how_long_and_why(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=3)
+    async with cluster:
+        three_owners(cluster)
+        directory = cluster.pods[1].directory
+        directory.backlogs = {1: Backlog(7, 42_000, stands_ms=42_300)}
+        directory.commits = CommitHealth().failed("first", 1).failed("Broker: Message\n size too large", 2)
+        summary = await summary_of(cluster)
+    task, pod = summary["tasks"][1], summary["pods"][1]
+    assert (task["phase"], task["standing_ms"]) == ("running", 42_300)
+    assert task["detail"] == "no commit for 42 s: Broker: Message size too large"
+    assert summary["tasks"][0]["detail"] == ""
+    assert (pod["commit_failures_in_a_row"], pod["commit_error"]) == (2, "Broker: Message size too large")
+
+
+async def test_the_newest_incidents_of_all_pods_are_named_by_their_place(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=3)
+    async with cluster:
+        three_owners(cluster)
+        for pod in cluster.pods:
+            pod.directory.quarantined = tuple(
+                Incident("user-clicks", pod.ordinal, offset, "output-refused", "too large", offset)
+                for offset in reversed(range(KEPT))
+            )
+        row = Incident("user-profiles", 0, 3, "mistyped-field", "plan_tier: Expected str", 5)
+        cluster.pods[1].directory.refused_profiles = (row,)
+        found = (await summary_of(cluster))["incidents"]
+    assert len(found["quarantined"]) == KEPT
+    assert [i["offset"] for i in found["quarantined"][:4]] == [KEPT - 1] * 3 + [KEPT - 2]
+    assert found["refused_profiles"] == [dataclasses.asdict(row)]
 
 
 async def test_lag_is_unknown_while_an_owner_hears_from_no_broker(tmp_path: Path) -> None:
@@ -80,7 +132,7 @@ async def test_lag_is_unknown_while_an_owner_hears_from_no_broker(tmp_path: Path
             pod.heard_from_kafka(now_ms() - 30_000)
         every = await summary_of(cluster, pod=1)
     assert one["lag"] == every["lag"] == {"records": None, "ms": None}
-    assert [task["lag_records"] for task in one["tasks"]] == [10, None, 10, 0]
+    assert [task["lag_records"] for task in one["tasks"]] == [10, None, 10, None]
     assert one["kafka_silent_ms"] == 0
     assert 30_000 <= every["kafka_silent_ms"] < 90_000
 

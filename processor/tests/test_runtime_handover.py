@@ -136,7 +136,7 @@ def test_a_standby_holds_what_the_owner_committed(pair: Pair) -> None:
     pair.rig.wait_until_handled()
     pair.wait_for_standby(1)
     assert chunks(pair, 0) == chunks(pair, 1) != {}
-    assert pair.directories[1].tasks[0].lag_records == 0
+    assert pair.directories[1].tasks[0].restore_records == 0
 
 
 def test_a_standby_of_a_task_that_never_ran_becomes_its_owner(pair: Pair) -> None:

@@ -3,7 +3,7 @@
 The suite then restarts what ended, waits until every task runs and gives output, and checks.
 """
 
-from clickstream_chaos.faults import brokers, clocks, controllers, network, pods, volumes
+from clickstream_chaos.faults import brokers, clocks, controllers, network, pods, records, volumes
 from clickstream_chaos.faults.registry import ALL, TIME, Fault, draw, missing, possible
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "network",
     "pods",
     "possible",
+    "records",
     "volumes",
 ]

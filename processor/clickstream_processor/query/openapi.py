@@ -55,6 +55,7 @@ def document(options: QueryOptions) -> Schema:
                 "UserMetrics": _user_metrics_schema(options),
                 "Window": _WINDOW,
                 "Summary": _SUMMARY,
+                "Incident": _INCIDENT,
                 "Task": _TASK,
                 "Pod": _POD,
                 "SearchResult": _SEARCH_RESULT,
@@ -101,7 +102,11 @@ def _maybe_ms(description: str) -> Schema:
 
 
 _COUNT: Schema = {"type": "integer", "minimum": 0}
-_LAG: Schema = {"type": ["integer", "null"], "minimum": 0, "description": "null while Kafka is away: unknown"}
+_LAG: Schema = {
+    "type": ["integer", "null"],
+    "minimum": 0,
+    "description": "From the last commit to the end of the input; null while that is not known",
+}
 _RATE: Schema = {"type": "number", "minimum": 0}
 _TIME: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_MS}
 _MAYBE_TEXT: Schema = {"type": ["string", "null"]}
@@ -125,8 +130,10 @@ _TASK = _object(
         "phase": _text(enum=["restoring", "waiting", "running", "stopped", "unknown"]),
         "lag_records": _LAG,
         "lag_ms": _LAG,
+        "standing_ms": _COUNT
+        | {"description": "For how long clicks have waited while the last commit did not move"},
         "stream_ms": _ms("Stream time, -1 before the first click"),
-        "detail": _text("Why a task is stopped, and what to do"),
+        "detail": _text("Why a task is stopped, or runs without a commit, and what to do"),
     }
 )
 
@@ -143,6 +150,8 @@ _POD = _object(
         "dead_lettered": _COUNT,
         "brokers_seen_ms": _maybe_ms("Last sign of life of a broker"),
         "routes_as_of_ms": _maybe_ms("When the pod's view of the assignment was last known to be the newest"),
+        "commit_failures_in_a_row": _COUNT,
+        "commit_error": _text("Of the last failure; empty once a commit got through"),
         "rates": _RATES,
     },
     optional=(
@@ -155,6 +164,8 @@ _POD = _object(
         "dead_lettered",
         "brokers_seen_ms",
         "routes_as_of_ms",
+        "commit_failures_in_a_row",
+        "commit_error",
         "rates",
     ),
 )
@@ -170,6 +181,17 @@ _TOTALS = _object(
         "commits": _COUNT,
     },
     description="Sums over the pods that answered, since each pod's start",
+)
+
+_INCIDENT = _object(
+    {
+        "topic": _text(),
+        "partition": _COUNT,
+        "offset": _COUNT,
+        "reason": _text("The dead letter's reason, or why a profile was refused"),
+        "error": _text("What was raised or answered"),
+        "at_ms": _ms("When"),
+    }
 )
 
 _SUMMARY = _object(
@@ -190,6 +212,10 @@ _SUMMARY = _object(
         "tasks_without_owner": _list(_text()),
         "tasks": _list(_schema("Task")),
         "pods": _list(_schema("Pod")),
+        "incidents": _object(
+            {"quarantined": _list(_schema("Incident")), "refused_profiles": _list(_schema("Incident"))},
+            description="The newest records that were set aside, by their place; at most 20 of each",
+        ),
         "history": {
             **_list(_list({"type": "number"})),
             "description": "Per second: [at_ms, clicks, enriched, dead-lettered]; 5 min in a stream's first",

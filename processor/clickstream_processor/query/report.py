@@ -10,7 +10,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from clickstream_processor.directory import Directory, Role, TaskView, Totals
+from clickstream_processor.backlog import Backlog
+from clickstream_processor.commit_health import CommitHealth, standing_text
+from clickstream_processor.directory import Directory, Phase, Role, TaskView, Totals
+from clickstream_processor.incidents import KEPT, Incident
 
 _SAMPLE_S = 1.0
 _RATE_SAMPLES = 5  # rates are means over five seconds: one second flickers with the commits
@@ -20,16 +23,22 @@ NEWEST_SAMPLES = 5  # in every report: a stream that misses seconds still draws 
 
 
 class TaskReport(msgspec.Struct, frozen=True):
-    """One task as a pod holds it."""
+    """One task as a pod holds it.
+
+    A lag that is not known is left out, not 0: an owner's from its last commit to the end of the input, a
+    standby's in records of the changelog. `standing_ms`: for how long clicks wait without a commit.
+    """
 
     role: str
     phase: str
     epoch: int = 0
-    lag_records: int = 0
-    lag_ms: int = 0
+    lag_records: int | msgspec.UnsetType = msgspec.UNSET
+    lag_ms: int | msgspec.UnsetType = msgspec.UNSET
     as_of_ms: int = 0
     stream_ms: int = -1
     detail: str = ""
+    restore_records: int = 0  # while it restores: still to read
+    standing_ms: int = 0
 
 
 class Rates(msgspec.Struct, frozen=True):
@@ -50,6 +59,16 @@ class Sample(msgspec.Struct, frozen=True, array_like=True):
     clicks: float
     enriched: float
     dead_lettered: float
+
+
+class CommitReport(msgspec.Struct, frozen=True):
+    """Whether a pod's commits get through; see CommitHealth."""
+
+    failures_in_a_row: int = 0
+    failing_since_ms: int = 0
+    committed_ms: int = 0
+    error: str = ""
+    error_ms: int = 0
 
 
 class PodReport(msgspec.Struct, frozen=True):
@@ -74,6 +93,9 @@ class PodReport(msgspec.Struct, frozen=True):
     tasks: dict[str, TaskReport]
     history: tuple[Sample, ...] = ()
     version: int = 1
+    commit_health: CommitReport = CommitReport()
+    quarantined: tuple[Incident, ...] = ()  # the newest, as are these
+    refused_profiles: tuple[Incident, ...] = ()
 
 
 def task_name(partition: int) -> str:
@@ -81,17 +103,32 @@ def task_name(partition: int) -> str:
     return f"clicks-{partition}"
 
 
-def of_task(view: TaskView) -> TaskReport:
+def of_task(view: TaskView, lag: Backlog, commits: CommitHealth) -> TaskReport:
     """Return what a peer may know of a task."""
+    owner = view.role is Role.OWNER
+    records, ms = (lag.records, lag.ms) if owner else (view.restore_records, 0)
+    standing_ms = lag.stands_ms if owner else 0
+    detail = view.detail
+    if owner and not detail and (view.phase is Phase.RUNNING or commits.failures):
+        detail = standing_text(standing_ms, commits.error)
     return TaskReport(
         role=view.role.value,
         phase=view.phase.value,
         epoch=view.epoch,
-        lag_records=view.lag_records,
-        lag_ms=view.lag_ms,
+        lag_records=msgspec.UNSET if records is None else records,
+        lag_ms=msgspec.UNSET if ms is None else ms,
         as_of_ms=view.as_of_ms or UNKNOWN_MS,
         stream_ms=view.stream_ms,
-        detail=view.detail,
+        detail=detail,
+        restore_records=view.restore_records,
+        standing_ms=standing_ms,
+    )
+
+
+def of_commits(health: CommitHealth) -> CommitReport:
+    """Return what a peer may know of a pod's commits."""
+    return CommitReport(
+        health.failures, health.failing_since_ms, health.committed_ms, health.error, health.error_ms
     )
 
 
@@ -163,8 +200,14 @@ class Reporter:
             profiles=totals.profiles,
             commits=totals.commits,
             rates=self.rates(),
-            tasks={task_name(p): of_task(view) for p, view in sorted(directory.tasks.items())},
+            tasks={
+                task_name(p): of_task(view, directory.backlogs.get(p, Backlog()), directory.commits)
+                for p, view in sorted(directory.tasks.items())
+            },
             history=samples if history else samples[-NEWEST_SAMPLES:],
+            commit_health=of_commits(directory.commits),
+            quarantined=directory.quarantined[:KEPT],
+            refused_profiles=directory.refused_profiles[:KEPT],
         )
 
 

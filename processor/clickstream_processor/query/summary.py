@@ -3,13 +3,17 @@
 Totals are sums over the pods that answered, counted since each pod's start; a pod that did not answer
 makes the summary ``partial``. Who owns what is taken from the newest assignment any pod knows.
 A pod that hears from no broker does not know the end of its input: its lag is null, not the last one known.
+So is the lag of a task that no pod holds as its owner, and then the sum.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from clickstream_processor.directory import Role
+from clickstream_processor.incidents import Incident, newest
 from clickstream_processor.query.report import PodReport, Rates, Sample, known, owned, task_name
 
 Summary = dict[str, Any]
@@ -33,7 +37,6 @@ def merge(
     newest = max(present.values(), key=lambda report: report.generation)
     dead = _dead_letters(present.values())
     tasks = [_task(p, newest, present) for p in range(len(newest.owners))]
-    led = [task for task in tasks if task["phase"] != _UNKNOWN]
     return {
         "pipeline": dict(pipeline),
         "at_ms": at_ms,
@@ -50,11 +53,15 @@ def merge(
             "commits": sum(r.commits for r in present.values()),
         },
         "rates": _rates(r.rates for r in present.values()),
-        "lag": _lag(led),
+        "lag": _lag(tasks),
         "kafka_silent_ms": _kafka_silent_ms(present.values()),
         "tasks_without_owner": [task["task"] for task in tasks if task["owner"] is None],
         "tasks": tasks,
         "pods": [_pod(ordinal, report) for ordinal, report in sorted(reports.items())],
+        "incidents": {
+            "quarantined": _incidents(r.quarantined for r in present.values()),
+            "refused_profiles": _incidents(r.refused_profiles for r in present.values()),
+        },
         "history": merge_history(present.values()),
     }
 
@@ -80,6 +87,12 @@ def merge_history(reports: Collection[PodReport]) -> list[list[float]]:
     ]
 
 
+def _incidents(reports: Iterable[Iterable[Incident]]) -> list[dict[str, Any]]:
+    """Return the newest of all pods' incidents."""
+    every = newest(incident for incidents in reports for incident in incidents)
+    return [dict(msgspec.to_builtins(incident)) for incident in every]
+
+
 def _dead_letters(reports: Iterable[PodReport]) -> Counter[str]:
     reasons: Counter[str] = Counter()
     for report in reports:
@@ -92,14 +105,17 @@ def _rates(rates: Iterable[Rates]) -> dict[str, float]:
     return {name: round(sum(getattr(r, name) for r in every), 3) for name in Rates.__struct_fields__}
 
 
-def _lag(led: Collection[Mapping[str, Any]]) -> dict[str, int | None]:
-    """Return the sum and the greatest of the tasks' lags; unknown as soon as one is."""
-    if any(task["lag_records"] is None for task in led):
-        return {"records": None, "ms": None}
+def _lag(tasks: Collection[Mapping[str, Any]]) -> dict[str, int | None]:
+    """Return the sum and the greatest of the tasks' lags; each is unknown as soon as one of them is."""
+    records, ages = [task["lag_records"] for task in tasks], [task["lag_ms"] for task in tasks]
     return {
-        "records": sum(task["lag_records"] for task in led),
-        "ms": max((task["lag_ms"] for task in led), default=0),
+        "records": None if None in records else sum(records),
+        "ms": None if None in ages else max(ages, default=0),
     }
+
+
+def _known(lag: int | msgspec.UnsetType) -> int | None:
+    return None if lag is msgspec.UNSET else lag
 
 
 def _kafka_silent_ms(reports: Iterable[PodReport]) -> int | None:
@@ -122,8 +138,9 @@ def _task(partition: int, routes: PodReport, present: Mapping[int, PodReport]) -
         "owner": owner,
         "standbys": list(routes.standbys[partition]) if partition < len(routes.standbys) else [],
         "phase": held.phase if held else _UNKNOWN,
-        "lag_records": None if cut_off else held.lag_records if held else 0,
-        "lag_ms": None if cut_off else held.lag_ms if held else 0,
+        "lag_records": None if cut_off or held is None else _known(held.lag_records),
+        "lag_ms": None if cut_off or held is None else _known(held.lag_ms),
+        "standing_ms": held.standing_ms if held else 0,
         "stream_ms": held.stream_ms if held else -1,
         "detail": held.detail if held else "",
     }
@@ -145,5 +162,7 @@ def _pod(ordinal: int, report: PodReport | None) -> dict[str, Any]:
         "dead_lettered": sum(report.dead_lettered.values()),
         "brokers_seen_ms": known(report.brokers_seen_ms),
         "routes_as_of_ms": known(report.routes_as_of_ms),
+        "commit_failures_in_a_row": report.commit_health.failures_in_a_row,
+        "commit_error": report.commit_health.error,
         "rates": {name: getattr(report.rates, name) for name in Rates.__struct_fields__},
     }

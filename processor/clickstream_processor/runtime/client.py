@@ -118,6 +118,11 @@ def make_transactional_producer(
     return Producer(config)
 
 
+def make_plain_producer(settings: Settings, client: str) -> Producer:
+    """Return a producer without transactions, for a record that a person has written."""
+    return Producer(connection(settings, client) | {"enable.idempotence": True})
+
+
 def make_admin(settings: Settings, client: str) -> AdminClient:
     """Return an admin client: ends of logs, topic configurations, signs of life."""
     # A leader's epoch grows when its broker restarts, and list_offsets takes it from the cached metadata: for

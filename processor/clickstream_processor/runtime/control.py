@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from clickstream_processor.directory import Directory
+from clickstream_processor.backlog import Backlog
+from clickstream_processor.directory import Directory, Role, TaskView
 from clickstream_processor.errors import MalformedRecord, ProcessorError
 from clickstream_processor.runtime.assignment import Assignment, TaskAssignment
 from clickstream_processor.runtime.claim import OrdinalClaim, Step
@@ -291,10 +292,9 @@ class ControlTopic:
                 self._changed.notify_all()
 
     def _heartbeat(self, ended: bool = False) -> None:
+        backlogs = self._directory.backlogs
         tasks = {
-            task_name(partition): TaskReport(
-                view.role.value, view.phase.value, view.epoch, view.lag_records, view.lag_ms
-            )
+            task_name(partition): _report_of(view, backlogs.get(partition, Backlog()))
             for partition, view in self._directory.tasks.items()
         }
         beat = Heartbeat(
@@ -328,6 +328,14 @@ class ControlTopic:
         with self._changed:
             self._failure = self._failure or error
             self._changed.notify_all()
+
+
+def _report_of(view: TaskView, lag: Backlog) -> TaskReport:
+    """Return a task's line of a heartbeat: a lag that is not known moves nothing, and is 0 there."""
+    role, phase = view.role.value, view.phase.value
+    if view.role is Role.STANDBY:
+        return TaskReport(role, phase, view.epoch, view.restore_records)
+    return TaskReport(role, phase, view.epoch, lag.records or 0, lag.ms or 0)
 
 
 def _now_ms() -> int:

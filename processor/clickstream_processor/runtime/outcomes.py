@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from clickstream_processor.backlog import Committed
 from clickstream_processor.directory import Phase, Role
 from clickstream_processor.runtime.restoration import Goal, Restoration
 from clickstream_processor.state.checkpoint import Position
@@ -50,7 +51,8 @@ class Progress:
     phase: Phase
     store: TaskStore | None
     as_of_ms: int | None
-    lag_records: int
+    restore_records: int  # still to read
+    committed: Committed | None
     stream_ms: int
 
 
@@ -64,6 +66,7 @@ def progress_of(task: Restoration) -> Progress:
         phase=task.phase,
         store=task.store if readable else None,
         as_of_ms=task.known_as_of_ms,
-        lag_records=task.lag_records,
+        restore_records=task.lag_records,
+        committed=None if task.position is None else Committed(task.position.clicks, task.position.at_ms),
         stream_ms=-1 if task.position is None else task.position.stream_ms,
     )

@@ -52,6 +52,9 @@ class Reporter:
                 metrics.RECORDS_DEAD_LETTERED.labels(reason).inc(count)
             for reason, count in _grown(before["dropped"], after["dropped"]):
                 metrics.RECORDS_DROPPED.labels(reason).inc(count)
+        if transactions:
+            self._directory.commits = self._directory.commits.committed(now_ms)
+            metrics.COMMIT_FAILURES.set(0)
         metrics.RECORDS_CONSUMED.labels("clicks").inc(clicks)
         metrics.RECORDS_CONSUMED.labels("profiles").inc(profiles)
         metrics.RECORDS_ENRICHED.inc(enriched)
@@ -93,6 +96,11 @@ class Reporter:
             log.error("and %d more clicks in this commit: each is a dead letter", len(incidents) - LOGGED)
         self._directory.quarantined = with_newest(self._directory.quarantined, *incidents)
 
+    def commit_failed(self, error: str, now_ms: int) -> None:
+        """Note a transaction that was given up."""
+        self._directory.commits = self._directory.commits.failed(error, now_ms)
+        metrics.COMMIT_FAILURES.set(self._directory.commits.failures)
+
     def restored(self, took_s: float) -> None:
         """Note a finished restore."""
         metrics.RESTORE_DURATION.observe(took_s)
@@ -108,8 +116,6 @@ class Reporter:
             _show_age(str(partition), view.as_of_ms, now_ms)
         for task in tasks:
             label = str(task.partition)
-            metrics.LAG_RECORDS.labels(label).set(task.lag_records)
-            metrics.LAG_SECONDS.labels(label).set(task.lag_ms(now_ms) / 1_000)
             metrics.WATERMARK.labels(label).set(max(0, task.state.stream_ms) / 1_000)
             metrics.STREAM_AHEAD.labels(label).set(task.ahead_ms(now_ms) / 1_000)
             try:
@@ -184,10 +190,8 @@ def _show_age(label: str, as_of_ms: int | None, now_ms: int) -> None:
 
 
 def _forget(label: str) -> None:
-    """Remove the gauges of a partition that is another pod's: an old lag would look like a stuck task."""
+    """Remove the gauges of a partition that is another pod's."""
     gauges: tuple[Any, ...] = (
-        metrics.LAG_RECORDS,
-        metrics.LAG_SECONDS,
         metrics.WATERMARK,
         metrics.STREAM_AHEAD,
         metrics.CHECKPOINT_AGE,

@@ -6,10 +6,12 @@ Made by the worker from a restored store, discarded whole at any doubt (R4); the
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from confluent_kafka import murmur2
 
+from clickstream_processor.backlog import Committed
 from clickstream_processor.directory import Phase, Role, TaskView
 from clickstream_processor.errors import (
     LineFailed,
@@ -103,7 +105,7 @@ class Task:
         self.oldest_ms: int | None = None  # record time of the oldest click since the last commit
         self.committed_ms = 0 if position is None else position.at_ms
         self.as_of_ms = _now_ms()
-        self.lag_records = 0
+        self._committed = Committed(clicks_from, self.committed_ms)
         self.counted = Counters().snapshot()
         self.attempts = 0 if position is None else position.attempts
         self.in_hand = 0  # clicks since the last commit
@@ -191,6 +193,8 @@ class Task:
         self.in_hand = 0
         self.touched = self.profiles_touched = False
         self.committed_ms = self.as_of_ms = now_ms
+        if self.next_clicks > self._committed.to:
+            self._committed = Committed(self.next_clicks, now_ms, self.record_ms)
 
     def commit_profiles(self) -> None:
         """Write profile changes where there is nothing to say to Kafka."""
@@ -213,20 +217,22 @@ class Task:
 
     def measure(self, clicks_high: int, asked_ms: int) -> bool:
         """Compare with the input's end as of `asked_ms`; return whether all of it is processed."""
-        self.lag_records = max(0, clicks_high - self.reached)
-        if self.lag_records == 0 and not self.touched:
+        processed = self.reached >= clicks_high
+        if processed and not self.touched:
             self.as_of_ms = max(self.as_of_ms, asked_ms)
-        return self.lag_records == 0
+        return processed
 
-    def lag_ms(self, now_ms: int) -> int:
-        """Return the age of the last processed click while the task is behind, else 0."""
-        return max(0, now_ms - self.record_ms) if self.lag_records and self.record_ms >= 0 else 0
+    def place(self) -> Committed:
+        """Return the last commit's place. Control records behind it hold no click: they are stepped over."""
+        if not self.touched and self.reached > self._committed.to:
+            self._committed = replace(self._committed, to=self.reached)
+        return self._committed
 
     def ahead_ms(self, now_ms: int) -> int:
         """Return how far stream time is beyond the clock and the grace, else 0."""
         return max(0, self.state.stream_ms - now_ms - self.state.plan.grace_ms)
 
-    def view(self, now_ms: int) -> TaskView:
+    def view(self) -> TaskView:
         """Return what the directory shows."""
         return TaskView(
             partition=self.partition,
@@ -235,8 +241,7 @@ class Task:
             epoch=self.epoch,
             store=self.store,
             as_of_ms=self.as_of_ms,
-            lag_records=self.lag_records,
-            lag_ms=self.lag_ms(now_ms),
+            committed=self.place(),
             stream_ms=self.state.stream_ms,
         )
 

@@ -277,18 +277,18 @@ class Tenure:
 
     # --- what the directory shows -----------------------------------------------------------------------
 
-    def views(self, before: dict[int, TaskView], changed: list[Task], now_ms: int) -> dict[int, TaskView]:
+    def views(self, before: dict[int, TaskView], changed: list[Task]) -> dict[int, TaskView]:
         """Return a view of each task; running ones anew only if they are among `changed`."""
         views: dict[int, TaskView] = {}
         for partition, holding in self._held.items():
             view, task = before.get(partition), holding.task
             if task is None:
-                views[partition] = self._waiting_view(partition, holding)
+                views[partition] = _with_place(self._waiting_view(partition, holding), view)
             elif view is None or view.store is not task.store or view.phase is not Phase.RUNNING:
-                views[partition] = task.view(now_ms)
+                views[partition] = task.view()
             else:
                 views[partition] = view
-        views |= {task.partition: task.view(now_ms) for task in changed}
+        views |= {task.partition: task.view() for task in changed}
         return views
 
     def _waiting_view(self, partition: int, holding: Holding) -> TaskView:
@@ -314,6 +314,14 @@ class Tenure:
             goal.epoch,
             progress.store,
             progress.as_of_ms,
-            lag_records=progress.lag_records,
+            committed=progress.committed,
+            restore_records=progress.restore_records,
             stream_ms=progress.stream_ms,
         )
+
+
+def _with_place(view: TaskView, before: TaskView | None) -> TaskView:
+    """Keep the last commit's place of an owner that does not run: its clicks wait as before."""
+    if view.committed is not None or view.role is not Role.OWNER or before is None:
+        return view
+    return replace(view, committed=before.committed) if before.role is Role.OWNER else view

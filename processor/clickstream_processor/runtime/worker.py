@@ -20,7 +20,7 @@ from clickstream_processor.runtime.assignment import AssignmentSource
 from clickstream_processor.runtime.client import CLIENT_ERRORS
 from clickstream_processor.runtime.consumer import Batch, Input
 from clickstream_processor.runtime.crash import CrashPoints
-from clickstream_processor.runtime.ends import EndsWatch
+from clickstream_processor.runtime.lag_watch import LagWatch
 from clickstream_processor.runtime.programs import Programs
 from clickstream_processor.runtime.quarantine import Quarantine
 from clickstream_processor.runtime.refused import RefusedProfiles
@@ -78,7 +78,7 @@ class Worker:
         )
         self._quarantine = Quarantine()
         self._input = Input(settings, self._watchdog)
-        self._ends = EndsWatch(self._admin)
+        self._lag = LagWatch(self._admin, settings.topics.clicks, directory)
         self._reporter = Reporter(directory)
         self._tenure = Tenure(
             settings,
@@ -121,6 +121,7 @@ class Worker:
         try:
             self._watchdog.start()
             self._restorer.start()
+            self._lag.start()
             while not self.stopping.is_set():
                 self._turn()
             self._shut_down()
@@ -307,7 +308,6 @@ class Worker:
             for task in touched:
                 self._quarantine.committed(task.partition, task.next_clicks)
             self._failures = 0
-            self._directory.brokers_seen_ms = now_ms
             self._committed_s = time.monotonic()
         self._reporter.set_aside(touched, self._settings.topics.clicks, now_ms)
         self._reporter.committed(changed, now_ms, transactions=1 if touched else 0)
@@ -319,6 +319,7 @@ class Worker:
         """R7, R4: forget what is uncommitted, and let every running task come back through a restore."""
         log.warning("transaction given up, starting over from the last commit: %s", error)
         self._failures += 1
+        self._reporter.commit_failed(str(error), _now_ms())
         stopped = {} if isinstance(error, TaskBroken) else self._find_culprits(error)
         self._tenure.fall_back()
         self._transactions.fail()
@@ -387,9 +388,8 @@ class Worker:
 
     def _each_second(self) -> None:
         now_ms = _now_ms()
-        answer = self._ends.take()
+        answer = self._lag.take()
         if answer is not None:
-            self._directory.brokers_seen_ms = max(self._directory.brokers_seen_ms or 0, answer.asked_ms)
             for partition, task in self._tenure.running.items():
                 high = answer.high.get((self._settings.topics.clicks, partition))
                 if high is not None and task.measure(high, answer.asked_ms):
@@ -397,7 +397,6 @@ class Worker:
         for task in self._tenure.running.values():
             if now_ms - task.committed_ms > PROVE_EVERY_MS:
                 task.touched = True
-        self._ends.ask([(self._settings.topics.clicks, p) for p in self._tenure.running] or self._any_log())
         self._heed_topics()
         for task in self._tenure.running.values():
             task.pipeline.limit_outputs(self._transactions.output_bytes())
@@ -428,13 +427,9 @@ class Worker:
             for partition in list(self._tenure.running):
                 self._tenure.refuse(partition, self._topics.problem)
 
-    def _any_log(self) -> list[tuple[str, int]]:
-        """Return a log to ask for when no task runs: the answer is a broker's sign of life."""
-        return [(self._settings.topics.clicks, 0)]
-
     def _publish(self, changed: list[Task]) -> None:
         """Show the queries what is held; `changed` are running tasks that have moved on."""
-        self._directory.tasks = self._tenure.views(self._directory.tasks, changed, _now_ms())
+        self._directory.tasks = self._tenure.views(self._directory.tasks, changed)
 
     def _brokers_answer(self) -> bool:
         try:
@@ -448,6 +443,7 @@ class Worker:
     def _shut_down(self) -> None:
         """Commit, close the stores, say goodbye. Bounded: what is not committed is done again by the next."""
         self._watchdog.stop()
+        self._lag.stop()
         try:
             if self._transactions.ready and self._pending():
                 self._commit(SHUTDOWN_COMMIT_S)

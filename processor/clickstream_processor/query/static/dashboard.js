@@ -44,7 +44,7 @@ function figures(summary) {
   const known = lag.records !== null;
   setText("lag-records", known ? short(lag.records) : "–");
   setText("lag-unit", !known ? "" : lag.records === 1 ? "click" : "clicks");
-  setText("lag-ms", !known ? away(summary) ? "unknown" : "a pod is cut off" : lag.ms ? `${duration(lag.ms)} behind` : lag.records ? "catching up" : "up to date");
+  setText("lag-ms", !known ? away(summary) ? "unknown" : "not known of every task" : lag.ms ? `${duration(lag.ms)} behind` : lag.records ? "catching up" : "up to date");
   setText("cpu", rates.cpu.toFixed(2));
 }
 
@@ -83,17 +83,19 @@ function tasks(summary) {
   const list = summary.tasks.map((task) => {
     const phase = task.owner === null ? "none" : task.phase;
     const owner = task.owner === null ? "–" : `pod ${task.owner}`;
-    const behind = phase === "running" && task.lag_records > 0 ? `${short(task.lag_records)} behind` : "";
+    const stuck = phase === "running" && task.detail !== "";
+    const behind = stuck ? "no commit" : phase === "running" && task.lag_records > 0 ? `${short(task.lag_records)} behind` : "";
     const standbys = task.standbys.length ? `, standby ${task.standbys.map((n) => `pod ${n}`).join(", ")}` : "";
     const text = `${task.task}: ${owner}, ${PHASES[phase]}${behind && `, ${behind}`}${standbys}${task.detail ? `. ${task.detail}` : ""}`;
-    return element("li", { class: "task", "data-pod": colour(task.owner), "data-phase": phase, title: text },
+    return element("li", { class: "task", "data-pod": colour(task.owner), "data-phase": stuck ? "stopped" : phase, title: text },
       element("small", { "aria-hidden": "true" }, String(task.partition)), element("b", {}, owner), element("span", {}, behind || PHASES[phase]));
   });
   document.getElementById("tasks").replaceChildren(...list);
   stopped(summary.tasks.filter((task) => task.phase === "stopped"));
   const orphans = summary.tasks_without_owner.length;
   const unwell = summary.tasks.filter((task) => task.owner !== null && task.phase !== "running").length;
-  const note = orphans ? `${orphans} without owner` : unwell ? `${unwell} not running` : "all running";
+  const stuck = summary.tasks.filter((task) => task.owner !== null && task.phase === "running" && task.detail).length;
+  const note = orphans ? `${orphans} without owner` : unwell ? `${unwell} not running` : stuck ? `${stuck} running without a commit` : "all running";
   setText("tasks-note", `${summary.tasks.length} partitions, ${note} · generation ${summary.generation}`);
 }
 
@@ -115,10 +117,20 @@ function pods(summary) {
     if (!pod.answered) return element("tr", {}, name, element("td", { colspan: "7" }, element("span", { class: "pill bad" }, "silent")));
     const heard = pod.brokers_seen_ms !== null && pod.routes_as_of_ms !== null;
     const cut = now - Math.min(pod.brokers_seen_ms, pod.routes_as_of_ms) > AWAY_MS;
-    const state = !pod.ready || !heard ? ["", "starting"] : cut ? ["bad", "cut off from Kafka"] : ["good", "ready"];
+    const failing = pod.commit_failures_in_a_row > 1;
+    const state = !pod.ready || !heard ? ["", "starting"] : cut ? ["bad", "cut off from Kafka"] : failing ? ["bad", `${pod.commit_failures_in_a_row} commits failed`] : ["good", "ready"];
     const cells = [count(pod.owned), count(pod.standby), rate(pod.rates.clicks), rate(pod.rates.queries), `${Math.round(100 * pod.rates.cpu)} %`, count(pod.clicks)];
-    return element("tr", {}, name, element("td", {}, element("span", { class: `pill ${state[0]}` }, state[1])), ...cells.map((text) => element("td", { class: "number" }, text)));
+    return element("tr", {}, name, element("td", {}, element("span", { class: `pill ${state[0]}`, title: pod.commit_error }, state[1])), ...cells.map((text) => element("td", { class: "number" }, text)));
   }));
+}
+
+function incidents({ quarantined, refused_profiles: refused }) {
+  const rows = [...quarantined, ...refused].sort((a, b) => b.at_ms - a.at_ms);
+  document.getElementById("incidents-card").hidden = !rows.length;
+  document.getElementById("incidents").replaceChildren(...rows.map((row) => element("tr", {},
+    element("td", {}, new Date(row.at_ms).toLocaleString()), element("td", {}, row.topic),
+    element("td", { class: "number" }, String(row.partition)), element("td", { class: "number" }, String(row.offset)),
+    element("td", {}, row.reason), element("td", { class: "wrap" }, row.error))));
 }
 
 function show(summary) {
@@ -133,6 +145,7 @@ function show(summary) {
   charts();
   deadLetters(summary.totals);
   tasks(summary);
+  incidents(summary.incidents ?? { quarantined: [], refused_profiles: [] });
   pods(summary);
 }
 
