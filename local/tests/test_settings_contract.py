@@ -76,6 +76,7 @@ def every_field_changed() -> dict[str, Any]:
         "index": "other",
         "retention": "5d",
         "credentialsSecret": "search-credentials",
+        "tls": {"caSecret": "search-ca"},
     }
     resources = {"limits": {"memory": "2Gi"}}
     spec["processors"] = {"replicas": 5, "standbys": 2, "failoverAfter": "9s", "resources": resources}

@@ -121,6 +121,7 @@ class Search(_Model):
     index: fields.IndexPrefix = "enriched-clicks"
     retention: fields.Days = "30d"
     credentials_secret: fields.ObjectName | None = None  # keys username, password
+    tls: Tls | None = None
     connector: Literal["clickstream", "opensearch", "elasticsearch"] = "clickstream"
     tasks_max: int = Field(default=2, ge=1, le=1000)
 

@@ -23,7 +23,7 @@ class Section(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Tls(Section, frozen=True, kw_only=True):
-    """Brokers are trusted by this Secret's key `ca.crt`."""
+    """Brokers, or the search engine, are trusted by this Secret's key `ca.crt`."""
 
     ca_secret: Name
 
@@ -100,6 +100,7 @@ class Search(Section, frozen=True, kw_only=True):
     index: str = "enriched-clicks"
     retention_ms: Milliseconds = msgspec.field(name="retention", default=Milliseconds(30 * 86_400_000))
     credentials_secret: Name | None = None
+    tls: Tls | None = None
 
 
 class Sink(Section, frozen=True, kw_only=True):
