@@ -84,6 +84,7 @@ class Topics(_Model):
     metrics: fields.TopicName = "user-metrics"
     dead_letters: fields.TopicName = "dead-letters"
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
+    retention: fields.Days = "7d"  # of clicks, enriched clicks and metrics, by the records' time
 
 
 class Transform(_Model):

@@ -48,6 +48,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "metrics": "user-metrics",
         "deadLetters": "dead-letters",
         "compression": "lz4",
+        "retention": "7d",
     }
     assert spec["processing"]["window"] == {
         "size": "5m",

@@ -27,6 +27,11 @@ QUARANTINED = Counter(
     "Clicks set aside because the line failed on them or the brokers refused what they became",
     ["reason"],
 )
+OUTPUTS_PAST_RETENTION = Counter(
+    "clickstream_outputs_past_retention_total",
+    "Outputs that Kafka soon drops: the newest event of their partition is older than topics.retention",
+    ["output"],
+)  # output: enriched, metrics
 PROFILES_REFUSED = Counter(
     "clickstream_profiles_refused_total",
     "Profile records that could not be applied, again at each restore that reads them",

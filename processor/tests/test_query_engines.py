@@ -11,11 +11,11 @@ from typing import Any
 import aiohttp
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+from clickstream_expressions.expression import compile_outputs
 from clickstream_processor.query import openapi
 from clickstream_processor.query.options import SearchOptions
 from clickstream_processor.query.search import EngineFailed, SearchIndex
 from clickstream_processor.query.search_query import parse_search
-from clickstream_processor.topology.expression import compile_outputs
 from query_pods import Cluster
 
 DAY_MS = 86_400_000

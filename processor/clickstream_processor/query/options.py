@@ -6,9 +6,10 @@ Every field says why one would change it. Times are milliseconds (``_ms``) or se
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clickstream_expressions.expression import compile_outputs
+
 from clickstream_processor.query.turns import TurnLimits
 from clickstream_processor.settings import Settings
-from clickstream_processor.topology.expression import compile_outputs
 from clickstream_processor.topology.plan import Plan
 
 # Units of a window's name in JSON, largest first: 300_000 ms is "5min", as in clicks_last_5min.
