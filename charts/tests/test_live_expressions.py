@@ -27,7 +27,7 @@ from charts.tests.promql import Answers, chosen, selectors
 BOARDS = ("pipeline", "processor", "connectors")
 PANELS = [(f"{board}: {each.where}", each) for board in BOARDS for each in panels(board)]
 VARIABLES = [(f"{board}: {each.where}", each) for board in BOARDS for each in variables(board)]
-ALERTS = [(each.where, each) for each in alerts("processor")]
+ALERTS = [(each.where, each) for each in (*alerts("processor"), *alerts("search"))]
 DEADLINE_S = 240.0  # of a machine that is overloaded; an idle one takes a tenth
 pytestmark = pytest.mark.timeout(900)
 RATE_INTERVAL = "20s"  # four scrapes, as Grafana makes it
@@ -125,7 +125,7 @@ def test_wrong_expressions_would_be_noticed(live: Answers, expression: str) -> N
 def test_rules_are_loaded_and_every_evaluation_is_well(live: Answers) -> None:
     rules = [rule for group in live.ask("rules")["groups"] for rule in group["rules"]]
     assert {rule["name"] for rule in rules} == {
-        each.where for each in (*alerts("processor"), *alerts("operator"))
+        each.where for each in (*alerts("processor"), *alerts("search"), *alerts("operator"))
     }
     assert {rule["health"] for rule in rules} <= {"ok", "unknown"}, rules  # unknown: not evaluated yet
 

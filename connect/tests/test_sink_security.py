@@ -1,12 +1,16 @@
 """TLS and basic authentication, through a proxy that asks for both."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from clickstream_local.parts.connect import Connect
 from clickstream_local.parts.search import SearchEngine
 from clickstream_local.web import request
+from clickstream_processor.query.options import SearchOptions
+from clickstream_processor.query.search import EngineFailed, SearchIndex
+from clickstream_processor.query.search_query import parse_search
 from gate import Certificates, Gate
 from indexing import Indexing, click, eventually
 
@@ -78,6 +82,45 @@ def test_an_authority_given_as_text_is_trusted_and_an_unknown_one_waited_out(
     indexing.start(options | {"tls.ca.pem": certificates.authority.read_text()})
     indexing.wait_for(10)
     assert indexing.dead_letters() == []
+
+
+async def test_an_engine_with_a_ca_of_its_own_is_filled_by_the_sink_and_asked_by_the_pods(
+    indexing: Indexing, gate: Gate, certificates: Certificates, connect_worker: Connect, tmp_path: Path
+) -> None:
+    """B24: both read the same Secret's key ca.crt; the sink through Connect's provider, pods as a file."""
+    secret = connect_worker.secrets / f"{indexing.name}-ca"
+    secret.mkdir(parents=True)
+    (secret / "ca.crt").write_text(certificates.authority.read_text())
+    url = f"https://localhost:{gate.port}"
+    user = tmp_path / "user"
+    user.mkdir()
+    (user / "username").write_text("ali")
+    (user / "password").write_text(PASSWORD)
+    ca = tmp_path / "ca.crt"
+    options = SearchOptions(
+        url=url, index=indexing.name, credentials=user, ca=ca, connect_timeout_s=30, total_timeout_s=60
+    )
+
+    async with SearchIndex(options) as index:
+        with pytest.raises(EngineFailed, match=r"sink\.search\.tls\.caSecret, key ca\.crt\) cannot be read"):
+            await index.ensure_template()
+        ca.write_text(Certificates(user).authority.read_text())  # of somebody else
+        with pytest.raises(EngineFailed, match="must hold the CA that signed it"):
+            await index.ensure_template()
+        assert "not trusted" in index.detail
+        ca.unlink()  # a Secret's volume swaps the file
+        ca.write_text(certificates.authority.read_text())
+        await index.ensure_template()
+        assert index.ready
+
+        indexing.produce(click(number)[1] for number in range(10))
+        access = {"url": url, "username": "ali", "password": PASSWORD}
+        indexing.start(access | {"tls.ca.pem": f"${{secrets:{secret}:ca.crt}}"})
+        indexing.wait_for(10)
+        assert (await index.search(parse_search({})))["total"] == 10
+    async with SearchIndex(replace(options, ca=None)) as index:
+        with pytest.raises(EngineFailed, match="can name a Secret with the CA that signed it"):
+            await index.ensure_template()
 
 
 def test_a_wrong_option_is_refused_with_what_is_allowed(

@@ -52,7 +52,12 @@ def _here(place: Place) -> dict[str, Any]:
         "source": {"postgres": {"host": HOST, "port": place.postgres_port}},
         "topics": {"replicas": place.replicas},
         "sink": {
-            "search": {"url": place.search_url, "engine": place.search_engine, "credentialsSecret": None}
+            "search": {
+                "url": place.search_url,
+                "engine": place.search_engine,
+                "credentialsSecret": None,
+                "tls": None,
+            }
         },
         "processors": {"replicas": place.pods, "standbys": min(1, place.pods - 1)},
         "query": {"port": place.query_port, "tokensSecret": None},

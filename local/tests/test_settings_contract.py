@@ -60,7 +60,7 @@ def every_field_changed() -> dict[str, Any]:
     names = {
         name: f"my-{name.lower()}" for name in ("clicks", "profiles", "enriched", "metrics", "deadLetters")
     }
-    spec["topics"] = {"partitions": 7, "compression": "zstd", **names}
+    spec["topics"] = {"partitions": 7, "compression": "zstd", "retention": "9d", **names}
     spec["processing"] = {
         "filter": 'click.action == "buy"',
         "transform": {"set": {"x": "1"}, "drop": ["country"]},
@@ -76,6 +76,7 @@ def every_field_changed() -> dict[str, Any]:
         "index": "other",
         "retention": "5d",
         "credentialsSecret": "search-credentials",
+        "tls": {"caSecret": "search-ca"},
     }
     resources = {"limits": {"memory": "2Gi"}}
     spec["processors"] = {"replicas": 5, "standbys": 2, "failoverAfter": "9s", "resources": resources}

@@ -48,7 +48,18 @@ def broken_rules(raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Pr
     document = _Document(raw, defaults)
     return [
         problem
-        for rule in (_replicas, _autoscale, _cluster, _user, _advance, _windows, _topics, _outputs, _port)
+        for rule in (
+            _replicas,
+            _autoscale,
+            _cluster,
+            _user,
+            _https,
+            _advance,
+            _windows,
+            _topics,
+            _outputs,
+            _port,
+        )
         for problem in rule(document)
     ]
 
@@ -89,6 +100,14 @@ def _cluster(document: _Document) -> Iterator[Problem]:
 def _user(document: _Document) -> Iterator[Problem]:
     if document.get("kafka.authentication.type", str) == "tls" and document.get("kafka.tls", object) is None:
         yield Problem("spec.kafka.tls", "", "is required while kafka.authentication.type is tls")
+
+
+def _https(document: _Document) -> Iterator[Problem]:
+    url = document.get("sink.search.url", str)
+    if document.get("sink.search.tls", object) is not None and url and not url.startswith("https://"):
+        yield Problem(
+            "spec.sink.search.url", f'"{url}"', "must begin with https:// while sink.search.tls is set"
+        )
 
 
 def _port(document: _Document) -> Iterator[Problem]:

@@ -86,6 +86,7 @@ class Topics(_Model):
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
     # Which of them other pipelines write too, on purpose.
     shared: list[Literal["profiles", "enriched", "metrics", "deadLetters"]] = Field(default=[], max_length=4)
+    retention: fields.Days = "7d"  # of clicks, enriched clicks and metrics, by the records' time
 
 
 class Transform(_Model):
@@ -124,6 +125,7 @@ class Search(_Model):
     shared: bool = False  # whether other pipelines write the same index, on purpose
     retention: fields.Days = "30d"
     credentials_secret: fields.ObjectName | None = None  # keys username, password
+    tls: Tls | None = None
     connector: Literal["clickstream", "opensearch", "elasticsearch"] = "clickstream"
     tasks_max: int = Field(default=2, ge=1, le=1000)
 

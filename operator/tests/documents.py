@@ -40,6 +40,10 @@ VALID: dict[str, Changes] = {
     "a computed field": {"processing.transform": {"set": {"vip": 'profile.plan_tier == "premium"'}}},
     "a dropped field": {"processing.transform": {"drop": ["user_name"]}},
     "a search engine behind a path": {"sink.search.url": "https://search.example.com:9243/team"},
+    "a search engine with a CA of its own": {
+        "sink.search.url": "https://search:9200",
+        "sink.search.tls": {"caSecret": "search-ca"},
+    },
     "a topic with capitals": {"topics.clicks": "Shop_Clicks.v1"},
     "resources as numbers": {"processors.resources": {"limits": {"cpu": 2, "memory": "1.5Gi"}}},
     "a device": {"processors.resources": {"limits": {"nvidia.com/gpu": 1}}},
@@ -101,6 +105,7 @@ INVALID: dict[str, tuple[str, Changes]] = {
         "spec.kafka.tls",
         {"kafka.authentication": {"type": "tls", "user": "storefront"}},
     ),
+    "a CA for plain http": ("spec.sink.search.url", {"sink.search.tls": {"caSecret": "search-ca"}}),
     "an unknown mechanism": (
         "spec.kafka.authentication.type",
         {"kafka.authentication": {"type": "plain", "user": "storefront"}},

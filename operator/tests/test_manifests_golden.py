@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from clickstream_operator.desired import Wanted, desired_objects
-from clickstream_operator.manifests import connectors, names, settings, statefulset, topics
+from clickstream_operator.manifests import connectors, names, secrets, settings, statefulset, topics
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.observed import Observed, PodState, SecretState
 from clickstream_operator.spec import ClickPipeline, parse
@@ -22,6 +22,7 @@ ALL_SECRETS = (
     "events-cluster-ca-cert",
     "secured",
     "query-tokens",
+    "search-ca",
 )
 
 
@@ -90,6 +91,21 @@ def test_no_connector_holds_its_reserved_options_or_a_secret() -> None:
         for option, value in connector.config.items():
             if option.endswith(("password", "username", "user")):
                 assert value.startswith("${secrets:shop/")
+
+
+def test_engines_ca_is_read_by_the_sink_and_mounted_for_the_pods() -> None:
+    pipeline = example("secured")
+    sink = connectors.search_connector(pipeline, connectors.cluster_references(pipeline))
+    assert sink.config["tls.ca.pem"] == "${secrets:shop/search-ca:ca.crt}"
+    (use,) = [use for use in secrets.secret_uses(pipeline) if use.name == "search-ca"]
+    assert use == secrets.SecretUse("search-ca", ("ca.crt",), by_connect=True, by_processors=True)
+    assert "search-ca" in statefulset.mounted_secrets(pipeline)
+
+
+def test_sink_leaves_out_what_the_pods_drop() -> None:
+    pipeline = parse(changed({"sink.search.retention": "5d"}))
+    config = connectors.search_connector(pipeline, connectors.cluster_references(pipeline)).config
+    assert config["index.retention.days"] == "5"
 
 
 def test_secrets_of_a_folder_are_referred_to_by_file() -> None:

@@ -49,6 +49,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "deadLetters": "dead-letters",
         "compression": "lz4",
         "shared": [],
+        "retention": "7d",
     }
     assert spec["sink"]["search"]["shared"] is False
     assert spec["processing"]["window"] == {

@@ -33,6 +33,11 @@ QUARANTINED = Counter(
 )
 for _reason in ("processing-failed", "output-refused"):
     QUARANTINED.labels(_reason)  # there at 0: an alert must see the first
+OUTPUTS_PAST_RETENTION = Counter(
+    "clickstream_outputs_past_retention_total",
+    "Outputs that Kafka soon drops: the newest event of their partition is older than topics.retention",
+    ["output"],
+)  # output: enriched, metrics
 PROFILES_REFUSED = Counter(
     "clickstream_profiles_refused_total",
     "Profile records that could not be applied, again at each restore that reads them",

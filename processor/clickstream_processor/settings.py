@@ -23,7 +23,7 @@ class Section(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Tls(Section, frozen=True, kw_only=True):
-    """Brokers are trusted by this Secret's key `ca.crt`."""
+    """Brokers, or the search engine, are trusted by this Secret's key `ca.crt`."""
 
     ca_secret: Name
 
@@ -44,7 +44,7 @@ class Kafka(Section, frozen=True, kw_only=True):
 
 
 class Topics(Section, frozen=True, kw_only=True):
-    """Topic names; the internal ones follow from the pipeline's id."""
+    """Topic names; the internal ones follow from the pipeline's id. `retention`: of clicks and outputs."""
 
     partitions: Annotated[int, Meta(ge=1, le=1000)] = 12
     clicks: Name = "user-clicks"
@@ -53,6 +53,7 @@ class Topics(Section, frozen=True, kw_only=True):
     metrics: Name = "user-metrics"
     dead_letters: Name = "dead-letters"
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"  # of all that a pod writes
+    retention_ms: Milliseconds = msgspec.field(name="retention", default=Milliseconds(7 * 86_400_000))
 
 
 class Transform(Section, frozen=True, kw_only=True):
@@ -100,6 +101,7 @@ class Search(Section, frozen=True, kw_only=True):
     index: str = "enriched-clicks"
     retention_ms: Milliseconds = msgspec.field(name="retention", default=Milliseconds(30 * 86_400_000))
     credentials_secret: Name | None = None
+    tls: Tls | None = None
 
 
 class Sink(Section, frozen=True, kw_only=True):

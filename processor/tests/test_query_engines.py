@@ -11,13 +11,43 @@ from typing import Any
 import aiohttp
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+from clickstream_expressions.expression import compile_outputs
 from clickstream_processor.query import openapi
 from clickstream_processor.query.options import SearchOptions
-from clickstream_processor.query.search import SearchIndex
+from clickstream_processor.query.search import EngineFailed, SearchIndex
 from clickstream_processor.query.search_query import parse_search
 from query_pods import Cluster
 
 DAY_MS = 86_400_000
+JSON_VALUES: list[Any] = [
+    *(
+        "text",
+        "",
+        "x" * 40_000,
+        "2026-01-01",
+        "2026-01-01T00:00:00Z",
+        "{",
+        5,
+        -1.5,
+        2**63,
+        10**30,
+        1e308,
+        True,
+        None,
+    ),
+    *([], [None], [1, "a", None, True], [[1], [{"b": 2}]], [{"a": 1}, {"a": "text"}]),
+    *(
+        {},
+        {"a": 1},
+        {"a": {"b": [1, {"c": None}]}},
+        {"a": "text"},
+        {"": 1},
+        {".": 1},
+        {"a..b": 1},
+        {"a.b": 1},
+    ),
+    *({"a": "x" * 40_000}, {"x": {"y": 1}, "x.y": 2}, {"ключ": "ค่า"}),
+]
 NOON_MS = int(datetime(2026, 3, 10, 12, tzinfo=UTC).timestamp() * 1000)
 _names = count()
 
@@ -86,7 +116,8 @@ async def found(engine: Engine, **parameters: str) -> list[str]:
 
 
 async def test_template_stands_and_can_be_put_again(engine: Engine) -> None:
-    async with SearchIndex(engine.options(fields={"section": "", "price": "double"})) as index:
+    fields = {"section": "STRING", "price": "DOUBLE", "context": "DYN"}
+    async with SearchIndex(engine.options(fields=fields)) as index:
         assert index.detail  # what is missing
         for _ in range(2):
             await index.ensure_template()
@@ -97,11 +128,12 @@ async def test_template_stands_and_can_be_put_again(engine: Engine) -> None:
     assert properties["timestamp"]["type"] == "date"
     assert properties["section"]["type"] == "keyword"
     assert properties["price"]["type"] == "double"
+    assert properties["context"] == {"type": "object", "enabled": False}
     assert "unheard_of" not in properties
 
 
 async def test_odd_values_do_not_refuse_a_document(engine: Engine) -> None:
-    async with SearchIndex(engine.options(fields={"price": "double"})) as index:
+    async with SearchIndex(engine.options(fields={"price": "DOUBLE"})) as index:
         await index.ensure_template()
     await engine.put(
         click(1, page_url="/" + "x" * 9_000),
@@ -110,6 +142,87 @@ async def test_odd_values_do_not_refuse_a_document(engine: Engine) -> None:
         click(4, action="a" * 300),
     )
     assert len(await found(engine)) == 4
+
+
+async def test_every_json_value_of_a_transform_is_indexed_and_found(engine: Engine) -> None:
+    """B21: whatever type the expression has, and whatever it gives from one click to the next."""
+    sources = {
+        "anything": "click.ctx",
+        "page": '{"page": click.page_url, "tier": profile.plan_tier}',
+        "country": "click.ctx",  # a field of the contract, too
+        "user_name": "click.ctx",
+        "mixed": "[click.ctx, 1]",
+        "parts": 'click.page_url.split("/")',
+        "longest": "string(click.ctx)",
+        "amount": "int(click.ctx)",
+        "share": "double(click.ctx)",
+        "flag": 'click.action == "buy"',
+    }
+    fields = {name: expression.type for name, expression in compile_outputs(sources).items()}
+    typed = ("parts", "longest", "amount", "share", "flag")
+    async with SearchIndex(engine.options(fields=fields)) as index:
+        await index.ensure_template()
+    of_type: list[dict[str, Any]] = [
+        {"parts": ["", "a"], "longest": "x" * 40_000, "amount": 2**63 - 1, "share": 1e308, "flag": True},
+        {"parts": [], "longest": "2026-01-01", "amount": -(2**63), "share": -1.5, "flag": False},
+    ]
+    await engine.put(*(click(n, **values) for n, values in enumerate(of_type)))
+    free = [name for name in sources if name not in typed]
+    await engine.put(*(click(100 + n, **dict.fromkeys(free, value)) for n, value in enumerate(JSON_VALUES)))
+
+    answer = await engine.call("POST", f"/{engine.index}-*/_search?size=1000")
+    assert answer["hits"]["total"]["value"] == len(of_type) + len(JSON_VALUES)
+    kept = {hit["_source"]["event_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
+    for number, value in enumerate(JSON_VALUES):
+        assert {name: kept[f"user-clicks-0-{100 + number}"][name] for name in free} == dict.fromkeys(
+            free, value
+        )
+    assert len(await found(engine, q="products")) == 20  # of the first page
+    for field, value in (("longest", "2026-01-01"), ("amount", 2**63 - 1), ("parts", "a"), ("flag", "true")):
+        query = json.dumps({"query": {"term": {field: value}}})
+        answer = await engine.call("POST", f"/{engine.index}-*/_search", query)
+        assert answer["hits"]["total"]["value"] == 1, field
+
+
+async def test_pipelines_whose_index_names_begin_alike_have_templates_and_clicks_of_their_own(
+    engine: Engine,
+) -> None:
+    """B22: clicks, clicks-eu, and a name that looks like a day of clicks; whichever came first."""
+    first = engine.index
+    names = [first, f"{first}-eu", f"{first}-2026.01.01", f"{first}-eu-2026"]
+    for name in (*names, *reversed(names)):
+        engine.index = name
+        async with SearchIndex(engine.options(fields={"of": "STRING"})) as index:
+            await index.ensure_template()
+            assert index.ready
+    for number, name in enumerate(names):
+        engine.index = name
+        await engine.put(click(number, of=name), click(number, NOON_MS + DAY_MS, of=name, event_id=name))
+    for number, name in enumerate(names):
+        engine.index = name
+        assert await found(engine) == [name, f"user-clicks-0-{number}"]
+        async with SearchIndex(engine.options(retention_ms=DAY_MS)) as index:
+            assert await index.drop_expired(NOON_MS + int(1.5 * DAY_MS)) == [f"{name}-2026.03.10"]
+        assert await found(engine) == [name]
+
+
+async def test_engine_that_shares_a_pattern_at_the_same_priority_is_told_with_its_own_words(
+    engine: Engine,
+) -> None:
+    body = {"index_patterns": [f"{engine.index}*"], "priority": 100 + len(engine.index)}
+    await engine.call("PUT", f"/_index_template/{engine.index}-of-somebody", json.dumps(body))
+    async with SearchIndex(engine.options()) as index:
+        with pytest.raises(EngineFailed):
+            await index.ensure_template()
+        assert f"{engine.index}-of-somebody" in index.detail
+    await engine.call("DELETE", f"/_index_template/{engine.index}-of-somebody")
+
+
+async def test_a_user_id_of_1024_bytes_is_found(engine: Engine) -> None:
+    async with SearchIndex(engine.options()) as index:
+        await index.ensure_template()
+    await engine.put(click(1, user_id="u" * 1024), click(2, user_id="u" * 1023))
+    assert await found(engine, user="u" * 1024) == ["user-clicks-0-1"]
 
 
 async def test_whole_days_older_than_the_retention_are_dropped_and_nothing_else(engine: Engine) -> None:

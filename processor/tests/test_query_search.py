@@ -61,7 +61,7 @@ def test_depth_and_size_are_bounded() -> None:
         ({"to": "99999999999999999"}, "to"),
         ({"from": "2", "to": "2"}, "from"),
         ({"q": "x" * 257}, "q"),
-        ({"user": "x" * 257}, "user"),
+        ({"user": "x" * 1025}, "user"),
     ],
     ids=str,
 )
@@ -100,7 +100,8 @@ def test_incomplete_result_is_marked_partial(answer: dict[str, Any], partial: bo
 
 
 def test_template_declares_the_records_fields_and_those_a_transform_adds() -> None:
-    body = template("clicks", {"section": "", "price": "double", "action": "int"}, frozenset({"country"}))
+    fields = {"section": "STRING", "price": "DOUBLE", "action": "INT", "tags": "LIST<LIST<STRING>>"}
+    body = template("clicks", fields, frozenset({"country"}))
     properties = body["template"]["mappings"]["properties"]
     assert body["index_patterns"] == ["clicks-*"]
     assert properties["timestamp"] == {"type": "date", "format": "epoch_millis", "ignore_malformed": True}
@@ -109,6 +110,7 @@ def test_template_declares_the_records_fields_and_those_a_transform_adds() -> No
     assert properties["section"]["type"] == "keyword"
     assert properties["price"]["type"] == "double"
     assert properties["action"]["type"] == "keyword"  # the contract's fields stay as the queries need them
+    assert properties["tags"]["type"] == "keyword"
     assert "country" not in properties
     assert body["template"]["mappings"]["dynamic"] is False
 
@@ -220,6 +222,18 @@ async def test_user_from_the_mounted_secret_is_sent_and_read_again(tmp_path: Pat
             await index.ensure_template()
     await runner.cleanup()
     assert seen == ["searcher:old", "searcher:nëw"]
+
+
+@pytest.mark.parametrize("kind", ["DYN", "MAP<STRING, INT>", "LIST<DYN>", "LIST<MAP<STRING, DYN>>", ""])
+def test_what_may_be_an_object_is_kept_and_not_indexed(kind: str) -> None:
+    properties = template("clicks", {"ctx": kind, "user_name": kind})["template"]["mappings"]["properties"]
+    assert properties["ctx"] == properties["user_name"] == {"type": "object", "enabled": False}
+
+
+@given(st.from_regex(r"[a-c][a-c._-]{0,6}", fullmatch=True), st.from_regex(r"[a-c._-]{1,6}", fullmatch=True))
+def test_templates_whose_patterns_meet_have_different_priorities(index: str, more: str) -> None:
+    short, long = template(index, {}), template(f"{index}-{more}", {})
+    assert long["priority"] > short["priority"]
 
 
 async def test_pipeline_without_a_search_index_says_404(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ KafkaConnector; `local/` PUTs the same to Connect's REST interface.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clickstream_operator.manifests import sinks
@@ -94,12 +94,12 @@ def profiles_connector(pipeline: ClickPipeline, reference: Reference, drop_slot:
 def search_connector(pipeline: ClickPipeline, reference: Reference) -> Connector:
     """Return the sink of the flavour the pipeline chose."""
     search = pipeline.spec.sink.search
-    credentials = None
-    if search.credentials_secret:
-        credentials = sinks.Credentials(
-            reference(search.credentials_secret, "username"), reference(search.credentials_secret, "password")
-        )
-    plugin, config = sinks.FLAVOURS[search.connector](pipeline, credentials)
+    access = sinks.Access()
+    if secret := search.credentials_secret:
+        access = sinks.Access(reference(secret, "username"), reference(secret, "password"))
+    if search.tls:
+        access = replace(access, ca=reference(search.tls.ca_secret, "ca.crt"))
+    plugin, config = sinks.FLAVOURS[search.connector](pipeline, access)
     return Connector(names_of(pipeline).search_connector, plugin, search.tasks_max, config)
 
 

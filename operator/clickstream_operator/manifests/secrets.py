@@ -27,6 +27,8 @@ def secret_uses(pipeline: ClickPipeline) -> list[SecretUse]:
     uses = [SecretUse(spec.source.postgres.credentials_secret, user_and_password, by_connect=True)]
     if search := spec.sink.search.credentials_secret:
         uses.append(SecretUse(search, user_and_password, by_connect=True, by_processors=True))
+    if tls := spec.sink.search.tls:
+        uses.append(SecretUse(tls.ca_secret, ("ca.crt",), by_connect=True, by_processors=True))
     if spec.kafka.tls:
         uses.append(SecretUse(spec.kafka.tls.ca_secret, ("ca.crt",), by_processors=True))
     if user := spec.kafka.authentication:

@@ -22,36 +22,41 @@ _PATIENCE = {"max.retries": "500000", "retry.backoff.ms": "5000"}
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """References to user and password, as Connect resolves them."""
+class Access:
+    """References to user, password and the PEM of the engine's CA, as Connect resolves them; empty: none."""
 
-    username: str
-    password: str
-
-
-Flavour = Callable[[ClickPipeline, Credentials | None], tuple[str, dict[str, str]]]
+    username: str = ""
+    password: str = ""
+    ca: str = ""
 
 
-def clickstream(pipeline: ClickPipeline, credentials: Credentials | None) -> tuple[str, dict[str, str]]:
+Flavour = Callable[[ClickPipeline, Access], tuple[str, dict[str, str]]]
+
+
+def clickstream(pipeline: ClickPipeline, access: Access) -> tuple[str, dict[str, str]]:
     """Return class and configuration of this project's bulk sink (connect/)."""
     search = pipeline.spec.sink.search
-    user = {"username": credentials.username, "password": credentials.password} if credentials else {}
+    user = {"username": access.username, "password": access.password} if access.username else {}
+    trust = {"tls.ca.pem": access.ca} if access.ca else {}
     return CLICKSTREAM_CLASS, {
         **_reading(pipeline),
         "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
         "url": search.url,
         **user,
+        **trust,
         "index": search.index,
         "id.field": "event_id",
         "timestamp.field": "timestamp",
+        # A day that the pods drop within the hour gets no index: years-old clicks would make one a day.
+        "index.retention.days": search.retention.removesuffix("d"),
     }
 
 
-def opensearch(pipeline: ClickPipeline, credentials: Credentials | None) -> tuple[str, dict[str, str]]:
+def opensearch(pipeline: ClickPipeline, access: Access) -> tuple[str, dict[str, str]]:
     """Return class and configuration of Aiven's OpenSearch sink."""
     return AIVEN_CLASS, {
         **_reading(pipeline),
-        **_documents(pipeline, credentials),
+        **_documents(pipeline, access),
         "behavior.on.malformed.documents": "report",
         # It writes a document with the record's offset as its version. A record read again after a restart
         # is refused as not newer, and by default that fails the task for good.
@@ -60,11 +65,11 @@ def opensearch(pipeline: ClickPipeline, credentials: Credentials | None) -> tupl
     }
 
 
-def elasticsearch(pipeline: ClickPipeline, credentials: Credentials | None) -> tuple[str, dict[str, str]]:
+def elasticsearch(pipeline: ClickPipeline, access: Access) -> tuple[str, dict[str, str]]:
     """Return class and configuration of Confluent's Elasticsearch sink."""
     return CONFLUENT_CLASS, {
         **_reading(pipeline),
-        **_documents(pipeline, credentials),
+        **_documents(pipeline, access),
         "behavior.on.malformed.documents": "ignore",
         "write.method": "insert",
         # Required by that sink where a transform changes the topic's name.
@@ -94,12 +99,15 @@ def _reading(pipeline: ClickPipeline) -> dict[str, str]:
     }
 
 
-def _documents(pipeline: ClickPipeline, credentials: Credentials | None) -> dict[str, str]:
-    """Return what both foreign sinks share: the key becomes the id, the record's day the index."""
+def _documents(pipeline: ClickPipeline, access: Access) -> dict[str, str]:
+    """Return what both foreign sinks share: the key becomes the id, the record's day the index.
+
+    They take a CA only as a file of the worker: the worker's trust store must hold it.
+    """
     search = pipeline.spec.sink.search
     user = (
-        {"connection.username": credentials.username, "connection.password": credentials.password}
-        if credentials
+        {"connection.username": access.username, "connection.password": access.password}
+        if access.username
         else {}
     )
     return {

@@ -27,7 +27,6 @@ DOWNTIME_ALLOWANCE_MS = 7 * DAY_MS
 # A reader that was away for longer than this may miss a tombstone and restores from the start.
 TOMBSTONES_KEPT_MS = 7 * DAY_MS
 DEAD_LETTERS_KEPT_MS = 30 * DAY_MS
-STREAM_KEPT_MS = 7 * DAY_MS
 # Brokers refuse record times more than an hour ahead, and may be told to refuse old ones; the processor has
 # judged the event time by `maxFuture` already.
 ANY_TIME = str(2**63 - 1)
@@ -52,6 +51,7 @@ class TopicSpec:
 def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
     """Return every topic of the pipeline, the shared ones first."""
     topics = pipeline.spec.topics
+    kept_ms = duration_ms(topics.retention)
     durable = {"min.insync.replicas": str(max(1, topics.replicas - 1))}
 
     def shared(name: str, config: dict[str, str]) -> TopicSpec:
@@ -62,11 +62,11 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
         return TopicSpec(name, partitions, topics.replicas, durable | config, internal=True)
 
     return [
-        shared(topics.clicks, _deleted(STREAM_KEPT_MS) | BROKERS_TIME),
+        shared(topics.clicks, _deleted(kept_ms) | BROKERS_TIME),
         shared(topics.profiles, _compacted(TOMBSTONES_KEPT_MS)),
-        shared(topics.enriched, _deleted(STREAM_KEPT_MS) | _any_time()),
-        shared(topics.metrics, _deleted(STREAM_KEPT_MS) | _any_time()),
-        shared(topics.dead_letters, _deleted(DEAD_LETTERS_KEPT_MS) | _any_time()),
+        shared(topics.enriched, _deleted(kept_ms) | _any_time()),
+        shared(topics.metrics, _deleted(kept_ms) | _any_time()),
+        shared(topics.dead_letters, _deleted(max(DEAD_LETTERS_KEPT_MS, kept_ms)) | _any_time()),
         internal(CHANGELOG, topics.partitions, _changelog(pipeline)),
         internal(POSITIONS, topics.partitions, _compacted_small()),
         internal(ASSIGNMENT, 1, _compacted_small()),

@@ -6,6 +6,8 @@ Every field says why one would change it. Times are milliseconds (``_ms``) or se
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clickstream_expressions.expression import compile_outputs
+
 from clickstream_processor.query.turns import TurnLimits
 from clickstream_processor.settings import Settings
 from clickstream_processor.topology.plan import Plan
@@ -44,7 +46,8 @@ class SearchOptions:
     index: str  # prefix: daily indices <index>-YYYY.MM.DD, searched as <index>-*
     retention_ms: int = 30 * 86_400_000  # whole days that ended earlier are dropped
     credentials: Path | None = None  # folder of a mounted Secret: files username, password
-    fields: dict[str, str] = field(default_factory=dict)  # output field of transform.set -> mapping type
+    ca: Path | None = None  # PEM file of a mounted Secret: whom to trust for https; None: the system's
+    fields: dict[str, str] = field(default_factory=dict)  # output field of transform.set -> type of its CEL
     dropped: frozenset[str] = frozenset()  # output fields that transform.drop removes
     connect_timeout_s: float = 1.0
     total_timeout_s: float = 5.0
@@ -98,6 +101,7 @@ def _search_options(settings: Settings) -> SearchOptions | None:
         index=search.index,
         retention_ms=search.retention_ms,
         credentials=settings.pod.secrets_dir / secret if secret else None,
-        fields=dict.fromkeys(transform.set, ""),
+        ca=settings.secret_path(search.tls.ca_secret, "ca.crt") if search.tls else None,
+        fields={name: one.type for name, one in compile_outputs(transform.set).items()},
         dropped=frozenset(transform.drop) - frozenset(transform.set),
     )

@@ -6,6 +6,7 @@ as a long: ``IndexReady`` in /status says when it does. Retention drops whole da
 
 import logging
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -29,11 +30,15 @@ _BUSY = frozenset({429, 502, 503, 504})
 
 
 class EngineFailed(Exception):
-    """The engine did not answer, or refused. Upkeep tries again; a search becomes a 502 or 503 problem."""
+    """The engine did not answer, or refused. Upkeep tries again; a search becomes a 502 or 503 problem.
 
-    def __init__(self, reason: str, status: int | None = None) -> None:
+    ``words`` are the engine's own. They may repeat what was searched for: only upkeep tells them.
+    """
+
+    def __init__(self, reason: str, status: int | None = None, words: str = "") -> None:
         super().__init__(reason)
         self.status = status
+        self.words = words
 
 
 class SearchIndex:
@@ -43,9 +48,12 @@ class SearchIndex:
         self.ready = False  # the template stands; searches work without it
         self.detail = "the index template has not been put yet"
         self._options = options
-        self._pattern = f"{options.index}-*"
+        # Without those of an index whose name goes on with a hyphen: a day of clicks-eu has one more of them
+        # than a day of clicks.
+        self._pattern = f"{options.index}-*,-{options.index}-*-*"
         self._day = re.compile(re.escape(options.index) + r"-([0-9]{4})\.([0-9]{2})\.([0-9]{2})")
         self._session: aiohttp.ClientSession | None = None
+        self._trust: tuple[tuple[int, int], ssl.SSLContext] | None = None  # of the CA file as it was read
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(
@@ -71,7 +79,8 @@ class SearchIndex:
         try:
             await self._call("PUT", f"/_index_template/{self._options.index}", json=body)
         except EngineFailed as error:
-            self.ready, self.detail = False, f"the index template could not be put: {error}"
+            words = f": {error.words}" if error.words else ""
+            self.ready, self.detail = False, f"the index template could not be put: {error}{words}"
             raise
         self.ready, self.detail = True, ""
 
@@ -153,6 +162,7 @@ class SearchIndex:
                 params=params,
                 data=data,
                 headers=headers,
+                ssl=self._context(),
                 allow_redirects=False,
             ) as response:
                 body = (
@@ -160,10 +170,13 @@ class SearchIndex:
                     if response.status >= 300
                     else await _whole(response)
                 )
+        except aiohttp.ClientSSLError as error:
+            raise EngineFailed(_distrust(error, self._options.ca is not None)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise EngineFailed(f"no answer ({type(error).__name__})") from error
         if response.status >= 300:
-            raise EngineFailed(f"status {response.status}{_reason(body)}", response.status)
+            kind, words = _reason(body)
+            raise EngineFailed(f"status {response.status}{kind}", response.status, words)
         try:
             document = decode(body)
         except msgspec.DecodeError as error:
@@ -171,6 +184,22 @@ class SearchIndex:
         if not isinstance(document, dict):
             raise EngineFailed("the answer is not a JSON object", response.status)
         return document
+
+    def _context(self) -> ssl.SSLContext | bool:
+        """Return whom to trust for https; a mounted CA is read anew when it changes. Raises EngineFailed."""
+        path = self._options.ca
+        if path is None:
+            return True  # the system's authorities, and the host name must be in the certificate
+        try:
+            status = path.stat()
+            mark = (status.st_mtime_ns, status.st_ino)
+            if self._trust is None or self._trust[0] != mark:
+                self._trust = (mark, ssl.create_default_context(cafile=str(path)))
+        except (OSError, ssl.SSLError) as error:  # of a file without a certificate, too
+            raise EngineFailed(
+                "the mounted CA (sink.search.tls.caSecret, key ca.crt) cannot be read"
+            ) from error
+        return self._trust[1]
 
     def _auth(self) -> dict[str, str]:
         """Return the header of the user in the mounted Secret, read anew: a rotation takes effect."""
@@ -181,6 +210,15 @@ class SearchIndex:
             return {"Authorization": aiohttp.encode_basic_auth(user, password, encoding="utf-8")}
         except (OSError, UnicodeDecodeError) as error:
             raise EngineFailed("the mounted credentials cannot be read") from error
+
+
+def _distrust(error: aiohttp.ClientSSLError, given: bool) -> str:
+    """Return why https failed, and which setting helps where the certificate is not trusted."""
+    if not isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"no answer over https ({type(error).__name__})"
+    cause = getattr(error.certificate_error, "verify_message", "")
+    hint = "must hold the CA that signed it" if given else "can name a Secret with the CA that signed it"
+    return f"the engine's certificate is not trusted ({cause}): sink.search.tls.caSecret {hint}"
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:
@@ -195,10 +233,10 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(chunks)
 
 
-def _reason(body: bytes) -> str:
-    """Return the engine's own short reason for the log, empty when there is none."""
+def _reason(body: bytes) -> tuple[str, str]:
+    """Return the engine's name of the error, for the log, and its words; empty where there are none."""
     try:
-        reason = msgspec.json.decode(body)["error"]["root_cause"][0]["type"]
-    except (msgspec.DecodeError, KeyError, IndexError, TypeError):
-        return ""
-    return f", {str(reason)[:200]}"
+        cause = msgspec.json.decode(body)["error"]["root_cause"][0]
+        return f", {str(cause['type'])[:200]}", str(cause.get("reason", ""))[:500]
+    except (msgspec.DecodeError, KeyError, IndexError, TypeError, AttributeError):
+        return "", ""

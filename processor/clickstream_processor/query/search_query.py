@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from clickstream_processor.query.problems import malformed
+from clickstream_processor.topology.codec import MAX_KEY_BYTES
 
 PAGE_SIZE = 20
 MAX_PAGE = 500  # 10,000 hits: index.max_result_window of both engines
 MAX_TEXT = 256
+MAX_USER = MAX_KEY_BYTES  # characters: no user id has more
 MAX_MS = 253_402_300_799_999  # 9999-12-31, the last day both engines take
 _BUCKETS = 60
 _ACTIONS = 20
@@ -48,7 +50,7 @@ def parse_search(parameters: Mapping[str, str]) -> SearchRequest:
         raise malformed("from must be before to.", "from")
     return SearchRequest(
         text=_text(parameters, "q"),
-        user=_text(parameters, "user"),
+        user=_text(parameters, "user", MAX_USER),
         action=_text(parameters, "action"),
         from_ms=from_ms,
         to_ms=to_ms,
@@ -56,10 +58,10 @@ def parse_search(parameters: Mapping[str, str]) -> SearchRequest:
     )
 
 
-def _text(parameters: Mapping[str, str], name: str) -> str:
+def _text(parameters: Mapping[str, str], name: str, longest: int = MAX_TEXT) -> str:
     text = parameters.get(name, "").strip()
-    if len(text) > MAX_TEXT:
-        raise malformed(f"{name} is longer than {MAX_TEXT} characters.", name)
+    if len(text) > longest:
+        raise malformed(f"{name} is longer than {longest} characters.", name)
     return text
 
 
@@ -73,7 +75,7 @@ def _number(parameters: Mapping[str, str], name: str, low: int, high: int) -> in
 
 
 def engine_query(request: SearchRequest, engine_timeout_ms: int = 3_000) -> dict[str, Any]:
-    """Return the body of ``POST <index>-*/_search``."""
+    """Return the body of a ``_search`` over the pipeline's daily indices."""
     times = {"auto_date_histogram": {"field": "timestamp", "buckets": _BUCKETS, "format": "epoch_millis"}}
     return {
         "size": PAGE_SIZE,

@@ -17,16 +17,23 @@ from clickstream_processor.state.memory import StateMemory
 log = logging.getLogger(__name__)
 
 LOGGED = 5  # clicks set aside in one commit that the log names
+WARN_EVERY_S = 60.0
+_OUTPUTS = ("enriched", "metrics")  # counters' names, and labels
 
 
 class Reporter:
     """Adds up what was committed. Used by the worker's thread only."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, kept_ms: int) -> None:
+        """`kept_ms`: how long the output topics keep a record, by its time, which is the click's."""
         self._directory = directory
+        self._kept_ms = kept_ms
+        self._warned_s = float("-inf")  # of outputs past that
         self._shown: set[tuple[str, str, str]] = set()  # label values of task states set to 1
         self._partitions: set[str] = set()  # partitions with gauges
         self._began_s = time.monotonic()
+        for output in _OUTPUTS:  # at 0 from the start: Prometheus sees no increase in a series that begins
+            metrics.OUTPUTS_PAST_RETENTION.labels(output)
         began_ms = _now_ms()
         # Asked at each scrape: the worker may wait for half a minute in a commit while Kafka is away.
         metrics.BROKER_SILENCE.set_function(lambda: _age_s(directory.brokers_seen_ms or began_ms, _now_ms()))
@@ -46,6 +53,8 @@ class Reporter:
             filtered += after["filtered"] - before["filtered"]
             profiles += after["profiles"] - before["profiles"]
             metrics.CLICKS_AHEAD.inc(after["ahead"] - before["ahead"])
+            if task.state.stream_ms < now_ms - self._kept_ms:
+                self._tell_short_lived(task, before, after)
             _tell_reads(task, after["clicks"] - before["clicks"], after["counted"] - before["counted"])
             for reason, count in _grown(before["dead_lettered"], after["dead_lettered"]):
                 dead_lettered[reason] = dead_lettered.get(reason, 0) + count
@@ -100,6 +109,23 @@ class Reporter:
         """Note a transaction that was given up."""
         self._directory.commits = self._directory.commits.failed(error, now_ms)
         metrics.COMMIT_FAILURES.set(self._directory.commits.failures)
+
+    def _tell_short_lived(self, task: Task, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Count outputs whose topic drops them within minutes: the partition's newest event is too old.
+
+        Old records among new ones live on: brokers drop a segment by its newest record.
+        """
+        grown = {output: after[output] - before[output] for output in _OUTPUTS}
+        for output, count in grown.items():
+            metrics.OUTPUTS_PAST_RETENTION.labels(output).inc(count)
+        if any(grown.values()) and time.monotonic() - self._warned_s >= WARN_EVERY_S:
+            self._warned_s = time.monotonic()
+            log.warning(
+                "partition %d: the newest click is older than topics.retention (%d days): Kafka drops what "
+                "is written for it within minutes; docs/howto-history.md says how to load old clicks",
+                task.partition,
+                self._kept_ms // 86_400_000,
+            )
 
     def restored(self, took_s: float) -> None:
         """Note a finished restore."""

@@ -79,7 +79,7 @@ class Worker:
         self._quarantine = Quarantine()
         self._input = Input(settings, self._watchdog)
         self._lag = LagWatch(self._admin, settings.topics.clicks, directory)
-        self._reporter = Reporter(directory)
+        self._reporter = Reporter(directory, settings.topics.retention_ms)
         self._tenure = Tenure(
             settings,
             plan,

@@ -9,6 +9,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
+import java.util.Optional;
 import org.apache.kafka.connect.errors.ConnectException;
 import org.apache.kafka.connect.sink.SinkRecord;
 
@@ -32,29 +33,35 @@ final class DocumentReader {
   private final String idField;
   private final String timestampField;
   private final long maxAgeDays;
+  private final long retentionDays;
   private final Clock clock;
 
-  /** @param maxAgeDays greatest age of a document's day, 0 for any */
-  DocumentReader(DailyIndex index, String idField, String timestampField, int maxAgeDays, Clock clock) {
+  /**
+   * @param maxAgeDays greatest age of a document's day, 0 for any
+   * @param retentionDays days after its end at which a day's index is dropped, 0 for never
+   */
+  DocumentReader(DailyIndex index, String idField, String timestampField, int maxAgeDays, int retentionDays, Clock clock) {
     this.index = index;
     this.idField = idField;
     this.timestampField = timestampField;
     this.maxAgeDays = maxAgeDays;
+    this.retentionDays = retentionDays;
     this.clock = clock;
   }
 
   /**
-   * Returns the document of a record that has a value.
+   * Returns the document of a record that has a value, or nothing if the index of its day is due to be dropped.
    *
    * @throws BadDocument if the value is not a document; dead-letter it
    * @throws ConnectException if the connector's converter is not one that hands on bytes or text
    */
-  Document read(SinkRecord record) {
+  Optional<Document> read(SinkRecord record) {
     byte[] value = bytes(record.value());
     Fields fields = fields(value);
     byte[] id = id(fields.id);
     checkAge(fields.eventMs);
-    return new Document(record, fields.id, action(index.of(fields.eventMs), id), oneLine(value));
+    byte[] source = oneLine(value);
+    return isExpired(fields.eventMs) ? Optional.empty() : Optional.of(new Document(record, fields.id, action(index.of(fields.eventMs), id), source));
   }
 
   private static byte[] bytes(Object value) {
@@ -136,6 +143,12 @@ final class DocumentReader {
         throw new BadDocument("too-old", "its day is " + age + " days old, more than " + maxAgeDays);
       }
     }
+  }
+
+  /** By whole days, as the indices are dropped. Once true of a document it stays so: a replay decides the same. */
+  private boolean isExpired(long eventMs) {
+    long dayEndMs = (eventMs / DailyIndex.MS_PER_DAY + 1) * DailyIndex.MS_PER_DAY;
+    return retentionDays > 0 && dayEndMs <= clock.millis() - retentionDays * DailyIndex.MS_PER_DAY;
   }
 
   private static byte[] action(String index, byte[] quotedId) {

@@ -32,6 +32,7 @@ final class SearchSinkConfig extends AbstractConfig {
   static final String ID_FIELD = "id.field";
   static final String TIMESTAMP_FIELD = "timestamp.field";
   static final String MAX_AGE_DAYS = "timestamp.max.age.days";
+  static final String RETENTION_DAYS = "index.retention.days";
   static final String BATCH_MAX_RECORDS = "batch.max.records";
   static final String BATCH_MAX_BYTES = "batch.max.bytes";
   static final String MAX_IN_FLIGHT = "max.in.flight.requests";
@@ -144,6 +145,10 @@ final class SearchSinkConfig extends AbstractConfig {
     def.define(MAX_AGE_DAYS, Type.INT, 0, Range.between(0, 36_500), Importance.LOW,
         "Documents whose day is older than this many days are bad documents; 0 takes any. It keeps wrong clocks from making an index for each day since 1970.",
         group, 4, Width.SHORT, "Greatest age in days", Choices.of(0, 7, 30, 90, 365));
+    def.define(RETENTION_DAYS, Type.INT, 0, Range.between(0, 36_500), Importance.MEDIUM,
+        "Days after which somebody drops a daily index. A document whose day ended that long ago is left out, counted and told in the log: "
+            + "it would make an index that is dropped at once. 0: none is left out.",
+        group, 5, Width.SHORT, "Days the index keeps", Choices.of(0, 7, 30, 90, 365));
   }
 
   private static void defineRequests(ConfigDef def) {

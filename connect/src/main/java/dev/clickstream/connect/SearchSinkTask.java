@@ -31,6 +31,7 @@ public final class SearchSinkTask extends SinkTask {
   private BulkWriter writer;
   private Backoff backoff;
   private SinkMetrics metrics;
+  private Expired expired;
 
   @Override
   public String version() {
@@ -46,11 +47,13 @@ public final class SearchSinkTask extends SinkTask {
         () -> ThreadLocalRandom.current().nextDouble(),
         System::nanoTime);
     metrics = new SinkMetrics(pluginMetrics(), backoff::blocked);
+    expired = new Expired(config.getInt(SearchSinkConfig.RETENTION_DAYS), System::nanoTime);
     reader = new DocumentReader(
         new DailyIndex(config.getString(SearchSinkConfig.INDEX)),
         config.getString(SearchSinkConfig.ID_FIELD),
         config.getString(SearchSinkConfig.TIMESTAMP_FIELD),
         config.getInt(SearchSinkConfig.MAX_AGE_DAYS),
+        config.getInt(SearchSinkConfig.RETENTION_DAYS),
         Clock.systemUTC());
     Endpoints endpoints = new Endpoints(config.urls(), ThreadLocalRandom.current().nextInt(config.urls().size()));
     writer = new BulkWriter(
@@ -115,7 +118,11 @@ public final class SearchSinkTask extends SinkTask {
         continue;
       }
       try {
-        documents.add(reader.read(record));
+        reader.read(record).ifPresentOrElse(documents::add, () -> {
+          expired.found(record);
+          metrics.expired();
+          settled.indexed(record); // nothing to do: its index would be dropped at once
+        });
       } catch (BadDocument e) {
         settled.bad(record, e);
       }

@@ -26,6 +26,7 @@ final class SinkMetrics {
   private final LongAdder indexed = new LongAdder();
   private final LongAdder deadLettered = new LongAdder();
   private final LongAdder tombstones = new LongAdder();
+  private final LongAdder expired = new LongAdder();
   private final LongAdder requests = new LongAdder();
   private final LongAdder retries = new LongAdder();
   private final Optional<PluginMetrics> plugin;
@@ -56,6 +57,7 @@ final class SinkMetrics {
       counter(registry, "documents-indexed-total", indexed, done);
       counter(registry, "documents-dead-lettered-total", deadLettered, done);
       counter(registry, "tombstones-ignored-total", tombstones, done);
+      counter(registry, "documents-expired-total", expired, done);
       counter(registry, "bulk-requests-total", requests, done);
       counter(registry, "retries-total", retries, done);
       add(registry, "blocked-seconds", (Gauge<Double>) (config, now) -> blocked.get().toMillis() / 1e3, done);
@@ -80,6 +82,10 @@ final class SinkMetrics {
 
   void tombstone() {
     tombstones.increment();
+  }
+
+  void expired() {
+    expired.increment();
   }
 
   void retry() {
@@ -118,6 +124,7 @@ final class SinkMetrics {
     all.put("documents-indexed-total", "Documents that the engine has taken.");
     all.put("documents-dead-lettered-total", "Records reported to the dead-letter queue.");
     all.put("tombstones-ignored-total", "Records without a value.");
+    all.put("documents-expired-total", "Records left out because their day is past index.retention.days.");
     all.put("bulk-requests-total", "Bulk requests sent, answered or not.");
     all.put("retries-total", "Times that records were put back to be sent again later.");
     all.put("blocked-seconds", "Time since the engine last took documents; 0 while it does.");

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.Optional;
 import org.apache.kafka.connect.sink.SinkRecord;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,7 +20,11 @@ class DocumentReaderTest {
   private static final Clock CLOCK = Clock.fixed(Instant.ofEpochMilli(NOW), ZoneOffset.UTC);
 
   private static Document read(Object value, int maxAgeDays) {
-    DocumentReader reader = new DocumentReader(new DailyIndex("clicks"), "event_id", "timestamp", maxAgeDays, CLOCK);
+    return read(value, maxAgeDays, 0).orElseThrow();
+  }
+
+  private static Optional<Document> read(Object value, int maxAgeDays, int retentionDays) {
+    DocumentReader reader = new DocumentReader(new DailyIndex("clicks"), "event_id", "timestamp", maxAgeDays, retentionDays, CLOCK);
     return reader.read(new SinkRecord("t", 0, null, null, null, value, 0));
   }
 
@@ -112,5 +117,20 @@ class DocumentReaderTest {
     assertEquals("a", read(weekOld, 0).id());
     assertEquals("a", read(weekOld, 7).id());
     assertTrue(assertThrows(BadDocument.class, () -> read(weekOld, 6)).getMessage().startsWith("too-old: "));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0, 0, true", "1, -1, true", "1, 0, false", "7, -1, true", "7, 0, false", "36500, 0, false"})
+  void aDayIsLeftOutFromTheMomentItsIndexIsDropped(int retentionDays, int ms, boolean taken) {
+    Clock clock = Clock.fixed(Instant.ofEpochMilli(1_690_070_400_000L + retentionDays * DailyIndex.MS_PER_DAY + ms), ZoneOffset.UTC); // 2023-07-23T00:00Z and later
+    DocumentReader reader = new DocumentReader(new DailyIndex("clicks"), "event_id", "timestamp", 0, retentionDays, clock);
+    String value = "{\"event_id\":\"a\",\"timestamp\":" + NOW + "}"; // 2023-07-22
+    assertEquals(taken, reader.read(new SinkRecord("t", 0, null, null, null, value, 0)).isPresent());
+  }
+
+  @Test
+  void whatIsNoDocumentIsBadHoweverOldItIs() {
+    assertThrows(BadDocument.class, () -> read("{\"timestamp\":0}", 0, 1));
+    assertEquals(Optional.empty(), read("{\"event_id\":\"a\",\"timestamp\":0}", 0, 1));
   }
 }

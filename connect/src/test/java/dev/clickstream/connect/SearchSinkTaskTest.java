@@ -254,6 +254,23 @@ class SearchSinkTaskTest {
   }
 
   @Test
+  void aDocumentPastTheRetentionIsCountedAndNeitherSentNorDeadLettered() {
+    long today = System.currentTimeMillis();
+    try (TaskUnderTest keeping = new TaskUnderTest(engine.url(), "index.retention.days", "30")) {
+      List<SinkRecord> records = List.of(keeping.record(json("old", NOON)), keeping.record(json("new", today)), keeping.record(json("older", 0)));
+      AtomicInteger left = new AtomicInteger(1);
+      engine.answer = items -> left.getAndDecrement() > 0 ? new FakeEngine.Reply(503, "") : null;
+      keeping.deliver(records); // twice: each is counted once
+
+      assertEquals(1, engine.documents.size());
+      assertTrue(engine.documents.keySet().iterator().next().endsWith("/new"), engine.documents::toString);
+      assertTrue(keeping.deadLetters.isEmpty());
+      assertEquals(2, keeping.metric("documents-expired-total"));
+      assertEquals(1, keeping.metric("documents-indexed-total"));
+    }
+  }
+
+  @Test
   void withoutADeadLetterQueueABadRecordFailsTheTaskAndNamesIt() {
     connect.deadLetterQueue = false;
     ConnectException error = assertThrows(ConnectException.class, () -> connect.task.put(List.of(connect.record("{"))));
