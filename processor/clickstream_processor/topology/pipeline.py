@@ -408,7 +408,7 @@ class Pipeline:
             self._dead_letter(message, error.args[0], error.args[1])
         elif isinstance(error, DECODE_ERRORS) and not (isinstance(error, TypeError) and value is not None):
             reason, detail = malformation(error)
-            self._dead_letter(message, reason, beginning(value or b"{") or detail)
+            self._dead_letter(message, reason, (None if value is None else beginning(value)) or detail)
         else:
             self._fail(message, error)
 
