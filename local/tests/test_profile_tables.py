@@ -17,7 +17,7 @@ import msgspec
 import pytest
 import yaml
 from clickstream_local.parts.connect import Connect, build_sink
-from clickstream_local.parts.kafka import LOGGING, QUICK, Kafka, kafka_jars
+from clickstream_local.parts.kafka import QUICK, Kafka, kafka_jars
 from clickstream_local.parts.postgres import Postgres
 from clickstream_local.reading import read_all
 from clickstream_local.reference import EXAMPLE
@@ -338,7 +338,7 @@ def test_commands_of_the_runbook_delete_what_a_truncate_left(tables: dict[str, T
 
 def tool(name: str, *options: str, given: str = "") -> str:
     """Run one of Kafka's own command-line tools, and return what it printed."""
-    program = [java().program, *QUICK, LOGGING, "-cp", f"{kafka_jars()}/*", f"org.apache.kafka.tools.{name}"]
+    program = [java().program, *QUICK, "-cp", f"{kafka_jars()}/*", f"org.apache.kafka.tools.{name}"]
     ran = subprocess.run(
         [*program, *options], input=given, capture_output=True, text=True, timeout=DEADLINE_S
     )
