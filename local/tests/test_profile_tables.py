@@ -326,9 +326,10 @@ def test_commands_of_the_runbook_delete_what_a_truncate_left(tables: dict[str, T
     options = ["--bootstrap-server", kafka.bootstrap, "--topic", table.topic]
     show = ["--formatter-property", "print.key=true", "--formatter-property", "print.value=false"]
     committed = ["--from-beginning", "--timeout-ms", "5000", "--isolation-level", "read_committed"]
-    in_topic = set(tool("consumer.ConsoleConsumer", *options, *committed, *show).split("\n")) - {""}
-    assert in_topic == {"a", "b", "clickstream:refused:table-truncated"}
-    gone = "".join(f"{key}\tGONE\n" for key in sorted(in_topic - {"b"}))
+    shown = tool("consumer.ConsoleConsumer", *options, *committed, *show).split("\n")
+    keys = {"a", "b", "clickstream:refused:table-truncated"}
+    assert keys <= set(shown)  # among lines of the log, which a distribution of Kafka sends elsewhere
+    gone = "".join(f"{key}\tGONE\n" for key in sorted(keys - {"b"}))
     marked = ["--reader-property", "parse.key=true", "--reader-property", "null.marker=GONE"]
     tool("ConsoleProducer", *options, *marked, given=gone)
     table.forgets("a")
