@@ -49,7 +49,7 @@ class Outputs(Protocol):
 
 
 class Evaluable(Protocol):
-    """A checked expression, as topology/expression.py makes it."""
+    """A checked expression, as clickstream_expressions makes it."""
 
     reads_fields: bool  # `evaluate` needs the click's whole JSON object
     click_fields: frozenset[str] | None  # the names it reads there; None: it may read any
