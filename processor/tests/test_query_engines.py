@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import jsonschema  # type: ignore[import-untyped]
+import msgspec
 import pytest
 from clickstream_expressions.expression import compile_outputs
 from clickstream_processor.query import openapi
@@ -112,7 +113,7 @@ async def found(engine: Engine, **parameters: str) -> list[str]:
     """Return the event ids of a search's hits."""
     async with SearchIndex(engine.options()) as index:
         result = await index.search(parse_search(parameters))
-    return [hit["click"]["event_id"] for hit in result["hits"]]
+    return [msgspec.json.decode(hit["click"])["event_id"] for hit in result["hits"]]
 
 
 async def test_template_stands_and_can_be_put_again(engine: Engine) -> None:
