@@ -7,13 +7,15 @@ then it is a dead letter as well. Stream time is the greatest event time counted
 believed only as far as the grace beyond the newest record time that had to be looked at.
 
 Of odd records (odd.py) the model knows only that each comes out once. Their event times lie behind those of
-the load, and their users are their own.
+the load, but for one kind that moves stream time; and their users are their own.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+AHEAD = "event-ahead"  # the kind of odd records whose event times lead
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,9 @@ class Model:
         for record in records:
             if record.odd:
                 self.expected.odd[record.partition, record.offset] = record.odd
+                if record.odd == AHEAD:
+                    self._hear(record, json.loads(record.value or b"")["timestamp"])
+                    self._believe(record.partition, json.loads(record.value or b"")["timestamp"])
                 continue
             reason = self._one(record)
             if reason:
@@ -72,9 +77,7 @@ class Model:
             return "missing-field"
         if not isinstance(click["timestamp"], int):
             return "mistyped-field"
-        known_ms = self._record_ms.get(record.partition, -1)
-        if click["timestamp"] > known_ms + self._grace_ms:
-            self._record_ms[record.partition] = max(known_ms, record.record_ms)
+        self._hear(record, click["timestamp"])
         profile = self._profiles.get(click["user_id"])
         if profile is None:
             return "unmatched"
@@ -95,10 +98,21 @@ class Model:
         }
         return self._count(record.partition, click["user_id"], click["timestamp"])
 
-    def _count(self, partition: int, user: str, event_ms: int) -> str:
+    def _hear(self, record: Input, event_ms: int) -> None:
+        """Look at the record's time where the event's lies beyond what is believed."""
+        known_ms = self._record_ms.get(record.partition, -1)
+        if event_ms > known_ms + self._grace_ms:
+            self._record_ms[record.partition] = max(known_ms, record.record_ms)
+
+    def _believe(self, partition: int, event_ms: int) -> int:
+        """Return stream time after an event that is counted."""
         believed_ms = min(event_ms, self._record_ms.get(partition, -1) + self._grace_ms)
         stream_ms = max(self._stream_ms.get(partition, -1), believed_ms)
         self._stream_ms[partition] = stream_ms
+        return stream_ms
+
+    def _count(self, partition: int, user: str, event_ms: int) -> str:
+        stream_ms = self._believe(partition, event_ms)
         start_ms = event_ms // self._window_ms * self._window_ms
         if start_ms + self._window_ms + self._grace_ms <= stream_ms:
             return "late"

@@ -153,6 +153,12 @@ def event_times(chance: random.Random, name: str, at: int) -> Odd:
 
 
 @kind
+def event_ahead(chance: random.Random, name: str, at: int) -> Odd:
+    """A sound click of a device whose clock is fast, by less than is refused."""
+    return _of(name, at, _click(name, at + chance.choice((60_000, HOUR_MS // 2, HOUR_MS - 120_000))))
+
+
+@kind
 def record_times(chance: random.Random, name: str, at: int) -> Odd:
     """A sound click whose record has a time of another age."""
     return Odd(name.encode(), _click(name, at), chance.choice((1, at // 1_000, at + 24 * HOUR_MS)))

@@ -9,7 +9,7 @@ from clickstream_chaos.odd import Odd, odd_record
 MAX_BYTES = 16_000_000  # of the client; the broker may take less
 BROKER_BYTES = 1_048_588  # Kafka's default max.message.bytes
 STEP = 4
-TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD)
+REFUSALS = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_TIMESTAMP)
 
 
 class OddSender:
@@ -32,7 +32,7 @@ class OddSender:
         return False
 
     def deliver(self, odd: Odd) -> bool:
-        """Return False where the broker takes no record of that size."""
+        """Return False where the broker refuses a record of that size or time."""
         errors: list[KafkaError] = []
 
         def report(error: KafkaError | None, _: Message) -> None:
@@ -47,7 +47,7 @@ class OddSender:
         )
         producer.flush()
         for error in errors:
-            if error.code() not in TOO_LARGE:
+            if error.code() not in REFUSALS:
                 raise KafkaException(error)
         return not errors
 
