@@ -13,14 +13,15 @@ CASES = cases()
 
 
 @pytest.fixture(scope="module")
-def shop(world: World) -> str:
-    return world.namespace("shop")
+def place(world: World) -> str:
+    return world.namespace("verdicts")
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_the_api_server_gives_the_verdict(case: Case, plane: ControlPlane, shop: str) -> None:
-    path = f"{PIPELINES}/namespaces/shop/clickpipelines?fieldValidation=Strict&dryRun=All"
+def test_the_api_server_gives_the_verdict(case: Case, plane: ControlPlane, place: str) -> None:
+    path = f"{PIPELINES}/namespaces/{place}/clickpipelines?fieldValidation=Strict&dryRun=All"
     document = changed(case.spec)
+    document["metadata"]["namespace"] = place
     if case.refused is None or not case.crd_knows:
         answered = plane.request("POST", path, copy.deepcopy(document))
         if case.refused is None:
