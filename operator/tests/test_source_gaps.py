@@ -22,7 +22,7 @@ from clickstream_operator.source.facts import (
 )
 from clickstream_operator.source.finding import Severity
 from clickstream_operator.source.findings import findings_of
-from clickstream_operator.source.memory import Memory, after_look, remembered
+from clickstream_operator.source.memory import Memory, after_look, carried, remembered
 from clickstream_operator.source.news import with_memory
 from clickstream_operator.source.quoting import (
     literal,
@@ -167,6 +167,14 @@ def test_gap_is_seen_and_stays_until_the_table_is_read_again(look: Look, reason:
 @pytest.mark.parametrize("look", NO_GAPS.values(), ids=NO_GAPS)
 def test_no_gap_is_seen_where_there_is_none(look: Look) -> None:
     assert after_look(KNOWN, look, "shop_storefront", has_run=True, now=NOW).gap is None
+
+
+def test_break_between_two_looks_stays_one_until_the_status_has_it() -> None:
+    anew = slot(transactions=2, confirmed=190)
+    assert carried(seen(anew), is_gap_known=False) == FACTS
+    assert carried(seen(anew), is_gap_known=True) == anew
+    assert carried(seen(None, problem="no route"), is_gap_known=False) == FACTS
+    assert carried(seen(slot(transactions=60)), is_gap_known=False) == slot(transactions=60)
 
 
 def test_source_that_has_not_run_has_no_gap() -> None:
