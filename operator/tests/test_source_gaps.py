@@ -202,7 +202,8 @@ def step(memory: Memory, now: Facts | None = None, value: str = "7", **states: s
     """Return the memory after a look; `source` and `reader` are the connectors' states."""
     names = {"source": SOURCE, "reader": READER}
     connectors = {names[who]: connector(state) for who, state in states.items()}
-    return progress(memory, PIPELINE, value, connectors, seen(now, begun_s=LATER) if now else None, NOW)
+    look = seen(now, before=now, begun_s=LATER) if now else None
+    return progress(memory, PIPELINE, value, connectors, look, NOW)
 
 
 def with_reader(is_active: bool) -> Facts:
@@ -224,6 +225,10 @@ def test_table_is_read_again_by_a_second_connector_while_the_source_stands() -> 
     memory = step(memory, FACTS, source="STOPPED")
     assert (memory.phase, source_stands(memory), reader_state(memory)) == ("Reading", True, "running")
     assert step(memory, with_reader(is_active=False), source="STOPPED", reader="RUNNING") == memory
+    being_made = replace(FACTS, reader_slot=replace(SLOT, confirmed=0))
+    assert step(memory, being_made, source="STOPPED", reader="RUNNING") == memory
+    once = seen(with_reader(is_active=True), before=being_made, begun_s=LATER)
+    assert progress(memory, PIPELINE, "7", {SOURCE: connector("STOPPED")}, once, NOW) == memory
     memory = step(memory, with_reader(is_active=True), source="STOPPED", reader="RUNNING")
     assert (memory.phase, source_stands(memory), reader_state(memory)) == ("Closing", True, "stopped")
     assert step(memory, FACTS, source="STOPPED", reader="RUNNING") == memory
