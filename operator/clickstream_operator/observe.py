@@ -86,11 +86,16 @@ class Observer:
         return found is None or bool(found["metadata"].get("deletionTimestamp"))
 
     async def observe(
-        self, pipeline: ClickPipeline, *, leaving: bool = False, wants_news: bool = False
+        self,
+        pipeline: ClickPipeline,
+        *,
+        leaving: bool = False,
+        wants_news: bool = False,
+        is_gap_known: bool = False,
     ) -> Observed:
         """Return what there is of a pipeline; `leaving`: it is being deleted with all that it has.
 
-        `wants_news`: something waits for what the database says next.
+        `wants_news`: something waits for what the database says next. `is_gap_known`: the status has a gap.
         """
         key = Key(pipeline.namespace, pipeline.name)
         version = self._strimzi_version()
@@ -115,7 +120,7 @@ class Observer:
             pod_objects=pod_objects,
             lost=lost_pods(pod_objects, now_s, self._lost_s),
             now_s=now_s,
-            source=None if leaving else self._source(key, pipeline, values, wants_news),
+            source=None if leaving else self._source(key, pipeline, values, wants_news, is_gap_known),
             kafka_secrets=_of_kafka(pipeline, values),
             redact=redactor(value for (_, name), value in values.items() if not name.endswith(".crt")),
         )
@@ -137,7 +142,12 @@ class Observer:
         return states, values
 
     def _source(
-        self, key: Key, pipeline: ClickPipeline, values: dict[tuple[str, str], str], wants_news: bool
+        self,
+        key: Key,
+        pipeline: ClickPipeline,
+        values: dict[tuple[str, str], str],
+        wants_news: bool,
+        is_gap_known: bool,
     ) -> Look | None:
         """Return the last look at the database; the next one goes on in the background."""
         if self._inspector is None:
@@ -146,7 +156,7 @@ class Observer:
         user, password = (values.get((secret, part), "") for part in ("username", "password"))
         if not user:
             return Look(0, problem=f"Secret {secret} has no username yet")
-        return self._inspector.seen(key, target_of(pipeline, user, password), wants_news)
+        return self._inspector.seen(key, target_of(pipeline, user, password), wants_news, is_gap_known)
 
     @staticmethod
     def _pod_labels(pipeline: ClickPipeline) -> str:

@@ -114,8 +114,10 @@ class Reconciler:
         if twin := self._twins.older(key):  # 3
             message = f"spec.id {pipeline.id} belongs to the older pipeline {twin}: choose another id."
             return await self._refuse(document, "IdTaken", message)
-        wants_news = is_under_way(memory_of(document))
-        observed = await self._observer.observe(pipeline, wants_news=wants_news)  # 4
+        memory = memory_of(document)
+        observed = await self._observer.observe(  # 4
+            pipeline, wants_news=is_under_way(memory), is_gap_known=memory.gap is not None
+        )
         if taken := _taken(pipeline, observed):  # 3
             message = f"{', '.join(taken)} exist and are not this pipeline's: rename them, or the pipeline."
             return await self._refuse(document, "NameTaken", message)

@@ -22,7 +22,7 @@ from clickstream_operator.source.facts import (
 )
 from clickstream_operator.source.finding import Severity
 from clickstream_operator.source.findings import findings_of
-from clickstream_operator.source.memory import Memory, after_look, remembered
+from clickstream_operator.source.memory import Memory, after_look, carried, remembered
 from clickstream_operator.source.news import with_memory
 from clickstream_operator.source.quoting import (
     literal,
@@ -169,6 +169,14 @@ def test_no_gap_is_seen_where_there_is_none(look: Look) -> None:
     assert after_look(KNOWN, look, "shop_storefront", has_run=True, now=NOW).gap is None
 
 
+def test_break_between_two_looks_stays_one_until_the_status_has_it() -> None:
+    anew = slot(transactions=2, confirmed=190)
+    assert carried(seen(anew), is_gap_known=False) == FACTS
+    assert carried(seen(anew), is_gap_known=True) == anew
+    assert carried(seen(None, problem="no route"), is_gap_known=False) == FACTS
+    assert carried(seen(slot(transactions=60)), is_gap_known=False) == slot(transactions=60)
+
+
 def test_source_that_has_not_run_has_no_gap() -> None:
     lost = seen(replace(FACTS, slot=None))
     assert after_look(Memory(), lost, "shop_storefront", has_run=True, now=NOW) == Memory()
@@ -194,7 +202,8 @@ def step(memory: Memory, now: Facts | None = None, value: str = "7", **states: s
     """Return the memory after a look; `source` and `reader` are the connectors' states."""
     names = {"source": SOURCE, "reader": READER}
     connectors = {names[who]: connector(state) for who, state in states.items()}
-    return progress(memory, PIPELINE, value, connectors, seen(now, begun_s=LATER) if now else None, NOW)
+    look = seen(now, before=now, begun_s=LATER) if now else None
+    return progress(memory, PIPELINE, value, connectors, look, NOW)
 
 
 def with_reader(is_active: bool) -> Facts:
@@ -216,6 +225,10 @@ def test_table_is_read_again_by_a_second_connector_while_the_source_stands() -> 
     memory = step(memory, FACTS, source="STOPPED")
     assert (memory.phase, source_stands(memory), reader_state(memory)) == ("Reading", True, "running")
     assert step(memory, with_reader(is_active=False), source="STOPPED", reader="RUNNING") == memory
+    being_made = replace(FACTS, reader_slot=replace(SLOT, confirmed=0))
+    assert step(memory, being_made, source="STOPPED", reader="RUNNING") == memory
+    once = seen(with_reader(is_active=True), before=being_made, begun_s=LATER)
+    assert progress(memory, PIPELINE, "7", {SOURCE: connector("STOPPED")}, once, NOW) == memory
     memory = step(memory, with_reader(is_active=True), source="STOPPED", reader="RUNNING")
     assert (memory.phase, source_stands(memory), reader_state(memory)) == ("Closing", True, "stopped")
     assert step(memory, FACTS, source="STOPPED", reader="RUNNING") == memory

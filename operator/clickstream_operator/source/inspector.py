@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from clickstream_operator.source.facts import Look
 from clickstream_operator.source.inspect import Target, Unreachable, look
+from clickstream_operator.source.memory import carried
 from clickstream_operator.store import Key
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class _Entry:
         self.look = Look(asked_s)
         self.due_s = 0.0  # monotonic; when the next look may begin
         self.is_under_way = False
+        self.is_gap_known = False  # the status has it
 
 
 class Inspector:
@@ -44,7 +46,7 @@ class Inspector:
         self._thread = threading.Thread(target=self._loop.run_forever, name="inspector", daemon=True)
         self._thread.start()
 
-    def seen(self, key: Key, target: Target, at_once: bool = False) -> Look:
+    def seen(self, key: Key, target: Target, at_once: bool = False, is_gap_known: bool = False) -> Look:
         """Return the last look at a pipeline's database; have another one begun when it is time.
 
         `at_once`: what is wanted is news: a look at most each two seconds.
@@ -52,6 +54,7 @@ class Inspector:
         entry = self._entries.get(key)
         if entry is None or entry.target != target:
             entry = self._entries[key] = _Entry(target, time.time())
+        entry.is_gap_known = is_gap_known
         every_s = min(self._every_s, 2.0) if at_once else self._every_s
         now_s = time.monotonic()
         if not entry.is_under_way and now_s >= entry.due_s + every_s - self._every_s:
@@ -66,8 +69,15 @@ class Inspector:
 
     def stop(self) -> None:
         """End the thread; looks that are under way are given up."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        asyncio.run_coroutine_threadsafe(self._give_up(), self._loop)
         self._thread.join(LOOK_S)
+
+    async def _give_up(self) -> None:
+        looks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in looks:
+            task.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
+        self._loop.call_soon(self._loop.stop)
 
     async def _look(self, key: Key, entry: _Entry) -> None:
         old = entry.look
@@ -84,7 +94,7 @@ class Inspector:
                 except Exception as error:  # a server unlike all we know must not end the looks
                     log.exception("%s: the source cannot be looked at", key)
                     problem = f"{type(error).__name__}: {error}"
-            entry.look = Look(old.asked_s, begun_s, facts, problem, old.facts or old.before)
+            entry.look = Look(old.asked_s, begun_s, facts, problem, carried(old, entry.is_gap_known))
         finally:
             entry.is_under_way = False
         if _differs(old, entry.look):

@@ -118,12 +118,25 @@ def _gap(memory: Memory, look: Look, facts: Facts, slot: str) -> tuple[str, str]
             f"The replication slot {slot} was dropped and made anew: changes between {read} and "
             f"{shown(facts.slot.confirmed)} were not read."
         )
-    if before.server == facts.server and facts.log_end < (before.slot.confirmed if before.slot else 0):
+    if _is_restored(before, facts):
         return "SourceChanged", (
             f"The server's log ends at {shown(facts.log_end)}, before {read}, which was read already: it was "
             "restored from a backup, and rows are as they were then."
         )
     return None
+
+
+def carried(old: Look, is_gap_known: bool) -> Facts | None:
+    """Return what the next look is compared with: a break that nobody has taken note of yet stays one."""
+    before, now = old.before, old.facts
+    if before and now and not is_gap_known and (_is_anew(before, now) or _is_restored(before, now)):
+        return before
+    return now or before
+
+
+def _is_restored(before: Facts, now: Facts) -> bool:
+    read = before.slot.confirmed if before.slot else 0
+    return before.server == now.server and now.log_end < read
 
 
 def _is_anew(before: Facts, now: Facts) -> bool:

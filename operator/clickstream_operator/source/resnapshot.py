@@ -5,7 +5,7 @@ slot of its own, takes a snapshot. 3. It is stopped, which drops its slot, and r
 on where it stood: what changed meanwhile, deletions too, comes after the snapshot, in order.
 
 Not by resetting the source connector's offsets: it would go on at its snapshot, and rows deleted between its
-stop and that would stay. A connector reads its slot only once its snapshot is complete; so that shows.
+stop and that would stay. A connector streams from its slot only once its snapshot is complete; so that shows.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import Any
 from clickstream_operator.connector_state import is_in
 from clickstream_operator.manifests.connectors import Connector, Reference, profiles_connector
 from clickstream_operator.manifests.names import names_of
-from clickstream_operator.source.facts import Look
+from clickstream_operator.source.facts import Facts, Look
 from clickstream_operator.source.memory import Memory
 from clickstream_operator.source.quoting import reader_slot
 from clickstream_operator.spec import ClickPipeline
@@ -71,7 +71,7 @@ def progress(
         return _at(memory, Phase.STOPPING, now)
     if phase == Phase.STOPPING and source and is_in(source, "STOPPED"):
         return _at(memory, Phase.READING, now)
-    if phase == Phase.READING and facts and facts.reader_slot and facts.reader_slot.is_active:
+    if phase == Phase.READING and facts and look and _is_streamed(facts) and _is_streamed(look.before):
         return _at(memory, Phase.CLOSING, now)
     second = connectors.get(reader_name(pipeline, wanted))
     has_stopped = second is None or is_in(second, "STOPPED")
@@ -102,6 +102,15 @@ def leftovers(memory: Memory, pipeline: ClickPipeline, connectors: Children) -> 
     wanted = reader_name(pipeline, memory.resnapshot) if reader_state(memory) else ""
     prefix = f"{names_of(pipeline).profiles_connector}-"
     return [name for name in connectors if name.startswith(prefix) and name != wanted]
+
+
+def _is_streamed(facts: Facts | None) -> bool:
+    """Tell whether the second slot is read; while it is being made it is active, too, without a position.
+
+    Asked of two looks: a slot is let go a moment after it has got its position.
+    """
+    slot = facts.reader_slot if facts else None
+    return slot is not None and slot.is_active and slot.confirmed > 0
 
 
 def _phase(memory: Memory) -> Phase:
