@@ -28,6 +28,7 @@ from clickstream_operator.spec import parse
 DEADLINE_S = 120
 DATABASE = "again"
 CONNECTOR, READER = "again-profiles", "again-profiles-1"
+STREAMED = "SELECT active AND confirmed_flush_lsn IS NOT NULL FROM pg_replication_slots WHERE slot_name = %s"
 TABLE = """
 CREATE TABLE public.user_profiles (user_id text PRIMARY KEY, name text, email text, country text,
   plan_tier text);
@@ -100,8 +101,7 @@ class Source:
     def is_read(self, slot: str = "") -> bool:
         """Tell whether somebody reads a slot, by itself the connector's."""
         with self.connection() as here:
-            question = "SELECT active AND confirmed_flush_lsn IS NOT NULL FROM pg_replication_slots WHERE slot_name = %s"
-            found = here.execute(question, [slot or self.slot]).fetchone()
+            found = here.execute(STREAMED, [slot or self.slot]).fetchone()
         return bool(found and found[0])
 
     def rows(self) -> dict[str, str | None]:
