@@ -1,7 +1,7 @@
 """Which clicks a task must be careful with after a failure, and which it sets aside. Pure: no I/O, no clock.
 
-A failure that is not known to be the world's (a broker away, a full volume) may be one record's. The clicks
-that were in hand when it came are then suspects, and the task goes on carefully until they are behind it:
+An exception in the line, or a record that the brokers refuse for what it is, is one click's fault. The clicks
+of that partition that were in hand are then suspects; its task goes on carefully until they are behind it:
 
 1. Suspects go through the line one by one, in transactions of their own, and each record is sent alone:
    whatever fails names its click.
@@ -15,7 +15,7 @@ that were in hand when it came are then suspects, and the task goes on carefully
 An error that speaks of no record (a lost connection, a fenced producer) never leads to a verdict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clickstream_processor.topology.interfaces import Message
@@ -188,11 +188,12 @@ class Quarantine:
         """The position says so, committed."""
         self._begun[partition] = (epoch, position)
 
-    def forget(self, partition: int) -> None:
-        """The task is another pod's: what it finds out by itself."""
-        self._suspicions.pop(partition, None)
-        self._verdicts.pop(partition, None)
-        self._begun.pop(partition, None)
+    def keep(self, partitions: Iterable[int]) -> None:
+        """Forget the tasks that are not among these: who has them finds out by itself."""
+        kept = frozenset(partitions)
+        for of_tasks in (self._suspicions, self._verdicts, self._begun):
+            for partition in of_tasks.keys() - kept:
+                del of_tasks[partition]
 
 
 def next_attempts(attempts: int, alone: bool) -> int:

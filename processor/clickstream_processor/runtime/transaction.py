@@ -12,6 +12,7 @@ On any error the producer is given up and never asked again: TransactionFailed.
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -43,6 +44,8 @@ INIT_TRY_S = 5.0  # one wait for init_transactions, which goes on in the client 
 # Records on their way to the brokers above which the input waits: some 100 MB of small records.
 IN_FLIGHT = 300_000
 QUARANTINE = frozenset({Reason.PROCESSING_FAILED.value, Reason.OUTPUT_REFUSED.value})
+# The client's words; a task writes to the partitions of its own number.
+_PLACE = re.compile(r"ProduceRequest for \S+ \[(\d+)\]")
 FLUSH_STEP_S = 0.2
 REFUSALS_WAIT_S = 1.0  # for the delivery reports of a careful transaction that failed
 # What brokers, and the client in their place, answer of a record for what it is, not for where it goes.
@@ -229,6 +232,25 @@ class Transactions:
             self._producer.flush(REFUSALS_WAIT_S)
         except CLIENT_ERRORS as error:
             log.debug("delivery reports of a failed transaction: %s", error)
+
+    def refused_partitions(self, error: TransactionFailed) -> frozenset[int]:
+        """Return the partitions of which a record was refused for what it is; empty: no record is at fault.
+
+        Call it before `fail`: the client may say only when asked what has failed its transaction.
+        """
+        causes = [error.__cause__]
+        if self._producer is not None:
+            try:
+                _ask_state(self._producer)
+            except CLIENT_ERRORS as asked:
+                causes.append(asked)
+        found = set()
+        for cause in causes:
+            refusal = cause.args[0] if isinstance(cause, KafkaException) else None
+            if isinstance(refusal, KafkaError) and refusal.code() in REFUSALS:
+                place = _PLACE.search(refusal.str())
+                found |= {int(place[1])} if place else set(range(self._settings.topics.partitions))
+        return frozenset(found)
 
     def fail(self) -> None:
         """Give the producer up; its transaction is aborted by the next one's initialisation."""

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 
 from confluent_kafka import KafkaException
 
-from clickstream_processor.directory import Directory
+from clickstream_processor.directory import Directory, Phase
 from clickstream_processor.errors import OUTSIDE_THE_LOG, LineFailed, TaskBroken, TransactionFailed
 from clickstream_processor.runtime import client
 from clickstream_processor.runtime.assignment import AssignmentSource
@@ -332,9 +332,8 @@ class Worker:
         stopped = {}
         if self._quarantine.careful:
             self._transactions.hear_refusals()
-        for partition, task in self._tenure.running.items():
-            if not task.in_hand:
-                continue
+        for task in self._suspects(error):
+            partition = task.partition
             self._quarantine.suspect(partition, task.next_clicks)
             known, outputs = self._quarantine.known(partition), task.outputs
             if not outputs.careful:
@@ -352,6 +351,14 @@ class Worker:
             if self._quarantine.known(partition) != known:
                 self._failures = 1  # it was learned from: no need to wait
         return stopped
+
+    def _suspects(self, error: TransactionFailed | LineFailed) -> list[Task]:
+        """Return the tasks with clicks in hand that may be to blame; none, where the world is."""
+        tasks = [task for task in self._tenure.running.values() if task.in_hand]
+        if isinstance(error, LineFailed):
+            return [task for task in tasks if task.partition == error.partition]
+        refused = self._transactions.refused_partitions(error)
+        return [task for task in tasks if task.partition in refused or task.outputs.refusals]
 
     def _recover(self) -> None:
         """Make a producer, then read the assignment to its end (R3); after a slow commit too (R18)."""
@@ -400,6 +407,7 @@ class Worker:
         self._heed_topics()
         for task in self._tenure.running.values():
             task.pipeline.limit_outputs(self._transactions.output_bytes())
+        self._quarantine.keep(p for p, view in self._directory.tasks.items() if view.phase != Phase.STOPPED)
         self._show_routes()
         self._tenure.retry()
         if self._turned_s - self._report_s >= REPORT_EVERY_S and self._tenure.running:
