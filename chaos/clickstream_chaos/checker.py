@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,10 +94,11 @@ class Checker:
         profiles: dict[str, dict[str, Any]],
         window_ms: int,
         grace_ms: int,
+        added: Mapping[str, Any] | None = None,
     ) -> None:
-        """`topics`: the names of clicks, enriched, metrics and dead."""
+        """`topics`: the names of clicks, enriched, metrics and dead; `added`: fields of the transform."""
         self._topics = {name: Topic(bootstrap, topic, partitions) for name, topic in topics.items()}
-        self._model = Model(topics["clicks"], profiles, window_ms, grace_ms)
+        self._model = Model(topics["clicks"], profiles, window_ms, grace_ms, added or {})
         self._profiles = profiles
         self._clicks_topic = topics["clicks"]
         self._partitions_of: dict[str, int] = {}  # user -> partition

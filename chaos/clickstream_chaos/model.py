@@ -44,8 +44,15 @@ class Model:
     """Feed it the clicks of each partition in order; `expected` grows."""
 
     def __init__(
-        self, clicks_topic: str, profiles: Mapping[str, Mapping[str, Any]], window_ms: int, grace_ms: int
+        self,
+        clicks_topic: str,
+        profiles: Mapping[str, Mapping[str, Any]],
+        window_ms: int,
+        grace_ms: int,
+        added: Mapping[str, Any],
     ) -> None:
+        """`added`: fields that the pipeline's transform adds to each click of the load."""
+        self._added = added
         self.expected = Expected()
         self._topic, self._profiles = clicks_topic, profiles
         self._window_ms, self._grace_ms = window_ms, grace_ms
@@ -93,8 +100,7 @@ class Model:
             "page_url": click["page_url"],
             "action": click["action"],
             "timestamp": click["timestamp"],
-            "channel": "web",
-            "blown": "",
+            **self._added,
         }
         return self._count(record.partition, click["user_id"], click["timestamp"])
 

@@ -24,6 +24,7 @@ TRANSFORM = {
     "channel": 'has(click.channel) ? click.channel : "web"',
     "blown": f'has(click.blow) ? {" + ".join(["click.blow"] * BLOWN)} : ""',
 }
+ADDED = {"channel": "web", "blown": ""}  # what it makes of the load's clicks
 WINDOW_MS = 60_000
 GRACE_MS = 10_000
 

@@ -15,7 +15,7 @@ from clickstream_chaos.checker import Checker, Verdict
 from clickstream_chaos.database import compare
 from clickstream_chaos.load import USERS, Load, user
 from clickstream_chaos.monitor import Monitor
-from clickstream_chaos.pipeline import GRACE_MS, WINDOW_MS, NotInTime, Pipeline, Shape, eventually
+from clickstream_chaos.pipeline import ADDED, GRACE_MS, WINDOW_MS, NotInTime, Pipeline, Shape, eventually
 from clickstream_chaos.proxy import Proxy
 
 Say = Callable[[str], None]
@@ -108,7 +108,9 @@ class Suite:
         partitions = pipeline.shape.partitions
         self.monitor = Monitor(kafka.bootstrap, pipeline.topic("enriched"), partitions)
         topics = {name: pipeline.topic(name) for name in ("clicks", "enriched", "metrics", "dead")}
-        self.checker = Checker(kafka.bootstrap, topics, partitions, PROFILES, WINDOW_MS, GRACE_MS)
+        self.checker = Checker(
+            kafka.bootstrap, topics, partitions, PROFILES, WINDOW_MS, GRACE_MS, added=ADDED
+        )
         self.monitor.start()
         self.auditor.start()
         self.load.start()

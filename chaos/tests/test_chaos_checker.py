@@ -10,6 +10,7 @@ import pytest
 from clickstream_chaos.checker import Checker, Verdict
 from clickstream_chaos.database import State, compare
 from clickstream_chaos.model import Input, Model
+from clickstream_chaos.pipeline import ADDED
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing import Topics
 from confluent_kafka import Producer
@@ -26,7 +27,7 @@ def click(timestamp: object = 5, user: str = "alice", **other: object) -> bytes:
 
 
 def model_of(*values: bytes, key: bytes | None = b"alice") -> Model:
-    model = Model("clicks", PROFILES, WINDOW_MS, GRACE_MS)
+    model = Model("clicks", PROFILES, WINDOW_MS, GRACE_MS, ADDED)
     model.feed(Input(0, offset, key, value) for offset, value in enumerate(values))
     return model
 
@@ -106,7 +107,7 @@ class Outputs:
             }
             producer.produce(self.names["dead"], b"{", b"alice", 0, headers=headers)
         producer.flush()
-        return Checker(bootstrap, self.names, 1, PROFILES, WINDOW_MS, GRACE_MS).check()
+        return Checker(bootstrap, self.names, 1, PROFILES, WINDOW_MS, GRACE_MS, ADDED).check()
 
 
 def test_right_outputs_are_complete(kafka: Kafka, topics: Topics) -> None:
