@@ -61,11 +61,11 @@ def outputs_of(pipeline: ClickPipeline) -> tuple[Output, ...]:
 
 def clashes(own: tuple[Output, ...], others: tuple[Output, ...]) -> list[Output]:
     """Return those of a pipeline's outputs that another writes too, and that not both call shared."""
+    named = {(other.kind, other.name): other for other in others}
     return [
         output
         for output in own
-        for other in others
-        if (output.kind, output.name) == (other.kind, other.name)
+        if (other := named.get((output.kind, output.name))) is not None
         and output.places & other.places
         and not (output.shared and other.shared)
     ]

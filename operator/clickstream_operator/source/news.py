@@ -39,6 +39,9 @@ def warnings(pipeline: ClickPipeline, document: Document, observed: Observed) ->
     return [(f.reason, str(f)) for f in found(pipeline, observed) if f.reason not in known]
 
 
+_NOTHING = {("None", "gap"), ("None", "refuse")}  # there at 0: nothing found differs from nobody looked
+
+
 class Shown:
     """Which findings the metrics show of each pipeline, so that what is mended is taken back."""
 
@@ -50,11 +53,13 @@ class Shown:
         now = {(finding.reason, str(finding.severity)) for finding in found(pipeline, observed)}
         if observed.memory.gap:
             now.add((observed.memory.gap.reason, "gap"))
-        for reason, severity in self._series.get(key, set()) - now:
+        for reason, severity in self._series.get(key, set()) - now - _NOTHING:
             SOURCE_FINDINGS.remove(key.namespace, key.name, reason, severity)
         for reason, severity in now:
             SOURCE_FINDINGS.labels(key.namespace, key.name, reason, severity).set(1)
-        self._series[key] = now
+        for reason, severity in _NOTHING:
+            SOURCE_FINDINGS.labels(key.namespace, key.name, reason, severity).set(0)
+        self._series[key] = now | _NOTHING
 
     def forget(self, key: Key) -> None:
         """Take back all of a pipeline that is gone."""
