@@ -4,6 +4,7 @@ The patterns are the CRD's own: a test feeds both the same documents.
 """
 
 import re
+from functools import lru_cache
 from typing import Annotated, Any
 
 from clickstream_expressions.errors import InvalidExpression
@@ -73,7 +74,8 @@ def _span(pattern: str, shortest: str, longest: str, units: str) -> AfterValidat
     return AfterValidator(check)
 
 
-def _condition(value: str) -> str:
+@lru_cache(maxsize=1_000)
+def _condition(value: str) -> str:  # kept: every look at a pipeline reads its spec anew
     try:
         compile_filter(value)
     except InvalidExpression as error:
@@ -81,6 +83,7 @@ def _condition(value: str) -> str:
     return value
 
 
+@lru_cache(maxsize=1_000)
 def _output(value: str) -> str:
     try:
         compile_output("", value)
