@@ -43,6 +43,17 @@ PROFILES_REFUSED = Counter(
     "Profile records that could not be applied, again at each restore that reads them",
     ["reason"],
 )
+for _reason in (
+    "key-mismatch",
+    "missing-field",
+    "mistyped-field",
+    "not-json",
+    "null-key",
+    "oversized",
+    "processing-failed",
+    "wrong-partition",
+):
+    PROFILES_REFUSED.labels(_reason)  # there at 0: an alert must see the first
 END_TO_END = Histogram(
     "clickstream_end_to_end_latency_seconds",
     "Age of the oldest click of a commit, from its record time to the commit; one sample per commit",
