@@ -8,7 +8,8 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -56,6 +57,10 @@ class Api:
             config.load_incluster_config(client_configuration=configuration)
         except config.ConfigException:
             await config.load_kube_config(client_configuration=configuration)
+        # Left to itself, the client looks for a proxy in the environment and for a .netrc at each request: a
+        # fifth of what a request costs.
+        configuration.proxy = configuration.proxy or _proxy(configuration.host)
+        configuration.client_session_kwargs = {"trust_env": False}
         return cls(client.ApiClient(configuration))
 
     async def close(self) -> None:
@@ -169,6 +174,12 @@ class Api:
         return await self._connection.rest_client.request(
             method, f"{configuration.host}{path}", headers, body, _request_timeout=timeout
         )
+
+
+def _proxy(server: str) -> str | None:
+    """Return the proxy that the environment names for a server, where it names one."""
+    url = urlsplit(server)
+    return None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
 
 
 def _failure(code: int, text: str, headers: Mapping[str, str]) -> ApiFailure:

@@ -4,12 +4,17 @@ This is the early word, from what this operator sees. Pipelines of two clusters 
 told apart by the claim in the topic itself.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from clickstream_operator.observed import Document
 from clickstream_operator.outputs import Output, clash_message, clashes, kafkas, outputs_of
 from clickstream_operator.spec import ClickPipeline
 from clickstream_operator.store import Key
+
+# (topic, index or id; name; whether the claim says that others have it too)
+_Name = tuple[str, str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,39 +24,61 @@ class _Claim:
     outputs: tuple[Output, ...]
     born: tuple[str, str]  # creation time and uid: the smaller one came first
 
+    def names(self) -> Iterator[_Name]:
+        """Return what is claimed. The id is never shared."""
+        yield "id", self.id, False
+        for output in self.outputs:
+            yield output.kind, output.name, output.shared
+
 
 class Twins:
     """Remembers what the pipelines claim that were seen."""
 
     def __init__(self) -> None:
         self._claims: dict[Key, _Claim] = {}
+        self._by_name: defaultdict[_Name, set[Key]] = defaultdict(set)
 
     def learn(self, key: Key, pipeline: ClickPipeline, document: Document) -> None:
         """Remember a pipeline before anybody asks about another one."""
         meta = document["metadata"]
         born = meta["creationTimestamp"], meta["uid"]
-        self._claims[key] = _Claim(kafkas(pipeline), pipeline.id, outputs_of(pipeline), born)
+        claim = _Claim(kafkas(pipeline), pipeline.id, outputs_of(pipeline), born)
+        if claim == self._claims.get(key):
+            return
+        self.forget(key)
+        self._claims[key] = claim
+        for name in claim.names():
+            self._by_name[name].add(key)
 
     def older(self, key: Key) -> Key | None:
         """Return an older pipeline with the same id and Kafka."""
         own = self._claims[key]
-        for other, claim in self._older(key, own):
-            if claim.id == own.id and claim.kafkas & own.kafkas:
+        for other, claim in self._older(key, [("id", own.id, False)]):
+            if claim.kafkas & own.kafkas:
                 return other
         return None
 
     def clash(self, key: Key) -> str:
         """Return what to do about outputs that an older pipeline writes too; empty when there are none."""
         own = self._claims[key]
-        for other, claim in self._older(key, own):
+        # What both call shared is no clash.
+        names = [(o.kind, o.name, shared) for o in own.outputs for shared in (False, True)[: 2 - o.shared]]
+        for other, claim in self._older(key, names):
             if found := clashes(own.outputs, claim.outputs):
                 return clash_message(found, other)
         return ""
 
     def forget(self, key: Key) -> None:
         """Free what a pipeline that is gone has claimed."""
-        self._claims.pop(key, None)
+        gone = self._claims.pop(key, None)
+        for name in gone.names() if gone else ():
+            self._by_name[name].discard(key)
+            if not self._by_name[name]:
+                del self._by_name[name]
 
-    def _older(self, key: Key, own: _Claim) -> list[tuple[Key, _Claim]]:
-        found = [(k, c) for k, c in self._claims.items() if k != key and c.born < own.born]
-        return sorted(found, key=lambda pair: pair[1].born)
+    def _older(self, key: Key, names: Iterable[_Name]) -> list[tuple[Key, _Claim]]:
+        """Return the older pipelines that claim one of these names, the oldest first."""
+        born = self._claims[key].born
+        keys = {other for name in names for other in self._by_name.get(name, ())}
+        found = [(other, self._claims[other]) for other in keys]
+        return sorted((pair for pair in found if pair[1].born < born), key=lambda pair: pair[1].born)

@@ -48,7 +48,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(condition: Callable[[], Any], timeout_s: float = 30, what: str = "") -> Any:
+def eventually(
+    condition: Callable[[], Any], timeout_s: float = 30, what: str = "", every_s: float = 0.05
+) -> Any:
     """Return the first true value of the condition; fail with its last state when the deadline passes."""
     deadline = time.monotonic() + timeout_s
     last: Any = None
@@ -60,7 +62,7 @@ def eventually(condition: Callable[[], Any], timeout_s: float = 30, what: str = 
         else:
             if last:
                 return last
-        time.sleep(0.05)
+        time.sleep(every_s)
     raise AssertionError(f"not within {timeout_s:.0f} s: {what or condition}; last: {last!r}")
 
 

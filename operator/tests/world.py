@@ -199,10 +199,13 @@ class OperatorProcess:
 
     def metric(self, name: str, labels: str = "") -> float:
         """Return a metric's value, 0 when it is not there."""
-        for line in self.get("/metrics")[1].splitlines():
-            if line.startswith(f"{name}{labels} "):
-                return float(line.rpartition(" ")[2])
-        return 0.0
+        return self.metrics(f"{name}{labels}")[0]
+
+    def metrics(self, *series: str) -> list[float]:
+        """Return the values of these series, as they are written, of one moment; 0 for what is not there."""
+        lines = [line.rpartition(" ") for line in self.get("/metrics")[1].splitlines()]
+        values = {name: value for name, _, value in lines if name in series}
+        return [float(values.get(name, 0)) for name in series]
 
     def rss_mib(self) -> float:
         """Return its resident memory."""
