@@ -52,6 +52,21 @@ def test_a_hung_call_ends_the_process_only_while_brokers_answer(
     dog.stop()
 
 
+def test_reader_that_gets_nothing_of_logs_that_go_on_ends_the_process() -> None:
+    gave_up: list[str] = []
+    dog = Watchdog(lambda: True, gave_up.append)
+    for _ in range(watchdog.STARVES_AFTER - 1):
+        dog.progress("clicks", behind=True, got=False)
+        dog.progress("restore", behind=False, got=False)
+    dog.progress("clicks", behind=True, got=True)  # a record came: counted anew
+    for _ in range(watchdog.STARVES_AFTER - 1):
+        dog.progress("clicks", behind=True, got=False)
+        dog.progress("clicks", behind=False, got=False)  # its tasks are taken away, and come again
+    assert gave_up == []
+    dog.progress("clicks", behind=True, got=False)
+    assert gave_up == ["clicks: nothing is read of logs that have more"]
+
+
 def test_a_call_within_its_time_disturbs_nobody() -> None:
     dog = Watchdog(lambda: True, lambda _: None)
     with dog.guard("flush", 30.0):

@@ -47,6 +47,9 @@ def connection(settings: Settings, client: str) -> dict[str, Any]:
         "reconnect.backoff.ms": 500,
         "reconnect.backoff.max.ms": 2_000,
         "socket.keepalive.enable": True,
+        # ADR 0059: a client that connects only where it must has been seen, after an outage of all brokers,
+        # with no connection, no wish for one, and its partitions without a leader, for ever.
+        "enable.sparse.connections": False,
     }
     protocol = "SSL" if kafka.tls is not None else "PLAINTEXT"
     if kafka.tls is not None:

@@ -28,6 +28,7 @@ class LogReader:
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
         self._followed: set[LogKey] = set()
+        self._got = False
 
     def follow(self, offsets: Iterable[tuple[str, int, int]]) -> None:
         """Read these logs too: (topic, partition, offset)."""
@@ -46,6 +47,11 @@ class LogReader:
             self._consumer.incremental_unassign([TopicPartition(*key) for key in known])
             self._followed -= known
 
+    def has_got(self) -> bool:
+        """Tell whether anything has come since the last such question, the ends of logs included."""
+        got, self._got = self._got, False
+        return got
+
     def read(self, count: int, wait_s: float) -> LogBatch:
         """Return at most `count` records; waits for all of them, but no longer than `wait_s`."""
         batch = LogBatch()
@@ -61,4 +67,5 @@ class LogReader:
                 batch.lost[topic, partition] = str(error)
             else:
                 log.warning("restore of %s-%d: %s", topic, partition, error)
+        self._got |= bool(batch.records or batch.reached)
         return batch

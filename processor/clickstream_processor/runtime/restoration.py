@@ -237,6 +237,10 @@ class Restoration:
             self.applier.caught_up(self.changelog_next, self.profiles_next, asked_ms)
             self.proved_ms = asked_ms
 
+    def has_more(self) -> bool:
+        """Tell whether there is more to read, as far as is known."""
+        return self.lag_records > 0 or (self.step is Step.LOOKUP and self.looked_up() is None)
+
     def has_read(self) -> bool:
         """Tell whether both logs are read to the ends asked for."""
         return self.changelog_next >= self.logs.changelog.high and self.profiles_next >= self.profiles_target

@@ -346,10 +346,13 @@ class RestorerThread:
         """Once a second, compare what was read with the logs' ends."""
         answer = self._ends.take()
         if answer is not None:
+            behind = False
             for partition, task in self._tasks.items():
                 changelog, profiles = self._preparation.tail_keys(partition)
                 if changelog in answer.high and profiles in answer.high and task.changelog_next >= 0:
                     task.measure(answer.high[changelog], answer.high[profiles], answer.asked_ms)
+                behind |= task.has_more()
+            self._watchdog.progress("restore", behind=behind, got=self._reader.has_got())
         now_s = time.monotonic()
         if now_s - self._measured_s >= MEASURE_EVERY_S:
             self._measured_s = now_s

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 # R18: below this a commit's request cannot have been sent twice (retry.backoff.ms is 1,000).
 SLOW_COMMIT_S = 0.75
 INIT_TRY_S = 5.0  # one wait for init_transactions, which goes on in the client between the waits
+INIT_TRIES = 12  # then another client tries (ADR 0059)
 # Records on their way to the brokers above which the input waits: some 100 MB of small records.
 IN_FLIGHT = 300_000
 QUARANTINE = frozenset({Reason.PROCESSING_FAILED.value, Reason.OUTPUT_REFUSED.value})
@@ -75,6 +76,7 @@ class Transactions:
         self._watchdog = watchdog
         self._producer: Producer | None = None  # initialised, fit for use
         self._next: Producer | None = None  # being initialised
+        self._tries = 0  # of it
         self._skip_r18 = settings.pod.unsafe_skip_rule == "R18"
         self.open = False
         self.careful = False  # the producer sends each record alone
@@ -99,13 +101,14 @@ class Transactions:
                     batch_bytes=self._batch_bytes(),
                     batch_records=1 if careful else client.BATCH_RECORDS,
                 )
-                self.careful = careful
+                self.careful, self._tries = careful, 0
                 metrics.PRODUCERS.labels(cause).inc()
             with self._watchdog.guard("init_transactions", client.TRANSACTION_TIMEOUT_S):
                 self._next.init_transactions(INIT_TRY_S)
         except CLIENT_ERRORS as error:
             log.warning("transactional producer not initialised yet: %s", error)
-            if not _goes_on(error):
+            self._tries += 1
+            if not _goes_on(error) or self._tries >= INIT_TRIES:
                 _drop(self._next)
                 self._next = None
                 time.sleep(0.2)

@@ -1,7 +1,8 @@
-"""R6: a client call that hangs while brokers answer ends the process; with Kafka away it goes on waiting.
+"""R6: a client that hangs while brokers answer ends the process; with Kafka away it goes on waiting.
 
-librdkafka's calls have been seen to block for minutes beyond their time-out. Crash recovery is the proven
-path out, but only where it can help: a restart without brokers would only lose the queries.
+librdkafka's calls have been seen to block for minutes beyond their time-out, and a consumer to lose its last
+connection in an outage and never ask for another (ADR 0059). Crash recovery is the proven path out, but only
+where it can help: a restart without brokers would only lose the queries.
 """
 
 import logging
@@ -15,6 +16,9 @@ log = logging.getLogger(__name__)
 
 EXIT_HUNG = 70  # EX_SOFTWARE of sysexits.h
 GRACE_S = 30.0  # beyond the call's own time-out
+STARVES_AFTER = (
+    30  # answers of brokers, about one a second, that a reader which gets nothing has more to read
+)
 
 
 class Watchdog:
@@ -29,6 +33,7 @@ class Watchdog:
         self._calls: dict[
             int, tuple[str, float]
         ] = {}  # thread -> name, monotonic time by which it must be done
+        self._starving: dict[str, int] = {}  # reader -> answers since it got something
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -50,6 +55,19 @@ class Watchdog:
         finally:
             self._calls.pop(thread, None)
 
+    def progress(self, reader: str, *, behind: bool, got: bool) -> None:
+        """Note what brokers have just answered of a reader's logs, on another client's connection.
+
+        `behind`: there is more for it to read. `got`: it has read something since the last such answer.
+        """
+        if got:
+            self._starving.pop(reader, None)
+        if got or not behind:  # with nothing to read there is nothing to learn: its tasks may come and go
+            return
+        self._starving[reader] = answers = self._starving.get(reader, 0) + 1
+        if answers >= STARVES_AFTER:
+            self._give_up(f"{reader}: nothing is read of logs that have more")
+
     def in_call(self) -> bool:
         """Tell whether some thread is in a guarded call, so that its silence is this class's business."""
         return bool(self._calls)
@@ -67,6 +85,6 @@ class Watchdog:
 
 
 def _exit(call: str) -> None:
-    log.critical("%s has not returned although brokers answer: exiting, the restart recovers", call)
+    log.critical("%s: a Kafka client hangs although brokers answer: exiting, the restart recovers", call)
     logging.shutdown()
     os._exit(EXIT_HUNG)

@@ -397,10 +397,14 @@ class Worker:
         now_ms = _now_ms()
         answer = self._lag.take()
         if answer is not None:
+            behind = False
             for partition, task in self._tenure.running.items():
                 high = answer.high.get((self._settings.topics.clicks, partition))
-                if high is not None and task.measure(high, answer.asked_ms):
-                    task.tick(answer.asked_ms)
+                if high is not None:
+                    behind |= high > task.reached
+                    if task.measure(high, answer.asked_ms):
+                        task.tick(answer.asked_ms)
+            self._input.tell_progress(behind=behind)
         for task in self._tenure.running.values():
             if now_ms - task.committed_ms > PROVE_EVERY_MS:
                 task.touched = True
