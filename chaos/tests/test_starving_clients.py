@@ -1,5 +1,6 @@
 """R6: a consumer that gets nothing while brokers answer others ends its process, which recovers."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,12 @@ from clickstream_chaos.pipeline import eventually
 from clickstream_chaos.proxy import Proxy, make_kafka
 from clickstream_chaos.suite import Suite
 
+# The other one in `make test-long`: a minute each.
+READERS = ["restore", *["clicks"] * bool(os.environ.get("CLICKSTREAM_LONG"))]
+
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("reader", ["clicks", "restore"])
+@pytest.mark.parametrize("reader", READERS)
 def test_pod_whose_consumer_starves_ends_and_recovers(tmp_path: Path, reader: str) -> None:
     proxy = Proxy()
     kafka = make_kafka(tmp_path / "kafka", 1, [proxy])
