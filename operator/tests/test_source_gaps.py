@@ -177,6 +177,16 @@ def test_break_between_two_looks_stays_one_until_the_status_has_it() -> None:
     assert carried(seen(slot(transactions=60)), is_gap_known=False) == slot(transactions=60)
 
 
+def test_slot_that_was_gone_for_one_look_that_nobody_took_note_of_is_told_from_the_next_of_its_name() -> None:
+    gone = seen(replace(FACTS, slot=None))
+    kept = carried(gone, is_gap_known=False)
+    assert kept == FACTS
+    found = after_look(KNOWN, seen(slot(transactions=0), kept), "shop_storefront", has_run=True, now=NOW)
+    assert found.gap is not None
+    assert found.gap.reason == "SlotRecreated"
+    assert carried(gone, is_gap_known=True) == replace(FACTS, slot=None)
+
+
 def test_source_that_has_not_run_has_no_gap() -> None:
     lost = seen(replace(FACTS, slot=None))
     assert after_look(Memory(), lost, "shop_storefront", has_run=True, now=NOW) == Memory()

@@ -3,11 +3,13 @@
 import copy
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -188,6 +190,15 @@ class OperatorProcess:
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Let it see and do nothing for a moment."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def get(self, path: str) -> tuple[int, str]:
         """Return status and body of an HTTP answer of the operator's own."""

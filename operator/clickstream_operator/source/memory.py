@@ -127,11 +127,15 @@ def _gap(memory: Memory, look: Look, facts: Facts, slot: str) -> tuple[str, str]
 
 
 def carried(old: Look, is_gap_known: bool) -> Facts | None:
-    """Return what the next look is compared with: a break that nobody has taken note of yet stays one."""
+    """Return what the next look is compared with: a break that nobody has taken note of yet stays one.
+
+    So does a slot that was gone for one look: the next may find another of its name.
+    """
     before, now = old.before, old.facts
-    if before and now and not is_gap_known and (_is_anew(before, now) or _is_restored(before, now)):
-        return before
-    return now or before
+    if not before or not now or is_gap_known:
+        return now or before
+    is_gone = before.slot is not None and now.slot is None
+    return before if is_gone or _is_anew(before, now) or _is_restored(before, now) else now
 
 
 def _is_restored(before: Facts, now: Facts) -> bool:
