@@ -168,7 +168,7 @@ def test_operator_killed_at_every_request_converges(
     for act in (create, update, delete):
         at = 0
         while True:
-            at += 1 if LONG else chance.randint(1, 9)
+            at += 1 if LONG else chance.randint(1, 15)
             shop = world.namespace(f"killed-{act.__name__}-{at}")
             if act is not create:
                 create(world, shop)
