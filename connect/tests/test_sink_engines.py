@@ -1,5 +1,6 @@
 """What the sink promises, shown with real Kafka, Kafka Connect, OpenSearch and Elasticsearch."""
 
+import contextlib
 import json
 import os
 import time
@@ -101,7 +102,8 @@ def test_the_worker_has_ten_thousand_documents_a_second_in_it(indexing: Indexing
 def worker_cpu_s() -> float:
     """Return the CPU time that the Kafka Connect worker of this session has used."""
     for child in psutil.Process().children(recursive=True):
-        if "org.apache.kafka.connect.cli.ConnectDistributed" in child.cmdline():
-            times = child.cpu_times()
-            return float(times.user + times.system)
+        with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):  # others come and go
+            if "org.apache.kafka.connect.cli.ConnectDistributed" in child.cmdline():
+                times = child.cpu_times()
+                return float(times.user + times.system)
     raise AssertionError("there is no worker")
