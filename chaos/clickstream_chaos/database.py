@@ -30,8 +30,12 @@ class State:
     users: set[str]  # of the task's partition
 
 
+class Damaged(Exception):
+    """A block of the database fails its checksum."""
+
+
 def compare(folder: Path, expected: State, window_ms: int) -> list[str]:
-    """Return what differs between a closed database and the model, in words."""
+    """Return what differs between a closed database and the model, in words. Raises Damaged."""
     database = Rdict(str(folder), Options(raw_mode=True), access_type=AccessType.read_only())
     try:
         profiles, counts = _read(database, window_ms)
@@ -52,8 +56,7 @@ def compare(folder: Path, expected: State, window_ms: int) -> list[str]:
 def _read(database: Rdict, window_ms: int) -> tuple[dict[str, Any], dict[tuple[str, int], int]]:
     profiles: dict[str, Any] = {}
     counts: dict[tuple[str, int], int] = {}
-    for entry in database.items():
-        key, value = (bytes(part) for part in entry)  # type: ignore[arg-type]
+    for key, value in _entries(database):
         kind, rest = key[:1], key[1:]
         if kind == b"p":
             profiles[rest.decode()] = json.loads(value)
@@ -64,6 +67,18 @@ def _read(database: Rdict, window_ms: int) -> tuple[dict[str, Any], dict[tuple[s
             for index, count in _windows(value):
                 counts[name, start_ms + index * window_ms] = count
     return profiles, counts
+
+
+def _entries(database: Rdict) -> Iterator[tuple[bytes, bytes]]:
+    cursor = database.iter()
+    cursor.seek_to_first()
+    while cursor.valid():
+        yield bytes(cursor.key()), bytes(cursor.value())
+        cursor.next()
+    try:
+        cursor.status()  # it ends at a damaged block as it ends at the last entry
+    except Exception as error:  # rocksdict raises nothing more special
+        raise Damaged(str(error)) from error
 
 
 def _windows(value: bytes) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """The fault suite's own judge: its model on single clicks, its checker on outputs wrong in one way."""
 
 import json
+import random
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 from clickstream_chaos.checker import Checker, Verdict
-from clickstream_chaos.database import State, compare
+from clickstream_chaos.database import Damaged, State, compare
 from clickstream_chaos.model import Input, Model
 from clickstream_chaos.pipeline import ADDED
 from clickstream_local.parts.kafka import Kafka
@@ -181,3 +182,17 @@ def test_a_database_wrong_in_one_entry_is_found(wrong: dict[bytes, bytes], tmp_p
 def test_a_missing_count_is_found(tmp_path: Path) -> None:
     entries = {key: value for key, value in GOOD.items() if not key.startswith(b"c")}
     assert len(compare(database_of(tmp_path / "db", entries), STATE, WINDOW_MS)) == 1
+
+
+def test_a_damaged_block_is_damage_and_not_the_end(tmp_path: Path) -> None:
+    others = {
+        b"pz%05d" % number: json.dumps(random.Random(number).randbytes(40).hex()).encode()
+        for number in range(2_000)
+    }
+    folder = database_of(tmp_path / "db", GOOD | others)
+    table = max(folder.glob("*.sst"), key=lambda file: file.stat().st_size)
+    content = bytearray(table.read_bytes())
+    content[len(content) // 3] ^= 0x55
+    table.write_bytes(content)
+    with pytest.raises(Damaged):
+        compare(folder, STATE, WINDOW_MS)

@@ -129,6 +129,9 @@ ROCKSDB_PENDING = Gauge(
     "Estimate of what compaction has still to rewrite",
     ["partition"],
 )
+STATES_DAMAGED = Counter(
+    "clickstream_states_damaged_total", "Local states found damaged, which are rebuilt from the changelog"
+)
 ROCKSDB_CACHE_USED = Gauge("clickstream_rocksdb_block_cache_bytes", "Block cache in use, all tasks")
 STATE_CACHE_HITS = Counter(
     "clickstream_state_cache_hits_total", "Look-ups answered without RocksDB", ["table"]

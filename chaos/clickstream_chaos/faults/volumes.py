@@ -49,6 +49,7 @@ def corrupt_table_file(suite: Suite) -> None:
     files = sorted(suite.pipeline.data(victim).glob("tasks/*/*.sst"))
     if files:
         _damage(suite.chance.choice(files))
+        suite.damages += 1
     suite.pipeline.restart_pod(victim)
 
 

@@ -13,7 +13,13 @@ from typing import Any
 import msgspec
 
 from clickstream_processor.directory import Directory, Phase, Role, TaskView
-from clickstream_processor.errors import StateCorrupted, StateTooNew, StateUnavailable, StoreClosed
+from clickstream_processor.errors import (
+    ProcessorError,
+    StateCorrupted,
+    StateTooNew,
+    StateUnavailable,
+    StoreClosed,
+)
 from clickstream_processor.query.options import window_name
 from clickstream_processor.query.problems import Problem, task_stopped, unknown_user
 from clickstream_processor.query.turns import TurnLimits, Turns
@@ -108,8 +114,8 @@ class LocalState:
             found, page = await self._turns.read(_both(view.store, self._plan, question, at_ms))
         except StoreClosed:  # the task was given away a moment ago
             return None
-        except (StateCorrupted, StateTooNew, StateUnavailable):
-            log.exception("task clicks-%d cannot be read", question.partition)
+        except (StateCorrupted, StateTooNew, StateUnavailable) as error:
+            self._note(error, question.partition, view.store)
             return None
         if question.at_ms is not None and (gone := self._expired(at_ms, view)) is not None:
             return Answer(gone.status, gone.body(), staleness)
@@ -125,6 +131,14 @@ class LocalState:
             document["as_of"] = now_ms - stale_ms
             document["staleness"] = stale_ms / 1000
         return Answer(200, _encode(document), staleness)
+
+    def _note(self, error: ProcessorError, partition: int, store: TaskStore) -> None:
+        """Tell whoever holds the task: its own reads may never meet what a query has met."""
+        if store.damage is not None:
+            return  # it is told, and the state is about to be rebuilt
+        if isinstance(error, StateCorrupted):
+            store.damage = error
+        log.error("task clicks-%d cannot be read: %s", partition, error)
 
     def _looked_at(self, page: WindowPage | None) -> str:
         """Return the time in which no click was found, in words."""

@@ -196,7 +196,7 @@ class RestorerThread:
         except STOPS as error:
             self._refuse(task, error)
         except StateCorrupted as error:
-            log.warning("task clicks-%d: local state is unusable, rebuilding it: %s", task.partition, error)
+            _tell_damage(task.partition, error)
             TaskStore.destroy(path)
 
     def _reopen(self, task: Restoration) -> None:
@@ -235,7 +235,7 @@ class RestorerThread:
                 task.apply_positions(messages)
                 return
         except StateCorrupted as error:
-            log.warning("task clicks-%d: rebuilding the local state: %s", partition, error)
+            _tell_damage(partition, error)
             self._start_over(task)
             return
         except STOPS as error:
@@ -274,6 +274,8 @@ class RestorerThread:
 
     def _advance(self, task: Restoration) -> None:
         try:
+            if task.store is not None and task.store.damage is not None:  # a query has found it
+                raise task.store.damage
             if task.step is Step.LOOKUP:
                 self._look_up(task)
             if task.step is Step.READING and task.owner and task.has_read():
@@ -286,7 +288,7 @@ class RestorerThread:
         except STOPS as error:
             self._refuse(task, error)
         except StateCorrupted as error:
-            log.warning("task clicks-%d: rebuilding the local state: %s", task.partition, error)
+            _tell_damage(task.partition, error)
             self._start_over(task)
 
     def _look_up(self, task: Restoration) -> None:
@@ -376,6 +378,11 @@ def _discard(store: TaskStore, *, destroy: bool) -> None:
     close_store(store)
     if destroy:
         TaskStore.destroy(store.path)
+
+
+def _tell_damage(partition: int, error: StateCorrupted) -> None:
+    metrics.STATES_DAMAGED.inc()
+    log.warning("task clicks-%d: the local state is damaged, rebuilding it: %s", partition, error)
 
 
 def _now_ms() -> int:

@@ -215,6 +215,11 @@ class Task:
         except Exception as error:
             raise LineFailed(self.partition, self.outputs.at, error) from error
 
+    def check(self) -> None:
+        """Raise TaskBroken when a query has found the state damaged."""
+        if self.store.damage is not None:
+            raise TaskBroken(self.partition, self.store.damage)
+
     def measure(self, clicks_high: int, asked_ms: int) -> bool:
         """Compare with the input's end as of `asked_ms`; return whether all of it is processed."""
         processed = self.reached >= clicks_high

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from clickstream_processor import metrics
 from clickstream_processor.directory import Phase, Role, TaskView
 from clickstream_processor.errors import StateCorrupted, TaskBroken
 from clickstream_processor.runtime.assignment import Assignment, AssignmentSource, TaskAssignment
@@ -229,6 +230,7 @@ class Tenure:
         if store is not None:
             self._restorer.discard(store, destroy=corrupted)
         if corrupted:
+            metrics.STATES_DAMAGED.inc()
             self._tokens += 1
             self._submit(replace(holding.goal, token=self._tokens))
         else:

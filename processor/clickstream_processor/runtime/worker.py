@@ -406,6 +406,7 @@ class Worker:
                         task.tick(answer.asked_ms)
             self._input.tell_progress(behind=behind)
         for task in self._tenure.running.values():
+            task.check()
             if now_ms - task.committed_ms > PROVE_EVERY_MS:
                 task.touched = True
         self._heed_topics()

@@ -45,6 +45,7 @@ class TaskStore:
         """Take over an open database; use `open`."""
         self.path = path
         self.checkpoint = checkpoint  # replaced whole by each write
+        self.damage: StateCorrupted | None = None  # found by a reader; whoever holds the task rebuilds it
         self._database: Rdict | None = database
         self._readers = 0
         self._closing = False
