@@ -61,8 +61,8 @@ class Twins:
     def clash(self, key: Key) -> str:
         """Return what to do about outputs that an older pipeline writes too; empty when there are none."""
         own = self._claims[key]
-        # What both call shared is no clash.
-        names = [(o.kind, o.name, shared) for o in own.outputs for shared in (False, True)[: 2 - o.shared]]
+        names = [(o.kind, o.name, False) for o in own.outputs]
+        names += [(o.kind, o.name, True) for o in own.outputs if not o.shared]  # both shared is no clash
         for other, claim in self._older(key, names):
             if found := clashes(own.outputs, claim.outputs):
                 return clash_message(found, other)

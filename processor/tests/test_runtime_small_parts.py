@@ -5,9 +5,12 @@ import logging
 import threading
 
 import pytest
+from clickstream_processor.directory import Phase, Role
 from clickstream_processor.logs import OnceInAWhile
 from clickstream_processor.runtime import watchdog
 from clickstream_processor.runtime.crash import CrashPoints
+from clickstream_processor.runtime.outcomes import Progress
+from clickstream_processor.runtime.restoration import Goal
 from clickstream_processor.runtime.snapshot import says_complete
 from clickstream_processor.runtime.watchdog import Watchdog
 
@@ -29,6 +32,14 @@ def test_only_a_completed_initial_snapshot_opens_the_gate(value: object, complet
     assert says_complete(json.dumps(value).encode()) is complete
     assert not says_complete(b"{")
     assert not says_complete(None)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_standby_with_a_new_goal_does_not_run_before_the_restorer_has_it(role: Role) -> None:
+    standby = Progress(1, Phase.RUNNING, None, 123, 0, None, -1)
+    assert standby.view(Goal(1, 5, Role.STANDBY, epoch=8)).phase is Phase.RUNNING
+    view = standby.view(Goal(2, 5, role, epoch=9))
+    assert (view.role, view.phase, view.epoch, view.as_of_ms) == (role, Phase.RESTORING, 9, 123)
 
 
 @pytest.mark.parametrize("brokers_answer", [True, False])

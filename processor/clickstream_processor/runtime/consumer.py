@@ -45,7 +45,7 @@ class Input:
         self._watchdog = watchdog
         self._clicks = client.make_consumer(settings, "clicks")
         self._profiles = client.make_consumer(settings, "profiles")
-        self._polls, self._got_clicks = 0, False
+        self._polled = self._got_clicks = False  # since the last `tell_progress`
 
     def add(self, partition: int, clicks_from: int, profiles_from: int) -> None:
         """Read a task's partitions from these offsets on."""
@@ -59,9 +59,9 @@ class Input:
 
     def tell_progress(self, *, behind: bool) -> None:
         """Tell the watchdog what was read since brokers last said whether the clicks go on."""
-        if self._polls:
+        if self._polled:
             self._watchdog.progress("clicks", behind=behind, got=self._got_clicks)
-        self._polls, self._got_clicks = 0, False
+        self._polled = self._got_clicks = False
 
     def poll(self, wait_s: float) -> Batch:
         """Return what is there; wait for the first click if nothing is. `consume` would wait for the last."""
@@ -75,7 +75,7 @@ class Input:
             changed = self._profiles.consume(CHUNK, 0.0)
         batch.drained = len(messages) < CHUNK and len(changed) < CHUNK
         batch.clicks = _by_partition(_only_records(messages, batch.reached, batch.lost))
-        self._polls += 1
+        self._polled = True
         self._got_clicks |= bool(batch.clicks or batch.reached)
         if changed:
             batch.profiles = _by_partition(_only_records(changed, {}, batch.lost))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from clickstream_processor.backlog import Committed
-from clickstream_processor.directory import Phase, Role
+from clickstream_processor.directory import Phase, TaskView
 from clickstream_processor.runtime.restoration import Goal, Restoration
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.store import TaskStore
@@ -47,13 +47,30 @@ class Progress:
     """What the directory shows of a task that is here."""
 
     token: int
-    role: Role
     phase: Phase
     store: TaskStore | None
     as_of_ms: int | None
     restore_records: int  # still to read
     committed: Committed | None
     stream_ms: int
+
+    def view(self, goal: Goal) -> TaskView:
+        """Return what the directory shows of a task that is wanted here, and does not run yet.
+
+        A standby that is to be the owner runs as a standby until the restorer has the goal: shown as a
+        running owner, its state would pass for the newest.
+        """
+        return TaskView(
+            goal.partition,
+            goal.role,
+            self.phase if self.token == goal.token else Phase.RESTORING,
+            goal.epoch,
+            self.store,
+            self.as_of_ms,
+            committed=self.committed,
+            restore_records=self.restore_records,
+            stream_ms=self.stream_ms,
+        )
 
 
 def progress_of(task: Restoration) -> Progress:
@@ -62,7 +79,6 @@ def progress_of(task: Restoration) -> Progress:
     readable = task.tailing or (complete_once and not task.profiles_lack)
     return Progress(
         token=task.goal.token,
-        role=task.goal.role,
         phase=task.phase,
         store=task.store if readable else None,
         as_of_ms=task.known_as_of_ms,

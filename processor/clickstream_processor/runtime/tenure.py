@@ -309,17 +309,7 @@ class Tenure:
         if progress is None:
             as_of_ms = None if goal.store is None else goal.store.checkpoint.proved_ms
             return TaskView(partition, goal.role, Phase.RESTORING, goal.epoch, goal.store, as_of_ms)
-        return TaskView(
-            partition,
-            goal.role,
-            progress.phase,
-            goal.epoch,
-            progress.store,
-            progress.as_of_ms,
-            committed=progress.committed,
-            restore_records=progress.restore_records,
-            stream_ms=progress.stream_ms,
-        )
+        return progress.view(goal)
 
 
 def _with_place(view: TaskView, before: TaskView | None) -> TaskView:
