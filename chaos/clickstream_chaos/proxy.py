@@ -65,12 +65,15 @@ class Proxy:
         """Let commits reach the broker and keep its answers, until `mend`."""
         self._lose_replies = True
 
-    def stall(self, client: str) -> None:
-        """Let no answer reach the clients whose id ends so, until `mend`; other clients notice nothing."""
+    def stall(self, client: str, *, later: bool = True) -> None:
+        """Let no answer reach the clients whose id ends so, until `mend`; other clients notice nothing.
+
+        Without `later`, connections that are made from now on are left alone.
+        """
         with self._lock:
-            self._stalled = client.encode()
+            self._stalled = client.encode() if later else b""
             for pair in self._pairs:
-                pair.deaf |= pair.client_id.endswith(self._stalled)  # an answer may be on its way
+                pair.deaf |= pair.client_id.endswith(client.encode())  # an answer may be on its way
 
     def set_trap(self) -> "EndTxnTrap":
         """Hold the next EndTxn, break its connection, and deliver it within the transaction after it."""

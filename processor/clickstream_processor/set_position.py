@@ -81,7 +81,7 @@ def read_position(settings: Settings, partition: int) -> Position | None:
     """Return the newest position of a task; None where there is none. Raises NotSet."""
     key = (settings.positions_topic, partition)
     log = read_logs(client.make_admin(settings, "position-admin"), [key])[key]
-    reader = LogReader(client.make_consumer(settings, "position"))
+    reader = LogReader(lambda: client.make_consumer(settings, "position"))
     deadline_s = time.monotonic() + _READ_S
     for reach in _LOOK_BACK:
         start = max(log.low, log.high - reach)

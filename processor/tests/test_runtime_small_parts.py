@@ -63,18 +63,21 @@ def test_a_hung_call_ends_the_process_only_while_brokers_answer(
     dog.stop()
 
 
-def test_reader_that_gets_nothing_of_logs_that_go_on_ends_the_process() -> None:
+def test_reader_that_gets_nothing_is_replaced_and_then_ends_the_process() -> None:
     gave_up: list[str] = []
     dog = Watchdog(lambda: True, gave_up.append)
-    for _ in range(watchdog.STARVES_AFTER - 1):
-        dog.progress("clicks", behind=True, got=False)
-        dog.progress("restore", behind=False, got=False)
-    dog.progress("clicks", behind=True, got=True)  # a record came: counted anew
-    for _ in range(watchdog.STARVES_AFTER - 1):
-        dog.progress("clicks", behind=True, got=False)
-        dog.progress("clicks", behind=False, got=False)  # its tasks are taken away, and come again
+    replaced = 0
+    for _ in range(watchdog.GIVE_UP_AFTER - 1):
+        replaced += dog.starves("clicks", behind=True, got=False)
+        assert not dog.starves("restore", behind=False, got=False)
+    assert replaced == 2
+    assert not dog.starves("clicks", behind=True, got=True)  # a record came: counted anew
+    for _ in range(watchdog.GIVE_UP_AFTER - 1):
+        replaced += dog.starves("clicks", behind=True, got=False)
+        assert not dog.starves("clicks", behind=False, got=False)  # its tasks go, and come again
+    assert replaced == 4
     assert gave_up == []
-    dog.progress("clicks", behind=True, got=False)
+    assert not dog.starves("clicks", behind=True, got=False)
     assert gave_up == ["clicks: nothing is read of logs that have more"]
 
 

@@ -13,6 +13,7 @@ from typing import cast
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from clickstream_processor.runtime import client
+from clickstream_processor.runtime.following import Following
 from clickstream_processor.runtime.watchdog import Watchdog
 from clickstream_processor.settings import Settings
 from clickstream_processor.topology.interfaces import Message as Record
@@ -43,48 +44,52 @@ class Input:
     def __init__(self, settings: Settings, watchdog: Watchdog) -> None:
         self._topics = settings.topics
         self._watchdog = watchdog
-        self._clicks = client.make_consumer(settings, "clicks")
-        self._profiles = client.make_consumer(settings, "profiles")
+        self._clicks = Following(lambda: client.make_consumer(settings, "clicks"))
+        self._profiles = Following(lambda: client.make_consumer(settings, "profiles"))
         self._polled = self._got_clicks = False  # since the last `tell_progress`
 
     def add(self, partition: int, clicks_from: int, profiles_from: int) -> None:
         """Read a task's partitions from these offsets on."""
-        self._clicks.incremental_assign([TopicPartition(self._topics.clicks, partition, clicks_from)])
-        self._profiles.incremental_assign([TopicPartition(self._topics.profiles, partition, profiles_from)])
+        self._clicks.follow([(self._topics.clicks, partition, clicks_from)])
+        self._profiles.follow([(self._topics.profiles, partition, profiles_from)])
 
     def remove(self, partition: int) -> None:
         """Read them no more; what is prefetched is dropped."""
-        self._clicks.incremental_unassign([TopicPartition(self._topics.clicks, partition)])
-        self._profiles.incremental_unassign([TopicPartition(self._topics.profiles, partition)])
+        self._clicks.forget([(self._topics.clicks, partition)])
+        self._profiles.forget([(self._topics.profiles, partition)])
 
     def tell_progress(self, *, behind: bool) -> None:
         """Tell the watchdog what was read since brokers last said whether the clicks go on."""
-        if self._polled:
-            self._watchdog.progress("clicks", behind=behind, got=self._got_clicks)
+        if self._polled and self._watchdog.starves("clicks", behind=behind, got=self._got_clicks):
+            self._clicks.replace_consumer()
+            self._profiles.replace_consumer()
         self._polled = self._got_clicks = False
 
     def poll(self, wait_s: float) -> Batch:
         """Return what is there; wait for the first click if nothing is. `consume` would wait for the last."""
         batch = Batch()
         with self._watchdog.guard("consume", wait_s):
-            messages: list[Message] = self._clicks.consume(CHUNK, 0.0)
+            clicks = self._clicks.consumer
+            messages: list[Message] = clicks.consume(CHUNK, 0.0)
             if not messages:
-                first = self._clicks.poll(wait_s)
+                first = clicks.poll(wait_s)
                 if first is not None:
-                    messages = [first, *self._clicks.consume(CHUNK - 1, 0.0)]
-            changed = self._profiles.consume(CHUNK, 0.0)
+                    messages = [first, *clicks.consume(CHUNK - 1, 0.0)]
+            changed = self._profiles.consumer.consume(CHUNK, 0.0)
         batch.drained = len(messages) < CHUNK and len(changed) < CHUNK
         batch.clicks = _by_partition(_only_records(messages, batch.reached, batch.lost))
+        _note(self._clicks, self._topics.clicks, batch.clicks)
         self._polled = True
         self._got_clicks |= bool(batch.clicks or batch.reached)
         if changed:
             batch.profiles = _by_partition(_only_records(changed, {}, batch.lost))
+            _note(self._profiles, self._topics.profiles, batch.profiles)
         return batch
 
     def report(self, offsets: Mapping[int, int]) -> None:
         """Commit group offsets without waiting: for lag tools, nothing depends on them (R5)."""
         try:
-            self._clicks.commit(
+            self._clicks.consumer.commit(
                 offsets=[TopicPartition(self._topics.clicks, p, o) for p, o in offsets.items()],
                 asynchronous=True,
             )
@@ -95,6 +100,11 @@ class Input:
         """Close both consumers."""
         self._clicks.close()
         self._profiles.close()
+
+
+def _note(following: Following, topic: str, chunks: Chunks) -> None:
+    for partition, records in chunks:
+        following.passed((topic, partition), records[-1].offset() + 1)
 
 
 def _only_records(messages: list[Message], reached: dict[int, int], lost: dict[int, str]) -> list[Message]:

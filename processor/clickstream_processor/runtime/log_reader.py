@@ -1,13 +1,14 @@
 """Reads any partitions from given offsets, in batches: changelogs, profiles, positions, notifications."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError
 
 from clickstream_processor.runtime.ends import LogKey
+from clickstream_processor.runtime.following import Following
 from clickstream_processor.topology.interfaces import Message as Record
 
 log = logging.getLogger(__name__)
@@ -25,27 +26,25 @@ class LogBatch:
 class LogReader:
     """One consumer and what it follows. Used by one thread."""
 
-    def __init__(self, consumer: Consumer) -> None:
-        self._consumer = consumer
-        self._followed: set[LogKey] = set()
+    def __init__(self, make_consumer: Callable[[], Consumer]) -> None:
+        self._following = Following(make_consumer)
         self._got = False
 
     def follow(self, offsets: Iterable[tuple[str, int, int]]) -> None:
         """Read these logs too: (topic, partition, offset)."""
-        wanted = list(offsets)
-        self._consumer.incremental_assign([TopicPartition(*offset) for offset in wanted])
-        self._followed.update((topic, partition) for topic, partition, _ in wanted)
+        self._following.follow(offsets)
 
     def follows(self, key: LogKey) -> bool:
         """Tell whether a log is read."""
-        return key in self._followed
+        return key in self._following
 
     def forget(self, keys: Iterable[LogKey]) -> None:
         """Read those of these logs that are followed no more; what is prefetched is dropped."""
-        known = self._followed.intersection(keys)
-        if known:
-            self._consumer.incremental_unassign([TopicPartition(*key) for key in known])
-            self._followed -= known
+        self._following.forget(keys)
+
+    def replace_consumer(self) -> None:
+        """Go on with a new consumer where the old one was."""
+        self._following.replace_consumer()
 
     def has_got(self) -> bool:
         """Tell whether anything has come since the last such question, the ends of logs included."""
@@ -55,7 +54,7 @@ class LogReader:
     def read(self, count: int, wait_s: float) -> LogBatch:
         """Return at most `count` records; waits for all of them, but no longer than `wait_s`."""
         batch = LogBatch()
-        for message in self._consumer.consume(count, wait_s):
+        for message in self._following.consumer.consume(count, wait_s):
             topic, partition, error = message.topic(), message.partition(), message.error()
             if topic is None or partition is None:
                 log.warning("restore: %s", error)
@@ -67,5 +66,9 @@ class LogReader:
                 batch.lost[topic, partition] = str(error)
             else:
                 log.warning("restore of %s-%d: %s", topic, partition, error)
+        for key, records in batch.records.items():
+            self._following.passed(key, records[-1].offset() + 1)
+        for key, offset in batch.reached.items():
+            self._following.passed(key, offset)
         self._got |= bool(batch.records or batch.reached)
         return batch

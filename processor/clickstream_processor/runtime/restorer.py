@@ -120,7 +120,7 @@ class RestorerThread:
 
     def _run(self) -> None:
         try:
-            self._reader = LogReader(client.make_consumer(self._settings, "restore"))
+            self._reader = LogReader(lambda: client.make_consumer(self._settings, "restore"))
             admin = client.make_admin(self._settings, "restore-admin")
             self._preparation = Preparation(
                 self._settings, self._plan, admin, self._reader, self._crash, self._watchdog
@@ -354,7 +354,8 @@ class RestorerThread:
                 if changelog in answer.high and profiles in answer.high and task.changelog_next >= 0:
                     task.measure(answer.high[changelog], answer.high[profiles], answer.asked_ms)
                 behind |= task.has_more()
-            self._watchdog.progress("restore", behind=behind, got=self._reader.has_got())
+            if self._watchdog.starves("restore", behind=behind, got=self._reader.has_got()):
+                self._reader.replace_consumer()
         now_s = time.monotonic()
         if now_s - self._measured_s >= MEASURE_EVERY_S:
             self._measured_s = now_s

@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 EXIT_HUNG = 70  # EX_SOFTWARE of sysexits.h
 GRACE_S = 30.0  # beyond the call's own time-out
-STARVES_AFTER = (
-    30  # answers of brokers, about one a second, that a reader which gets nothing has more to read
-)
+# Answers of brokers, about one a second, that a reader which gets nothing has more to read:
+REPLACE_AFTER = 10  # then it goes on with a new consumer, and once more
+GIVE_UP_AFTER = 30
 
 
 class Watchdog:
@@ -55,18 +55,24 @@ class Watchdog:
         finally:
             self._calls.pop(thread, None)
 
-    def progress(self, reader: str, *, behind: bool, got: bool) -> None:
+    def starves(self, reader: str, *, behind: bool, got: bool) -> bool:
         """Note what brokers have just answered of a reader's logs, on another client's connection.
 
         `behind`: there is more for it to read. `got`: it has read something since the last such answer.
+        Returns whether it needs a new consumer.
         """
         if got:
             self._starving.pop(reader, None)
         if got or not behind:  # with nothing to read there is nothing to learn: its tasks may come and go
-            return
+            return False
         self._starving[reader] = answers = self._starving.get(reader, 0) + 1
-        if answers >= STARVES_AFTER:
+        if answers >= GIVE_UP_AFTER:
             self._give_up(f"{reader}: nothing is read of logs that have more")
+            return False
+        if answers % REPLACE_AFTER:
+            return False
+        log.warning("%s: nothing is read of logs that have more: a new consumer", reader)
+        return True
 
     def in_call(self) -> bool:
         """Tell whether some thread is in a guarded call, so that its silence is this class's business."""
