@@ -105,6 +105,29 @@ class Indexing:
         self._connect.delete(self.name)
         eventually(lambda: not self._connect.status(self.name), 30, "removed")
 
+    def restart(self) -> None:
+        """Let every task begin anew."""
+        self._connect.restart_tasks(self.name)
+
+    def rebalance(self) -> None:
+        """Let the connector's consumers share the partitions anew: another member comes and goes."""
+        member = Consumer(
+            {
+                "bootstrap.servers": self._kafka.bootstrap,
+                "group.id": f"connect-{self.name}",
+                "partition.assignment.strategy": "range",
+                "enable.auto.commit": False,
+            }
+        )
+        member.subscribe([self.topic])
+
+        def is_member() -> bool:
+            member.poll(0.1)
+            return bool(member.assignment())
+
+        eventually(is_member, 60, "a member")
+        member.close()
+
     def forget_offsets(self) -> None:
         """Delete the offsets of the removed connector: the next one reads everything again."""
         group = f"connect-{self.name}"

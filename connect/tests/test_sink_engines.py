@@ -9,6 +9,7 @@ import psutil
 import pytest
 from clickstream_local.parts.search import SearchEngine
 from indexing import DAY_MS, NOON_MS, Indexing, click, eventually
+from test_sink_metrics import scraped
 
 OUTAGE_S = int(os.environ.get("CLICKSTREAM_OUTAGE_S", "15"))  # 300 with --timeout=600: as long as promised
 
@@ -83,6 +84,33 @@ def test_an_outage_of_the_engine_loses_nothing_and_dead_letters_nothing(
     indexing.wait_for(6_000, timeout_s=60)
     assert indexing.dead_letters() == []
     eventually(lambda: indexing.committed() == 6_000, 20, "committed")
+
+
+@pytest.mark.timeout(400)
+def test_a_rebalance_during_an_outage_loses_nothing(
+    indexing: Indexing, engine: SearchEngine, exporter_port: int
+) -> None:
+    """Kafka Connect would commit what it had polled and dropped: a new task would not read it."""
+    indexing.produce(click(number)[1] for number in range(600))
+    # The first poll after the rebalance comes back empty: an empty delivery is what goes wrong.
+    slow = {"fetch.min.bytes": "50000000", "fetch.max.wait.ms": "3000"}
+    indexing.start({f"consumer.override.{name}": value for name, value in slow.items()})
+    indexing.wait_for(600)
+
+    engine.kill()
+    try:
+        indexing.produce(click(number)[1] for number in range(600, 3_000))
+        blocked = "clickstream_sink_blocked_seconds"
+        eventually(lambda: scraped(exporter_port, indexing.name).get(blocked, 0) > 0, 60, "waiting")
+        indexing.rebalance()
+        gone = time.monotonic()
+        eventually(lambda: time.monotonic() > gone + OUTAGE_S, OUTAGE_S + 1, "over")  # two commits
+        assert indexing.committed() <= 600
+        indexing.restart()
+    finally:
+        engine.start()
+    indexing.wait_for(3_000, timeout_s=120)
+    assert indexing.dead_letters() == []
 
 
 @pytest.mark.timeout(240)

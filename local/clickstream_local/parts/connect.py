@@ -140,6 +140,10 @@ class Connect:
         """Remove a connector."""
         request("DELETE", self._of(name), timeout_s=60)
 
+    def restart_tasks(self, name: str) -> None:
+        """Let the connector and every task of it begin anew."""
+        request("POST", f"{self._of(name)}/restart?includeTasks=true&onlyFailed=false", timeout_s=60)
+
     def status(self, name: str) -> dict[str, Any]:
         """Return Connect's own status of a connector, {} when it has none."""
         answer = request("GET", f"{self._of(name)}/status")

@@ -1,14 +1,11 @@
 """A consumer and how far it has read each log, so that another can take its place."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterable
 
 from confluent_kafka import Consumer, TopicPartition
 
 from clickstream_processor.runtime.ends import LogKey
-
-log = logging.getLogger(__name__)
 
 
 class Following:

@@ -9,6 +9,8 @@ import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.ThreadLocalRandom;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.metrics.PluginMetrics;
 import org.apache.kafka.connect.errors.ConnectException;
 import org.apache.kafka.connect.sink.ErrantRecordReporter;
@@ -20,13 +22,14 @@ import org.slf4j.LoggerFactory;
 /**
  * Takes records from Kafka Connect and brings each into the index or into the dead-letter queue before put() returns.
  *
- * <p>No record is held back between calls, so Kafka Connect may commit the offsets of all it has handed over. What is
- * not the document's own fault is waited out for as long as it lasts.
+ * <p>No record is held back between calls, so Kafka Connect may commit the offsets of all that put() has returned for.
+ * What is not the document's own fault is waited out for as long as it lasts.
  */
 public final class SearchSinkTask extends SinkTask {
   private static final Logger LOG = LoggerFactory.getLogger(SearchSinkTask.class);
 
   private final Settled settled = new Settled();
+  private final Delivered delivered = new Delivered();
   private DocumentReader reader;
   private BulkWriter writer;
   private Backoff backoff;
@@ -97,6 +100,23 @@ public final class SearchSinkTask extends SinkTask {
     }
     report(records); // 3
     settled.clear();
+    delivered.settled(records);
+  }
+
+  @Override
+  public void open(Collection<TopicPartition> partitions) {
+    delivered.forget(partitions);
+  }
+
+  @Override
+  public void close(Collection<TopicPartition> partitions) {
+    delivered.forget(partitions);
+    settled.clear(); // Kafka Connect drops the batch that waits
+  }
+
+  @Override
+  public Map<TopicPartition, OffsetAndMetadata> preCommit(Map<TopicPartition, OffsetAndMetadata> offsets) {
+    return delivered.of(offsets);
   }
 
   @Override

@@ -13,10 +13,13 @@ import java.io.IOException;
 import java.net.ServerSocket;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.connect.errors.ConnectException;
 import org.apache.kafka.connect.errors.RetriableException;
 import org.apache.kafka.connect.sink.SinkRecord;
@@ -268,6 +271,22 @@ class SearchSinkTaskTest {
       assertEquals(2, keeping.metric("documents-expired-total"));
       assertEquals(1, keeping.metric("documents-indexed-total"));
     }
+  }
+
+  @Test
+  void offsetsOfABatchThatARebalanceDroppedAreNotCommitted() {
+    List<TopicPartition> partitions = List.of(new TopicPartition("enriched-clicks", 3));
+    connect.task.open(partitions);
+    connect.deliver(connect.records("a", "b"));
+    engine.answer = items -> new FakeEngine.Reply(503, "");
+    assertThrows(RetriableException.class, () -> connect.task.put(connect.records("c")));
+    connect.task.put(List.of()); // the next poll, after the rebalance
+
+    Map<TopicPartition, OffsetAndMetadata> polled = Map.of(partitions.get(0), new OffsetAndMetadata(3));
+    assertEquals(Map.of(partitions.get(0), new OffsetAndMetadata(2)), connect.task.preCommit(polled));
+    connect.task.close(partitions);
+    connect.task.open(partitions);
+    assertEquals(Map.of(), connect.task.preCommit(polled));
   }
 
   @Test
