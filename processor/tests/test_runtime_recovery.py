@@ -20,6 +20,10 @@ def replace(**changes: object) -> Checkpoint:
     return msgspec.structs.replace(CURRENT, **changes)
 
 
+def replace_position(**changes: object) -> Position:
+    return msgspec.structs.replace(POSITION, **changes)
+
+
 def owner(found: Checkpoint, position: Position | None = POSITION, *, started: bool = True) -> Recovery:
     return recover_owner(found, position, CHANGELOG, PROFILES, started=started, now_ms=NOW, limits=LIMITS)
 
@@ -39,6 +43,20 @@ def test_a_current_state_is_kept_even_when_the_changelog_has_moved_past_it() -> 
 def test_a_state_behind_its_position_replays_the_tail() -> None:
     behind = replace(changelog_offset=850, position=Position(clicks=3))
     assert owner(behind) == Recovery(changelog_from=850, profiles_from=50)
+
+
+@pytest.mark.parametrize(
+    "ahead",
+    [Position(clicks=8, at_ms=NOW - 2_000), replace_position(at_ms=NOW)],
+    ids=["clicks that Kafka does not have", "a commit of the same owner that Kafka does not have"],
+)
+def test_a_state_ahead_of_its_position_is_wiped(ahead: Position) -> None:
+    assert owner(replace(position=ahead)) == Recovery(changelog_from=100, profiles_from=0, wipe=True)
+
+
+def test_a_state_of_another_owners_clock_is_not_taken_for_ahead() -> None:
+    found = replace(changelog_offset=850, position=replace_position(at_ms=NOW, ordinal=3))
+    assert owner(found) == Recovery(changelog_from=850, profiles_from=50)
 
 
 def test_an_empty_state_reads_everything() -> None:

@@ -54,7 +54,10 @@ def recover_owner(
     if found.owner_mark and found.position is not None and found.position == position:  # R19
         stale = skip != "R14" and _profiles_stale(found, profiles, now_ms, limits)
         return Recovery(changelog.high, profiles.low if stale else found.profiles_offset, wipe_profiles=stale)
-    recovery = recover_standby(found, changelog, profiles, now_ms=now_ms, limits=limits, skip=skip)
+    if position is not None and found.position is not None and _is_ahead(found.position, position):
+        recovery = Recovery(changelog.low, profiles.low, wipe=True)
+    else:
+        recovery = recover_standby(found, changelog, profiles, now_ms=now_ms, limits=limits, skip=skip)
     whole = recovery.wipe or found.changelog_offset < 0
     if whole and position is not None and limits.changelog_ms is not None and limits.changelog_ms > 0:
         away_ms = now_ms - position.at_ms
@@ -81,6 +84,18 @@ def recover_standby(
         profiles_from=profiles.low if stale else max(profiles.low, found.profiles_offset),
         wipe_profiles=stale,
     )
+
+
+def _is_ahead(found: Position, position: Position) -> bool:
+    """Tell whether the local state holds a commit that Kafka has answered and then lost.
+
+    A broker that shuts down has been seen to complete a transaction without its markers; when it came back,
+    the transaction was aborted. A local state ahead of the topics would count its clicks twice.
+    """
+    if found.clicks != position.clicks:
+        return found.clicks > position.clicks
+    same_owner = (found.ordinal, found.epoch) == (position.ordinal, position.epoch)
+    return same_owner and found.at_ms > position.at_ms
 
 
 def _profiles_stale(found: Checkpoint, profiles: Log, now_ms: int, limits: Limits) -> bool:
