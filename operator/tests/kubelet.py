@@ -86,7 +86,7 @@ class Kubelet:
     def lose(self, ordinal: int) -> None:
         """Lose a pod's node with the volume on it, as when a machine burns and its Node is deleted."""
         pod = self.pods()[ordinal]
-        self._lost[ordinal] = self._claim(ordinal)["metadata"]["uid"]
+        self._lost[ordinal] = self._claim(pod)["metadata"]["uid"]
         process = self._lives[pod["metadata"]["uid"]].process
         assert process
         process.kill()
@@ -121,7 +121,10 @@ class Kubelet:
         if ordinal in self._lost and self._is_lost(pod, ordinal):
             return
         if not pod["spec"].get("nodeName"):  # unbound pods are deleted without asking a kubelet
-            body = {"metadata": {"name": name}, "target": {"kind": "Node", "name": "stand-in"}}
+            body = {
+                "metadata": {"name": name, "uid": pod["metadata"]["uid"]},
+                "target": {"kind": "Node", "name": "stand-in"},
+            }
             self.plane.request("POST", f"{self._path(pod)}/binding", body)
         process = None
         if container["image"] in self.images:
@@ -132,7 +135,7 @@ class Kubelet:
 
     def _is_lost(self, pod: dict[str, Any], ordinal: int) -> bool:
         """Say of a pod what the scheduler would, until it has another claim: then its volume is empty."""
-        if self._claim(ordinal)["metadata"]["uid"] != self._lost[ordinal]:
+        if self._claim(pod)["metadata"]["uid"] != self._lost[ordinal]:
             shutil.rmtree(self.folder / f"volume-{ordinal}")
             del self._lost[ordinal]
             return False
@@ -143,15 +146,15 @@ class Kubelet:
             self._patch_status(pod, {"conditions": [stamped]})
         return True
 
-    def _claim(self, ordinal: int) -> dict[str, Any]:
-        name = f"data-{self.pods()[ordinal]['metadata']['name']}"
+    def _claim(self, pod: dict[str, Any]) -> dict[str, Any]:
+        name = f"data-{pod['metadata']['name']}"
         path = f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims/{name}"
         return dict(self.plane.request("GET", path))
 
     def _process(self, pod: dict[str, Any], ordinal: int) -> Process:
         home = self._home(pod)
         settings, secrets = home / "settings.json", home / "secrets"
-        home.mkdir(parents=True)
+        home.mkdir(parents=True, exist_ok=True)  # an earlier round was refused further down
         (home / "termination-log").touch()
         for volume in pod["spec"]["volumes"]:
             if volume["name"] == "settings":
@@ -181,14 +184,15 @@ class Kubelet:
     def _settings(self, source: dict[str, Any], pod: dict[str, Any]) -> str:
         """Return the settings that the pod mounts, its peers at their ports here."""
         path = f"/api/v1/namespaces/{self.namespace}/configmaps/{source['name']}"
-        document = json.loads(self.plane.get(path)["data"][source["items"][0]["key"]])
+        document = json.loads(self.plane.request("GET", path)["data"][source["items"][0]["key"]])
         document["processing"] |= self.strange.get(pod["spec"]["containers"][0]["image"], {})
         document["peers"] = {"host": HOST, "port": self.admin_port, "portStep": 1}
         return json.dumps(document)
 
     def _write_secret(self, folder: Path, name: str) -> None:
-        data = self.plane.get(f"/api/v1/namespaces/{self.namespace}/secrets/{name}")["data"]
-        (folder / name).mkdir(parents=True)
+        path = f"/api/v1/namespaces/{self.namespace}/secrets/{name}"
+        data = self.plane.request("GET", path)["data"]
+        (folder / name).mkdir(parents=True, exist_ok=True)
         for key, value in data.items():
             (folder / name / key).write_bytes(base64.b64decode(value))
 
