@@ -1,4 +1,4 @@
-# The index of every command. `make help` lists them; docs/architecture.md says what each part is.
+# The index of every command. `make help` lists them; docs/explanation/architecture.md says what each part is.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,7 @@ LOCKS := requirements.lock
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test test-long lint clean chaos bench bench-quick oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards reference
+.PHONY: help setup demo smoke test test-long lint clean chaos bench bench-quick oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards reference docs screenshots unit
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -23,6 +23,9 @@ demo: $(READY)  ## Run the whole pipeline on this machine, on real parts (PODS=2
 
 smoke: $(READY)  ## The same, bounded: prove the whole path and print one JSON line
 	@exec $(BIN)/python -m clickstream_local smoke
+
+unit: $(READY)  ## All tests that start no real part
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not real"
 
 test: $(READY)  ## Unit and integration tests (real Kafka, started by the tests)
 	@scripts/test
@@ -45,7 +48,7 @@ oracle: $(READY)  ## Compare with Kafka Streams record for record, for longer th
 test-operator: $(READY)  ## The operator and its CRD against a real kube-apiserver, with faults
 	@scripts/test-operator
 
-cluster: $(READY)  ## A real single-node Kubernetes on this machine (root; first time about 12 minutes)
+cluster: $(READY)  ## A real single-node Kubernetes on this machine (root; first time about 8 minutes)
 	@e2e/cluster/up.sh
 
 cluster-down:  ## Stop it (PURGE=1: and remove its state)
@@ -60,18 +63,19 @@ sbom: $(READY)  ## Bills of materials of the images (CycloneDX), and a check of 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy expressions && $(BIN)/mypy operator && $(BIN)/mypy processor && $(BIN)/mypy local && $(BIN)/mypy chaos && $(BIN)/mypy charts && $(BIN)/mypy connect/tests && $(BIN)/mypy e2e
-	MYPYPATH=bench $(BIN)/mypy -p clickstream_bench && MYPYPATH=bench $(BIN)/mypy bench/tests
+	MYPYPATH=bench $(BIN)/mypy -p clickstream_bench && MYPYPATH=bench $(BIN)/mypy bench/tests && MYPYPATH=bench $(BIN)/mypy bench/hot_path.py
 	$(BIN)/lint-imports
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-lock: $(READY)  ## Compile the lock files anew
+lock: $(READY)  ## Compile the lock files again
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 	  --group dev expressions/pyproject.toml operator/pyproject.toml processor/pyproject.toml local/pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 expressions/pyproject.toml processor/pyproject.toml -o processor/requirements.lock
 	echo 'mypy[mypyc]==2.4.1' | $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 - -o processor/build-requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 expressions/pyproject.toml operator/pyproject.toml -o operator/requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group docs -o docs-requirements.lock
 
 clean:  ## Remove the demo's data, build output and the virtual environment
 	rm -rf .local build connect/target bench/kafka-streams/target $(VENV)
@@ -81,6 +85,14 @@ ci:  ## What .ci/run calls: lint, then every suite that exists
 
 reference: $(READY)  ## Write docs/reference/ from the CRD and the code
 	$(BIN)/python -m charts.reference
+
+docs: $(READY)  ## The documentation as a site in build/site; a broken link fails
+	$(PYTHON) -m venv build/docs-venv
+	$(BIN)/uv pip install -q --python build/docs-venv/bin/python --require-hashes -r docs-requirements.lock
+	NO_MKDOCS_2_WARNING=1 build/docs-venv/bin/mkdocs build --strict
+
+screenshots: $(READY)  ## Take pictures of the running demo's pages for README and docs
+	@$(BIN)/python -m clickstream_local.testing.screenshots
 
 dashboards: $(READY)  ## Write the Grafana dashboards' JSON into the chart
 	$(BIN)/python -m charts.dashboards

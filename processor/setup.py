@@ -11,7 +11,7 @@ from typing import Any
 from setuptools import setup  # type: ignore[import-untyped]
 
 COMPILER = "mypy[mypyc]==2.4.1"
-HOT = ("chunk", "count", "keys", "pipeline", "users", "window")
+HOT = ("chunk", "count", "keys", "pipeline", "refusals", "results", "users", "window")
 OPTIONS = ("--follow-imports=silent", "--ignore-missing-imports")
 
 

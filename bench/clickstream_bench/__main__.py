@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clickstream_local.kafka_streams import build
+from clickstream_local.parts.kafka_streams import build
 
 from clickstream_bench import baseline, plot, report
 from clickstream_bench.comparison import Comparison

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from clickstream_local.web import request
+from clickstream_local.machine.web import request
 
 from clickstream_bench.ground import when
 from clickstream_bench.systems import Ours

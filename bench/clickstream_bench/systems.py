@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
-from clickstream_local.kafka_streams import java
+from clickstream_local.machine.ports import free_row
+from clickstream_local.machine.process import Process
 from clickstream_local.parts.kafka import Kafka
+from clickstream_local.parts.kafka_streams import java
 from clickstream_local.parts.pods import Pods
-from clickstream_local.ports import free_row
-from clickstream_local.process import Process
-from clickstream_local.reference import Place, create_topics, write_secret, write_settings
+from clickstream_local.pipeline.reference import Place, create_topics, write_secret, write_settings
 from clickstream_operator.manifests.names import names_of
-from clickstream_operator.spec import ClickPipeline, parse
+from clickstream_operator.spec.clickpipeline import ClickPipeline, parse
 from confluent_kafka import libversion
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic

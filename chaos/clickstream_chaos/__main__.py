@@ -12,7 +12,8 @@ from pathlib import Path
 
 from clickstream_chaos import faults
 from clickstream_chaos.pipeline import Shape
-from clickstream_chaos.proxy import Proxy, make_kafka
+from clickstream_chaos.proxy.kafka import make_kafka
+from clickstream_chaos.proxy.proxy import Proxy
 from clickstream_chaos.suite import Suite
 
 
@@ -73,7 +74,7 @@ def _parse() -> argparse.Namespace:
     add("--count", type=int, metavar="N", help="end after so many faults, if the minutes last")
     add("--faults", metavar="NAME,...", help="only these (default: all that can be injected here)")
     add("--keep-logs", action="store_true", help="keep the folder of logs and data even if all is well")
-    add("--skip-rule", metavar="RULE", help="switch a rule of docs/protocol.md off: the checker must find it")
+    add("--skip-rule", metavar="RULE", help="switch a rule of protocol.md off: the checker must find it")
     flags = parser.parse_args()
     lacking = {name: faults.missing(name, proxied=True, minutes=flags.minutes) for name in faults.ALL}
     flags.names = flags.faults.split(",") if flags.faults else [n for n, what in lacking.items() if not what]

@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 
-from clickstream_local.ports import HOST
+from clickstream_local.machine.ports import HOST
 
 from clickstream_chaos.load import USERS, user
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clickstream_local.reading import end_offsets, reader
+from clickstream_local.pipeline.reading import end_offsets, reader
 from confluent_kafka import KafkaError, Message, TopicPartition
 
 from clickstream_chaos.database import State
 from clickstream_chaos.model import Expected, Input, Model
 from clickstream_chaos.odd import HEADER, is_odd_user
-from clickstream_chaos.pipeline import NotInTime
+from clickstream_chaos.waiting import NotInTime
 
 MAX_EXAMPLES = 8
 READ_S = 120.0
@@ -75,7 +75,7 @@ class Verdict:
             self.examples.append(f"{kind}: {text}")
 
     def wrong(self) -> bool:
-        """Tell whether something is wrong that time cannot mend."""
+        """Tell whether something is wrong that time cannot fix."""
         return bool(self.doubled or self.contradictions)
 
     def complete(self) -> bool:

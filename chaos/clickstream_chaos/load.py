@@ -37,7 +37,7 @@ class Load:
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "linger.ms": 5,
-                "message.timeout.ms": 0,  # for ever: Kafka is taken away on purpose
+                "message.timeout.ms": 0,  # forever: Kafka is taken away on purpose
                 "reconnect.backoff.max.ms": 1_000,
             }
         )

@@ -5,19 +5,19 @@ Knows the product only from outside: its commands, settings file, topics and HTT
 
 import json
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clickstream_local.ports import HOST, free_row
-from clickstream_local.process import Process, stop_all
+from clickstream_local.machine.ports import HOST, free_row
+from clickstream_local.machine.process import Process, stop_all
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from clickstream_chaos.odd import BLOWN
+from clickstream_chaos.waiting import eventually
 
 # What odd records need: an expression that reads a field of any shape, and one that makes a click large.
 TRANSFORM = {
@@ -27,20 +27,6 @@ TRANSFORM = {
 ADDED = {"channel": "web", "blown": ""}  # what it makes of the load's clicks
 WINDOW_MS = 60_000
 GRACE_MS = 10_000
-
-
-class NotInTime(Exception):
-    """A condition did not come true before its deadline."""
-
-
-def eventually(what: str, condition: Callable[[], object], timeout_s: float = 60.0) -> Any:
-    """Return the first true value of `condition`; raises NotInTime."""
-    deadline_s = time.monotonic() + timeout_s
-    while not (value := condition()):
-        if time.monotonic() > deadline_s:
-            raise NotInTime(f"not within {timeout_s:.0f} s: {what}")
-        time.sleep(0.05)
-    return value
 
 
 @dataclass(slots=True)
@@ -179,7 +165,7 @@ class Pipeline:
             query, admin = free_row(1), free_row(1)
         return Process(
             f"pod {ordinal}{label}",
-            [sys.executable, "-m", "clickstream_processor"],
+            [sys.executable, "-m", "clickstream_local.testing.faulty_pod"],
             log=self.folder / f"pod-{ordinal}{label}.log",
             environment={
                 "CLICKSTREAM_SETTINGS": str(self.folder / f"settings-{ordinal}.json"),

@@ -1,4 +1,4 @@
-"""For each rule a course of events that does harm without it, and none with it (docs/protocol.md).
+"""For each rule a course of events that does harm without it, and none with it (docs/reference/protocol.md).
 
 Every course needs pods 0 and 1 behind proxies. The assignment comes from a puppet, so that the course is the
 same each time: no chance, no waiting for a controller's judgement. `run` returns the verdict; with the rule
@@ -14,10 +14,11 @@ from clickstream_local.parts.kafka import Kafka
 from confluent_kafka import Producer
 
 from clickstream_chaos.checker import Topic, Verdict
-from clickstream_chaos.pipeline import Shape, eventually
-from clickstream_chaos.proxy import Proxy
+from clickstream_chaos.pipeline import Shape
+from clickstream_chaos.proxy.proxy import Proxy
 from clickstream_chaos.puppet import Puppet
 from clickstream_chaos.suite import Suite
+from clickstream_chaos.waiting import eventually
 
 A, B, C = 0, 1, 2
 GHOST = "ghost"
@@ -199,7 +200,7 @@ def missed_tombstone(course: Course) -> None:
 
 def late_commit(course: Course) -> None:
     """R18: a commit that was sent twice arrives the second time within the next transaction."""
-    trap = course.proxies[A].set_trap()
+    trap = course.proxies[A].set_trap(course.pipeline.topic("enriched"))
     # With the rule the pod makes a new producer first, which the late commit cannot touch.
     eventually("the late commit is delivered", trap.delivered.is_set, 60)
     course.output_flows()
@@ -214,7 +215,7 @@ COURSES: dict[str, Callable[[Course], None]] = {
     "R14": missed_tombstone,
     "R18": late_commit,
 }
-# The late commit must find most of its transaction still to come, or what it commits by half may be whole.
+# Long enough for a transaction that writes twice to a partition: the late commit arrives between the two.
 COMMIT_INTERVALS = {"R18": "1s"}
 REFUSES = frozenset({"R13"})  # with the rule the pod refuses to go on: nothing is wrong, something is missing
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clickstream_local.machine.process import stop_all
 from clickstream_local.parts.kafka import Kafka
-from clickstream_local.process import stop_all
 
 from clickstream_chaos.auditor import Auditor
 from clickstream_chaos.checker import Checker, Verdict
 from clickstream_chaos.database import Damaged, compare
 from clickstream_chaos.load import USERS, Load, user
 from clickstream_chaos.monitor import Monitor
-from clickstream_chaos.pipeline import ADDED, GRACE_MS, WINDOW_MS, NotInTime, Pipeline, Shape, eventually
-from clickstream_chaos.proxy import Proxy
+from clickstream_chaos.pipeline import ADDED, GRACE_MS, WINDOW_MS, Pipeline, Shape
+from clickstream_chaos.proxy.proxy import Proxy
+from clickstream_chaos.waiting import NotInTime, eventually
 
 Say = Callable[[str], None]
 DRAIN_S = 120.0

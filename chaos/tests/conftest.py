@@ -1,1 +1,1 @@
-pytest_plugins = ["clickstream_local.testing"]
+pytest_plugins = ["clickstream_local.testing.fixtures"]

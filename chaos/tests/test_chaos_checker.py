@@ -13,7 +13,7 @@ from clickstream_chaos.database import Damaged, State, compare
 from clickstream_chaos.model import Input, Model
 from clickstream_chaos.pipeline import ADDED
 from clickstream_local.parts.kafka import Kafka
-from clickstream_local.testing import Topics
+from clickstream_local.testing.fixtures import Topics
 from confluent_kafka import Producer
 from rocksdict import Options, Rdict
 
@@ -168,20 +168,35 @@ def test_a_right_database_agrees_with_the_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "said"),
     [
-        pytest.param({b"c" + WINDOW_MS.to_bytes(8, "big") + b"alice": chunk(4)}, id="counted too often"),
-        pytest.param({b"c" + bytes(8) + b"alice": chunk(1)}, id="a window that should not be there"),
-        pytest.param({b"palice": b"{}"}, id="another profile"),
+        pytest.param(
+            {b"c" + WINDOW_MS.to_bytes(8, "big") + b"alice": chunk(4)},
+            "count of ('alice', 60000) is 4, not 3",
+            id="counted too often",
+        ),
+        pytest.param(
+            {b"c" + bytes(8) + b"alice": chunk(1)},
+            "count of ('alice', 0) is 1, not None",
+            id="a window that should not be there",
+        ),
+        pytest.param({b"palice": b"{}"}, "profile of alice is {}", id="another profile"),
     ],
 )
-def test_a_database_wrong_in_one_entry_is_found(wrong: dict[bytes, bytes], tmp_path: Path) -> None:
-    assert len(compare(database_of(tmp_path / "db", GOOD | wrong), STATE, WINDOW_MS)) == 1
+def test_a_database_wrong_in_one_entry_is_found(wrong: dict[bytes, bytes], said: str, tmp_path: Path) -> None:
+    assert compare(database_of(tmp_path / "db", GOOD | wrong), STATE, WINDOW_MS) == [said]
 
 
-def test_a_missing_count_is_found(tmp_path: Path) -> None:
-    entries = {key: value for key, value in GOOD.items() if not key.startswith(b"c")}
-    assert len(compare(database_of(tmp_path / "db", entries), STATE, WINDOW_MS)) == 1
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        pytest.param(b"c", "count of ('alice', 60000) is None, not 3", id="count"),
+        pytest.param(b"p", "profile of alice is {}", id="profile"),
+    ],
+)
+def test_a_missing_entry_is_found(kind: bytes, said: str, tmp_path: Path) -> None:
+    entries = {key: value for key, value in GOOD.items() if not key.startswith(kind)}
+    assert compare(database_of(tmp_path / "db", entries), STATE, WINDOW_MS) == [said]
 
 
 def test_a_damaged_block_is_damage_and_not_the_end(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The checker finds the harm when a rule of docs/protocol.md is switched off, and none when it is kept."""
+"""The checker finds the harm when a rule of protocol.md is switched off, and none when it is kept."""
 
 import itertools
 import os
@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 from clickstream_chaos import rules
-from clickstream_chaos.pipeline import eventually
-from clickstream_chaos.proxy import Proxy, make_kafka
+from clickstream_chaos.proxy.kafka import make_kafka
+from clickstream_chaos.proxy.proxy import Proxy
+from clickstream_chaos.waiting import eventually
 from clickstream_local.parts.kafka import Kafka
 from confluent_kafka import Producer
 
+pytestmark = pytest.mark.real
+
 _seeds = itertools.count(1_000)
 # R4's course waits for a commit's time-out of 30 s, twice; it is part of `make chaos` alone.
-QUICK = [rule for rule in rules.COURSES if rule != "R4" or os.environ.get("CHAOS_MINUTES")]
+OTHERS = [rule for rule in rules.COURSES if rule not in ("R1", "R4") or os.environ.get("CHAOS_MINUTES")]
+RULES = ["R1", *(pytest.param(rule, marks=pytest.mark.long) for rule in OTHERS if rule != "R1")]
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory, proxies: dict[int, Proxy]) 
     kafka.stop()
 
 
+@pytest.mark.long
 def test_two_living_pods_on_each_others_fence_lists_come_to_rest(
     broker: Kafka, proxies: dict[int, Proxy], tmp_path: Path
 ) -> None:
@@ -65,7 +70,7 @@ def test_two_living_pods_on_each_others_fence_lists_come_to_rest(
         course.stop()
 
 
-@pytest.mark.parametrize("rule", QUICK)
+@pytest.mark.parametrize("rule", RULES)
 def test_without_the_rule_the_checker_finds_the_harm(
     rule: str, broker: Kafka, proxies: dict[int, Proxy], tmp_path: Path
 ) -> None:
@@ -74,7 +79,7 @@ def test_without_the_rule_the_checker_finds_the_harm(
     assert verdict.wrong() if rule in rules.REFUSES else not verdict.complete()
 
 
-@pytest.mark.parametrize("rule", QUICK)
+@pytest.mark.parametrize("rule", RULES)
 def test_with_the_rule_nothing_is_wrong(
     rule: str, broker: Kafka, proxies: dict[int, Proxy], tmp_path: Path
 ) -> None:

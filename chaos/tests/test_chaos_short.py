@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 from clickstream_chaos import faults
-from clickstream_chaos.proxy import Proxy, make_kafka
+from clickstream_chaos.proxy.kafka import make_kafka
+from clickstream_chaos.proxy.proxy import Proxy
 from clickstream_chaos.suite import Suite
 
-MINUTES = float(os.environ.get("CHAOS_MINUTES") or 3)
+pytestmark = [pytest.mark.real, pytest.mark.long]
+
+MINUTES = float(os.environ.get("CHAOS_MINUTES") or 1)
 SEED = 8
 
 

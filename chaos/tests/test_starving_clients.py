@@ -6,10 +6,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from clickstream_chaos.pipeline import eventually
-from clickstream_chaos.proxy import Proxy, make_kafka
+from clickstream_chaos.proxy.kafka import make_kafka
+from clickstream_chaos.proxy.proxy import Proxy
 from clickstream_chaos.suite import Suite
-from clickstream_local.process import Process
+from clickstream_chaos.waiting import eventually
+from clickstream_local.machine.process import Process
+
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 # The other one in `make test-long`: a minute each.
 READERS = ["restore", *["clicks"] * bool(os.environ.get("CLICKSTREAM_LONG"))]

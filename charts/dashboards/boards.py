@@ -249,7 +249,7 @@ PROCESSOR = Board(
                 ),
                 Panel(
                     "Producers made",
-                    "One at the start, then one after each doubt about a transaction (docs/protocol.md).",
+                    "One at the start, then one after each doubt about a transaction (docs/reference/protocol.md).",
                     "short",
                     (
                         Query(

@@ -236,7 +236,7 @@ OPERATOR = Board(
                 ),
                 Panel(
                     "Silence of the API server",
-                    "Time since it was last heard of each kind; watches begin anew every four minutes.",
+                    "Time since it was last heard of each kind; watches begin again every four minutes.",
                     "s",
                     (gauge("clickstream_operator_watch_age_seconds", "{{kind}}", by="kind"),),
                 ),

@@ -1,1 +1,1 @@
-"""Reference pages made from what they describe: the fields from the CRD, the metrics from the code."""
+"""Reference pages made from what they describe: from the CRD, the code and the chart."""

@@ -10,8 +10,8 @@ _HEAD = """# ClickPipeline fields
 
 Made from [the CRD](../../crds/clickpipelines.clickstream.dev.yaml) by `make reference`; do not edit.
 `kubectl explain clickpipeline.spec --recursive` shows the same on a cluster. What the operator does with
-them is in [operator.md](../operator.md), what the processors do in [semantics.md](../semantics.md); whole
-examples are in [examples/](../../examples/).
+them is in [operator.md](../explanation/operator.md), what the processors do in [semantics.md](semantics.md);
+whole examples are in [examples/](../../examples/).
 
 """
 

@@ -3,12 +3,22 @@
 from pathlib import Path
 
 import yaml
+from clickstream_operator.spec.clickpipeline import ClickPipeline, parse
 
 from charts.reference.clickpipeline import clickpipeline_page
+from charts.reference.environment import environment_page
 from charts.reference.metrics import metrics_page
+from charts.reference.records import records_page
 
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds/clickpipelines.clickstream.dev.yaml"
+DEPLOYMENT = ROOT / "charts/clickstream/templates/deployment.yaml"
+EXAMPLE = ROOT / "examples/storefront.yaml"
+
+
+def example() -> ClickPipeline:
+    """Return the pipeline that the pages show."""
+    return parse(yaml.safe_load(EXAMPLE.read_text()))
 
 
 def made_pages() -> dict[Path, str]:
@@ -16,5 +26,7 @@ def made_pages() -> dict[Path, str]:
     folder = ROOT / "docs/reference"
     return {
         folder / "clickpipeline.md": clickpipeline_page(yaml.safe_load(CRD.read_text())),
+        folder / "environment.md": environment_page(example(), DEPLOYMENT.read_text()),
         folder / "metrics.md": metrics_page(),
+        folder / "records.md": records_page(example()),
     }

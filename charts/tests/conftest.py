@@ -2,21 +2,20 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from charts.tests.rendering import Chart
+from charts.tests.chart.rendering import Chart
 
-pytest_plugins = ["clickstream_local.testing"]
+pytest_plugins = ["clickstream_local.testing.fixtures"]
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "operator/tests"))  # the control plane is started as the operator's tests do it
-from controlplane import ControlPlane, running  # noqa: E402
+pytest.register_assert_rewrite("operator_support")
+from operator_support.cluster.controlplane import ControlPlane, running  # noqa: E402
 
 # As in operator/tests: `make test-operator` runs them.
-collect_ignore_glob = [] if os.environ.get("CLICKSTREAM_CONTROL_PLANE") else ["test_cluster_*.py"]
+collect_ignore_glob = [] if os.environ.get("CLICKSTREAM_CONTROL_PLANE") else ["*/test_cluster_*.py"]
 
 
 @pytest.fixture(scope="session")

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clickstream_local.machine.ports import free_port
+from clickstream_local.machine.tools import java_is_to_be_had
 from clickstream_local.parts.connect import Connect, build_sink
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.parts.search import ENGINES, OPENSEARCH_JAVA, SearchEngine
-from clickstream_local.ports import free_port
-from clickstream_local.testing import Topics
-from clickstream_local.tools import java_is_to_be_had
+from clickstream_local.testing.fixtures import Topics
 from indexing import Indexing
 
-pytest_plugins = ["clickstream_local.testing"]
+pytest_plugins = ["clickstream_local.testing.fixtures"]
 
 
 @pytest.fixture(scope="session", autouse=True)

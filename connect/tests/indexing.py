@@ -1,28 +1,20 @@
 """One topic, its sink connector and its indices: what the tests of the sink do with them."""
 
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from clickstream_local.parts.connect import Connect
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.parts.search import SearchEngine, call
-from clickstream_local.testing import Topics
+from clickstream_local.testing.eventually import eventually
+from clickstream_local.testing.fixtures import Topics
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 NOON_MS = 1_690_027_200_000  # 2023-07-22T12:00:00Z
 DAY_MS = 86_400_000
 PARTITIONS = 6
-
-
-def eventually(holds: Callable[[], bool], timeout_s: float, what: str) -> None:
-    """Wait until the condition holds. Raises AssertionError when the time is over."""
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, f"not {what} within {timeout_s:.0f} s"
-        time.sleep(0.1)
 
 
 def click(number: int, event_ms: int = NOON_MS, **fields: Any) -> tuple[str, bytes]:
@@ -103,14 +95,14 @@ class Indexing:
     def stop(self) -> None:
         """Remove the connector and wait until it is gone."""
         self._connect.delete(self.name)
-        eventually(lambda: not self._connect.status(self.name), 30, "removed")
+        eventually(lambda: not self._connect.status(self.name), "removed")
 
     def restart(self) -> None:
-        """Let every task begin anew."""
+        """Let every task begin again."""
         self._connect.restart_tasks(self.name)
 
     def rebalance(self) -> None:
-        """Let the connector's consumers share the partitions anew: another member comes and goes."""
+        """Let the connector's consumers share the partitions again: another member comes and goes."""
         member = Consumer(
             {
                 "bootstrap.servers": self._kafka.bootstrap,
@@ -125,7 +117,7 @@ class Indexing:
             member.poll(0.1)
             return bool(member.assignment())
 
-        eventually(is_member, 60, "a member")
+        eventually(is_member, "a member")
         member.close()
 
     def forget_offsets(self) -> None:
@@ -139,7 +131,7 @@ class Indexing:
                 return False
             return True
 
-        eventually(deleted, 30, f"forgotten: {group}")
+        eventually(deleted, f"forgotten: {group}")
 
     def remove(self) -> None:
         """Remove the connector and the indices."""
@@ -170,26 +162,9 @@ class Indexing:
         answer = call(self._engine, "GET", f"/{self.name}-*/_count")
         return int(answer.json()["count"]) if answer.ok else 0
 
-    def taken(self) -> int:
-        """Return how many index operations the engine has carried out, searchable or not."""
-        answer = call(self._engine, "GET", f"/{self.name}-*/_stats/indexing")
-        statistics = answer.json()["_all"]["primaries"] if answer.ok else {}
-        return int(statistics.get("indexing", {}).get("index_total", 0))
-
-    def measure(self, documents: int) -> float:
-        """Return the documents a second that the engine takes until it has so many more.
-
-        The clock runs from the first documents on: how long a connector needs to start is another matter.
-        """
-        before = self.taken()
-        eventually(lambda: self.taken() > before, 60, "started")
-        first, begun = self.taken(), time.monotonic()
-        eventually(lambda: self.taken() >= before + documents, 120, "taken")
-        return (before + documents - first) / (time.monotonic() - begun)
-
-    def wait_for(self, documents: int, timeout_s: float = 60) -> None:
+    def wait_for(self, documents: int, timeout_s: float = 180) -> None:
         """Wait until there are so many documents, and make sure there are not more."""
-        eventually(lambda: self.count() >= documents, timeout_s, f"at {documents} documents")
+        eventually(lambda: self.count() >= documents, f"at {documents} documents", timeout_s=timeout_s)
         assert self.count() == documents
 
     def indices(self) -> list[str]:

@@ -1,14 +1,13 @@
 """What the sink promises, shown with real Kafka, Kafka Connect, OpenSearch and Elasticsearch."""
 
-import contextlib
 import json
 import os
 import time
 
-import psutil
 import pytest
 from clickstream_local.parts.search import SearchEngine
-from indexing import DAY_MS, NOON_MS, Indexing, click, eventually
+from clickstream_local.testing.eventually import eventually
+from indexing import DAY_MS, NOON_MS, Indexing, click
 from test_sink_metrics import scraped
 
 OUTAGE_S = int(os.environ.get("CLICKSTREAM_OUTAGE_S", "15"))  # 300 with --timeout=600: as long as promised
@@ -24,7 +23,7 @@ def test_every_document_lands_once_on_the_day_of_its_event(indexing: Indexing) -
     assert indexing.indices() == days
     identity, value = clicks[1]
     assert indexing.document(days[1], identity)["_source"] == json.loads(value)
-    assert indexing.states() == {"RUNNING"}
+    eventually(lambda: indexing.states() == {"RUNNING"}, "its tasks run")
     assert indexing.dead_letters() == []
 
 
@@ -40,15 +39,15 @@ def test_a_bad_document_is_dead_lettered_at_once_and_stalls_nobody(indexing: Ind
     good = [click(number)[1] for number in range(100, 2_100)]
     indexing.produce([*good[:1_000], None, *bad, *good[1_000:]])
     indexing.start()
-    indexing.wait_for(2_000, timeout_s=30)
+    indexing.wait_for(2_000)
 
-    eventually(lambda: len(indexing.dead_letters()) >= len(bad), 10, "dead-lettered")
+    eventually(lambda: len(indexing.dead_letters()) >= len(bad), "dead-lettered")
     letters = indexing.dead_letters()
     assert sorted(value for value, _ in letters) == sorted(bad)
     for value, reason in letters:
         assert reason.startswith(bad[value])
-    eventually(lambda: indexing.committed() == 2_000 + 1 + len(bad), 20, "committed")
-    assert indexing.states() == {"RUNNING"}
+    eventually(lambda: indexing.committed() == 2_000 + 1 + len(bad), "committed")
+    eventually(lambda: indexing.states() == {"RUNNING"}, "its tasks run")
 
 
 def test_a_replay_makes_no_duplicate(indexing: Indexing) -> None:
@@ -60,7 +59,7 @@ def test_a_replay_makes_no_duplicate(indexing: Indexing) -> None:
     indexing.stop()
     indexing.forget_offsets()
     indexing.start()
-    eventually(lambda: indexing.committed() == 2_000, 60, "read again")
+    eventually(lambda: indexing.committed() == 2_000, "read again")
     assert indexing.count() == 2_000
     assert indexing.document(indexing.indices()[0], clicks[0][0])["_version"] == 2  # it was written again
 
@@ -76,16 +75,17 @@ def test_an_outage_of_the_engine_loses_nothing_and_dead_letters_nothing(
     try:
         gone = time.monotonic()
         indexing.produce(click(number)[1] for number in range(1_000, 6_000))
-        eventually(lambda: time.monotonic() > gone + OUTAGE_S, OUTAGE_S + 1, "over")
-        assert indexing.states() == {"RUNNING"}
+        eventually(lambda: time.monotonic() > gone + OUTAGE_S, "over", timeout_s=OUTAGE_S + 1)
+        eventually(lambda: indexing.states() == {"RUNNING"}, "its tasks run")
         assert indexing.committed() <= 1_000
     finally:
         engine.start()
-    indexing.wait_for(6_000, timeout_s=60)
+    indexing.wait_for(6_000)
     assert indexing.dead_letters() == []
-    eventually(lambda: indexing.committed() == 6_000, 20, "committed")
+    eventually(lambda: indexing.committed() == 6_000, "committed")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_rebalance_during_an_outage_loses_nothing(
     indexing: Indexing, engine: SearchEngine, exporter_port: int
@@ -101,10 +101,10 @@ def test_a_rebalance_during_an_outage_loses_nothing(
     try:
         indexing.produce(click(number)[1] for number in range(600, 3_000))
         blocked = "clickstream_sink_blocked_seconds"
-        eventually(lambda: scraped(exporter_port, indexing.name).get(blocked, 0) > 0, 60, "waiting")
+        eventually(lambda: scraped(exporter_port, indexing.name).get(blocked, 0) > 0, "waiting")
         indexing.rebalance()
         gone = time.monotonic()
-        eventually(lambda: time.monotonic() > gone + OUTAGE_S, OUTAGE_S + 1, "over")  # two commits
+        eventually(lambda: time.monotonic() > gone + OUTAGE_S, "over", timeout_s=OUTAGE_S + 1)  # two commits
         assert indexing.committed() <= 600
         indexing.restart()
     finally:
@@ -114,24 +114,11 @@ def test_a_rebalance_during_an_outage_loses_nothing(
 
 
 @pytest.mark.timeout(240)
-def test_the_worker_has_ten_thousand_documents_a_second_in_it(indexing: Indexing) -> None:
-    """By the worker's own CPU time: the clock also tells of the engine, and of what else the machine does."""
+def test_a_hundred_thousand_documents_of_two_tasks_are_indexed_once_each(indexing: Indexing) -> None:
     documents = 100_000
     indexing.produce(click(number)[1] for number in range(documents))
     indexing.start(tasks=2)
-    cpu_begun_s = worker_cpu_s()
-    rate = indexing.measure(documents)
-    cpu_s = worker_cpu_s() - cpu_begun_s
-    print(f"documents a second: {rate:.0f} by the clock, {documents / cpu_s:.0f} by the worker's CPU")
+    indexing.wait_for(documents, timeout_s=180)
+    eventually(lambda: indexing.committed() == documents, "committed")
     assert indexing.count() == documents
-    assert documents / cpu_s >= 10_000
-
-
-def worker_cpu_s() -> float:
-    """Return the CPU time that the Kafka Connect worker of this session has used."""
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):  # others come and go
-            if "org.apache.kafka.connect.cli.ConnectDistributed" in child.cmdline():
-                times = child.cpu_times()
-                return float(times.user + times.system)
-    raise AssertionError("there is no worker")
+    assert indexing.dead_letters() == []

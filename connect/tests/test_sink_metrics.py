@@ -2,9 +2,10 @@
 
 import re
 
-from clickstream_local.ports import HOST
-from clickstream_local.web import request
-from indexing import Indexing, click, eventually
+from clickstream_local.machine.ports import HOST
+from clickstream_local.machine.web import request
+from clickstream_local.testing.eventually import eventually
+from indexing import Indexing, click
 
 SAMPLE = re.compile(r"^(\w+)\{(.*)\} ([0-9.E+-]+)$", re.MULTILINE)
 
@@ -25,7 +26,7 @@ def test_what_was_indexed_and_dead_lettered_is_counted(indexing: Indexing, expor
     indexing.produce([*(click(number)[1] for number in range(500)), b"{broken", None])
     indexing.start(tasks=2)
     indexing.wait_for(500)
-    eventually(lambda: len(indexing.dead_letters()) == 1, 20, "dead-lettered")
+    eventually(lambda: len(indexing.dead_letters()) == 1, "dead-lettered")
 
     found = scraped(exporter_port, indexing.name)
     assert found["clickstream_sink_documents_indexed_total"] == 500

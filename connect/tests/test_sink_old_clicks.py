@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 from clickstream_local.parts.search import SearchEngine, call
-from indexing import DAY_MS, Indexing, click, eventually
+from clickstream_local.testing.eventually import eventually
+from indexing import DAY_MS, Indexing, click
 from test_sink_metrics import scraped
 
 YEAR_MS = 365 * DAY_MS
@@ -52,7 +53,7 @@ def test_years_old_clicks_make_no_index_and_hold_up_nobody(
     shards.leave_room_for(2)  # today's, and tomorrow's at midnight
     indexing.start({"index.retention.days": "30"})
     indexing.wait_for(600, timeout_s=120)
-    eventually(lambda: indexing.committed() == 750, 60, "committed")
+    eventually(lambda: indexing.committed() == 750, "committed")
 
     assert len(indexing.indices()) == 1
     assert indexing.dead_letters() == []
@@ -71,8 +72,8 @@ def test_an_index_beyond_the_limit_of_shards_is_told_waited_for_and_made_once_th
     def blocked_s() -> float:
         return scraped(exporter_port, indexing.name).get("clickstream_sink_blocked_seconds", 0.0)
 
-    eventually(lambda: blocked_s() > 2, 120, "told")
-    assert indexing.states() == {"RUNNING"}
+    eventually(lambda: blocked_s() > 2, "told")
+    eventually(lambda: indexing.states() == {"RUNNING"}, "its tasks run")
     assert indexing.committed() == 0
     shards.leave_room_for(1)
     indexing.wait_for(100, timeout_s=120)

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from clickstream_local.machine.web import request
 from clickstream_local.parts.connect import Connect
 from clickstream_local.parts.search import SearchEngine
-from clickstream_local.web import request
-from clickstream_processor.query.options import SearchOptions
-from clickstream_processor.query.search import EngineFailed, SearchIndex
-from clickstream_processor.query.search_query import parse_search
+from clickstream_local.testing.eventually import eventually
+from clickstream_processor.query.search.index import EngineFailed, SearchIndex, SearchOptions
+from clickstream_processor.query.search.query import parse_search
 from gate import Certificates, Gate
-from indexing import Indexing, click, eventually
+from indexing import Indexing, click
 
 PASSWORD = "open-sesame"  # noqa: S105 (of the test's own proxy)
 WRONG = "open-barley"
@@ -50,9 +50,9 @@ def test_a_wrong_password_waits_and_the_right_one_goes_on(
     indexing.produce(click(number)[1] for number in range(1_000))
 
     indexing.start(options)
-    eventually(lambda: gate.refused >= 4, 60, "refused")
+    eventually(lambda: gate.refused >= 4, "refused")
     assert gate.passed == 0
-    assert indexing.states() == {"RUNNING"}
+    eventually(lambda: indexing.states() == {"RUNNING"}, "its tasks run")
     assert indexing.committed() == 0
 
     (secret / "password").write_text(PASSWORD)
@@ -76,7 +76,7 @@ def test_an_authority_given_as_text_is_trusted_and_an_unknown_one_waited_out(
     before = log.stat().st_size
 
     indexing.start(options)
-    eventually(lambda: "SSLHandshakeException" in log.read_text()[before:], 60, "refused")
+    eventually(lambda: "SSLHandshakeException" in log.read_text()[before:], "refused")
     assert gate.passed == 0
 
     indexing.start(options | {"tls.ca.pem": certificates.authority.read_text()})
@@ -117,7 +117,7 @@ async def test_an_engine_with_a_ca_of_its_own_is_filled_by_the_sink_and_asked_by
         access = {"url": url, "username": "ali", "password": PASSWORD}
         indexing.start(access | {"tls.ca.pem": f"${{secrets:{secret}:ca.crt}}"})
         indexing.wait_for(10)
-        assert (await index.search(parse_search({})))["total"] == 10
+        assert (await index.search(parse_search({}))).total == 10
     async with SearchIndex(replace(options, ca=None)) as index:
         with pytest.raises(EngineFailed, match="can name a Secret with the CA that signed it"):
             await index.ensure_template()

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clickstream_local import maven
+from clickstream_local.machine import maven
 from clickstream_local.parts.connect import IN_THE_WORKER
 from clickstream_local.parts.kafka import kafka_jars
 
@@ -55,10 +55,20 @@ class Image:
 def build_all() -> dict[str, Image]:
     """Return every image by its role; those that exist already take no time."""
     images = {role: _of_data_plane(role) for role in ("kafka", "search", "postgres")}
-    base = images["kafka"].reference
+    base = _base_of_connect(images["kafka"].reference)
     images |= {role: _of_product(role) for role in ("processor", "operator")}
     images["connect"] = _of_product("connect", f"CONNECT_IMAGE={base}")
     return images
+
+
+def _base_of_connect(own: str) -> str:
+    """Return what the product's Connect is built on: Strimzi can run only what comes from its own image."""
+    if os.environ.get("STRIMZI") != "real":
+        return own
+    name = "STRIMZI_KAFKA_IMAGE"
+    if not (image := os.environ.get(name)):
+        raise RuntimeError(f"{name} is not set: name the image in which your Strimzi runs Kafka")
+    return image
 
 
 def _of_product(role: str, *arguments: str) -> Image:

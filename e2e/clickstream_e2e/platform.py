@@ -2,21 +2,30 @@
 
 import base64
 import hashlib
+import io
 import json
 import os
+import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from clickstream_e2e.images import E2E, REPOSITORY
-from clickstream_e2e.kube import Document, Kube, condition, eventually
+from clickstream_e2e.kube import Document, Failed, Kube, condition, eventually
 
 NAMESPACE = "shop"
 DATA_PLANE = E2E / "dataplane"
+# What the tester sends with and checks with. It takes little of the last two.
+TESTER = (
+    E2E / "clickstream_tester",
+    REPOSITORY / "chaos" / "clickstream_chaos",
+    REPOSITORY / "local" / "clickstream_local",
+)
 REAL_STRIMZI = os.environ.get("STRIMZI") == "real"
 BROKERS = int(os.environ.get("E2E_BROKERS") or 1)
 
@@ -54,21 +63,63 @@ class Platform:
     def install(self) -> None:
         """Install everything and wait until it serves. Repeating it changes nothing.
 
-        1. The namespace, with Pod Security `restricted`, and Secrets. 2. Strimzi's kinds and its stand-in.
-        3. Brokers, database, search engine. 4. The Kafka user and Kafka Connect. 5. The tester.
+        1. The namespace, with Pod Security `restricted`, and Secrets. 2. Strimzi's kinds and its stand-in, or
+        nothing. 3. Brokers, database, search engine. 4. The Kafka user and Kafka Connect. 5. The tester.
         """
         self._namespace()  # 1
         if not REAL_STRIMZI:
             self._strimzi()  # 2
-        for name in ("kafka.yaml", "postgres.yaml", "search.yaml"):  # 3
-            self._kube.apply(self._documents(name), NAMESPACE)
-        for name in ("events-kafka", "postgres", "search"):
+        for documents in self._parts():  # 3
+            self._kube.apply(documents, NAMESPACE)
+        self.wait_for_kafka()
+        for name in ("postgres", "search"):
             self._kube.rolled_out(f"statefulset/{name}", NAMESPACE)
         self._profiles()
-        self._kube.apply([*self._documents("user.yaml"), *self._documents("connect.yaml")], NAMESPACE)  # 4
+        self._kube.apply(self._clients(), NAMESPACE)  # 4
         self._tester()  # 5
         eventually("the Kafka user is there", lambda: self._is_ready("kafkauser", "storefront"))
         eventually("Kafka Connect is there", lambda: self._is_ready("kafkaconnect", "events-connect"), 300)
+
+    def wait_for_kafka(self) -> None:
+        """Wait until every broker is ready, whoever runs them."""
+        brokers = range(BROKERS)
+        eventually("every broker is ready", lambda: all(map(self._broker_is_ready, brokers)), 900)
+
+    def _broker_is_ready(self, number: int) -> bool:
+        pod = self._kube.get("pod", f"events-kafka-{number}", NAMESPACE)
+        is_leaving = bool(pod["metadata"].get("deletionTimestamp"))
+        return not is_leaving and bool(condition(pod, "Ready")["status"] == "True")
+
+    def conflicts(self) -> list[str]:
+        """Return what a server-side dry run says of each part that would be applied; nothing is changed."""
+        said = []
+        for document in (d for documents in (*self._parts(), self._clients()) for d in documents):
+            name = f"{document['kind']} {document['metadata']['name']}"
+            apply = (
+                "apply",
+                "--server-side",
+                "--dry-run=server",
+                "--namespace",
+                NAMESPACE,
+                "--filename",
+                "-",
+            )
+            try:
+                said.append(self._kube(*apply, stdin=yaml.safe_dump(document)).strip())
+            except Failed as failure:
+                said.append(f"{name}: {str(failure).partition(chr(10))[2].strip()}")
+        return said
+
+    def _parts(self) -> list[list[Document]]:
+        kafka = "strimzi-kafka.yaml" if REAL_STRIMZI else "kafka.yaml"
+        return [self._documents(name) for name in (kafka, "postgres.yaml", "search.yaml")]
+
+    def _clients(self) -> list[Document]:
+        """Return the pipeline's Kafka user and Kafka Connect."""
+        user, *_ = self._documents("user.yaml")
+        if REAL_STRIMZI:
+            user["spec"]["authorization"] = {"type": "simple", "acls": documented_acls()}
+        return [user, *self._documents("connect.yaml")]
 
     def _is_ready(self, kind: str, name: str) -> bool:
         return bool(condition(self._kube.get(kind, name, NAMESPACE), "Ready")["status"] == "True")
@@ -117,7 +168,7 @@ class Platform:
 
     def _strimzi(self) -> None:
         kinds = [
-            *sorted((REPOSITORY / "operator/tests/crds").glob("*.yaml")),
+            *sorted((REPOSITORY / "operator/tests/operator_support/cluster/crds").glob("*.yaml")),
             *(DATA_PLANE / "crds").glob("*.yaml"),
         ]
         for path in kinds:
@@ -129,19 +180,11 @@ class Platform:
         self._kube.apply([code, *documents])
 
     def _tester(self) -> None:
-        checker = code_map("clickstream-checker", NAMESPACE, REPOSITORY / "chaos" / "clickstream_chaos")
-        # The checker needs one exception of this module, which else starts processes and imports much.
-        checker["data"]["pipeline.py"] = "class NotInTime(Exception):\n    pass\n"
-        reading = code_map("clickstream-local", NAMESPACE, REPOSITORY / "local" / "clickstream_local")
-        # What the checker reads topics with; the package's other modules start programs.
-        kept = ("__init__.py", "reading.py", "errors.py")
-        reading["data"] = {name: text for name, text in reading["data"].items() if name in kept}
-        maps = [code_map("clickstream-tester", NAMESPACE, E2E / "clickstream_tester"), checker, reading]
-        self._kube.apply(maps)
+        self._kube.apply([archive("tester-code", NAMESPACE, TESTER)])
         self.restart_tester()
 
     def restart_tester(self) -> None:
-        """Start the tester's pod anew: nobody else does after a node was away."""
+        """Start the tester's pod again: nobody else does after a node was away."""
         self._kube(
             "delete",
             "pod",
@@ -158,6 +201,13 @@ class Platform:
     def _profiles(self) -> None:
         """Put a row for each user into the table, unless they are there."""
         sql(self._kube, _ROWS)
+
+
+def documented_acls() -> list[Document]:
+    """Return the rights of pods and controller, as docs/how-to/prepare-kafka.md lists them."""
+    text = (REPOSITORY / "docs" / "how-to" / "prepare-kafka.md").read_text()
+    blocks = re.findall(r"^```yaml acls=\w+\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [acl for block in blocks for acl in yaml.safe_load(block)]
 
 
 def sql(kube: Kube, statement: str) -> str:
@@ -177,6 +227,18 @@ def code_map(name: str, namespace: str, folder: Path) -> Document:
     data = {path.name: path.read_text() for path in sorted(folder.glob("*.py"))}
     meta = {"name": name, "namespace": namespace}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+
+
+def archive(name: str, namespace: str, packages: Sequence[Path]) -> Document:
+    """Return a ConfigMap with packages as one file, from which Python imports them as from a folder."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        for package in packages:
+            for path in sorted(package.rglob("*.py")):
+                file.write(path, path.relative_to(package.parent))
+    data = {"code.zip": base64.b64encode(packed.getvalue()).decode()}
+    meta = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "binaryData": data}
 
 
 def digest(document: Document) -> str:

@@ -69,6 +69,10 @@ class Storefront:
         """Set an annotation (`name=value`) or take one off (`name-`)."""
         self.kube("annotate", "clickpipeline", NAME, "--namespace", NAMESPACE, "--overwrite", annotation)
 
+    def condition(self, kind: str) -> Document:
+        """Return a condition as it is now."""
+        return condition(self.now(), kind)
+
     def until(self, kind: str, status: str, timeout_s: float = 600, reason: str = "") -> Document:
         """Wait until a condition has a status, for the present spec; return the condition."""
 

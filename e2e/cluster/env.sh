@@ -16,11 +16,12 @@ BIN=$("$REPOSITORY/operator/cluster/build.sh")
 export PATH=$BIN:/usr/sbin:/sbin:/usr/bin:$PATH # the distribution's docker fits its daemon
 runtime() { ctr -a "$CONTAINERD" -n k8s.io "$@"; }
 
-# pid_of NAME: the process that up.sh started under that name, if it is still that one (a number may have been given anew)
+# pid_of NAME: the process that up.sh started under that name, if it is still that one (a number may have been given again)
 pid_of() {
-  local pid
+  local pid program
   pid=$(cat "$RUN/$1.pid" 2> /dev/null) && [ -n "$pid" ] || return 0
-  if { tr '\0' '\n' < "/proc/$pid/cmdline"; } 2> /dev/null | head -1 | grep -qE "(^|/)$1\$"; then echo "$pid"; fi
+  { IFS= read -r -d '' program < "/proc/$pid/cmdline"; } 2> /dev/null || return 0
+  if [ "${program##*/}" = "$1" ]; then echo "$pid"; fi
 }
 BEGAN=$(date +%s%N)
 say() { printf '  %6.1f s  %s\n' "$((($(date +%s%N) - BEGAN) / 100000000))e-1" "$*"; }

@@ -7,7 +7,7 @@ e2e/cluster/up.sh: a real single-node Kubernetes on this machine, from package r
 
   etcd, API server, controller manager, scheduler, kubelet, kube-proxy (nftables), containerd, docker, CoreDNS,
   volumes in folders, NetworkPolicies enforced. Needs root on Debian 12 or alike; missing packages are installed.
-  First time about 12 minutes (Go builds, one base image), then 10 to 20 s. down.sh stops it.
+  First time about 8 minutes (Go builds, one base image), then 10 to 20 s. down.sh stops it.
 TEXT
   exit 0
 fi
@@ -39,7 +39,7 @@ put() { # put FILE < TEXT: a file with the same text is left alone (kube-proxy e
 }
 
 ip link show clickstream0 > /dev/null 2>&1 || ip link add clickstream0 type bridge
-ip addr show dev clickstream0 | grep -q "$NODE_IP/" || ip addr add "$NODE_IP/32" dev clickstream0
+ip addr replace "$NODE_IP/32" dev clickstream0
 ip link set clickstream0 up
 sysctl -qw net.ipv4.ip_forward=1 fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288
 [ -e /dev/kmsg ] || ln -s /dev/null /dev/kmsg

@@ -24,7 +24,7 @@ class Refused(Exception):
 
 
 class Api:
-    """Requests with the pod's own account; the token is read anew each time, since it is renewed."""
+    """Requests with the pod's own account; the token is read again each time, since it is renewed."""
 
     def __init__(self) -> None:
         self._context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))

@@ -1,4 +1,4 @@
-"""The status that Strimzi gives its objects: one condition, Ready or NotReady, of one generation."""
+"""The status that Strimzi gives its objects: one condition of one generation."""
 
 import datetime
 
@@ -13,6 +13,12 @@ def ready(document: Document, **more: object) -> Document:
 def not_ready(document: Document, reason: str, message: str, **more: object) -> Document:
     """Return the status of an object that is not, with the class of Strimzi's exception as the reason."""
     condition = {"type": "NotReady", "status": "True", "reason": reason, "message": message[:2000]}
+    return _status(document, condition, more)
+
+
+def topic_failed(document: Document, reason: str, message: str, **more: object) -> Document:
+    """Return the status of a topic that is not so: the topic operator writes Ready=False, no NotReady."""
+    condition = {"type": "Ready", "status": "False", "reason": reason, "message": message[:2000]}
     return _status(document, condition, more)
 
 

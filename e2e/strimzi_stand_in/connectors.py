@@ -1,6 +1,7 @@
 """KafkaConnectors of one KafkaConnect, as Strimzi's cluster operator treats them."""
 
 import datetime
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from strimzi_stand_in.worker import Worker, WorkerRefused
 
 PLURAL = "kafkaconnectors"
 STATES = {"running": "RUNNING", "paused": "PAUSED", "stopped": "STOPPED"}
+# Strimzi's back-off (KafkaConnectApi.statusWithBackOff), but not as long: this loop serves all.
+_PAUSES_S = [0.2 * 2**n for n in range(6)]
 _VERBS = {"running": "resume", "paused": "pause", "stopped": "stop"}
 
 
@@ -17,7 +20,16 @@ def remove_others(worker: Worker, wanted: Sequence[str]) -> None:
     """Delete in Connect what no KafkaConnector asks for: so a KafkaConnector's deletion takes effect."""
     for name in worker.call("GET", "/connectors"):
         if name not in wanted:
-            worker.call("DELETE", worker.of(name))
+            remove(worker, name)
+
+
+def remove(worker: Worker, name: str) -> None:
+    """Delete a connector in Connect, if it is there."""
+    try:
+        worker.call("DELETE", worker.of(name))
+    except WorkerRefused as refused:
+        if refused.code != 404:
+            raise
 
 
 def reconcile(api: Api, worker: Worker, connector: Document) -> None:
@@ -25,8 +37,9 @@ def reconcile(api: Api, worker: Worker, connector: Document) -> None:
     try:
         status = _reconcile(api, worker, connector)
     except WorkerRefused as refused:
-        reason = "ConnectRestException" if refused.code else "ConnectTimeoutException"
-        status = not_ready(connector, reason, str(refused))
+        cause = "ConnectRestException" if refused.code else "ConnectTimeoutException"
+        package = "io.strimzi.operator.cluster.operator.assembly"
+        status = not_ready(connector, "CompletionException", f"{package}.{cause}: {refused}")
     api.write_status(PLURAL, connector, status)
 
 
@@ -40,11 +53,11 @@ def _reconcile(api: Api, worker: Worker, connector: Document) -> Document:
     if task := marks.get("strimzi.io/restart-task"):
         worker.call("POST", worker.of(name, f"/tasks/{task}/restart"))
         api.annotate(PLURAL, connector, restart_task=None)
-    state = worker.call("GET", worker.of(name, "/status"))
+    state = _state(worker, name)
     wanted = spec.get("state", "running")
     if state["connector"]["state"] not in (STATES[wanted], "FAILED", "RESTARTING", "UNASSIGNED"):
         worker.call("PUT", worker.of(name, f"/{_VERBS[wanted]}"))
-        state = worker.call("GET", worker.of(name, "/status"))
+        state = _state(worker, name)
     if marks.get("strimzi.io/connector-offsets") == "reset" and state["connector"]["state"] == "STOPPED":
         worker.call("DELETE", worker.of(name, "/offsets"))
         api.annotate(PLURAL, connector, connector_offsets=None)
@@ -62,44 +75,76 @@ def _configure(worker: Worker, name: str, spec: Document) -> None:
     except WorkerRefused as refused:
         if refused.code != 404:
             raise
-        present = None
+        state = STATES[spec.get("state", "running")]
+        body = {"name": name, "config": wanted, "initial_state": state}
+        worker.call("POST", "/connectors", body)
+        return
     if present != wanted:
         worker.call("PUT", worker.of(name, "/config"), wanted)
 
 
+def _state(worker: Worker, name: str) -> Any:
+    """Return what Connect knows of a connector. Of one that was just made it knows nothing for a moment."""
+    for pause_s in _PAUSES_S:
+        try:
+            return worker.call("GET", worker.of(name, "/status"))
+        except WorkerRefused as refused:
+            if refused.code not in (404, 500):
+                raise
+        time.sleep(pause_s)
+    return worker.call("GET", worker.of(name, "/status"))
+
+
 def _status(worker: Worker, connector: Document, state: Any) -> Document:
-    failed = [task["id"] for task in state["tasks"] if task["state"] == "FAILED"]
-    fields: dict[str, object] = {"connectorStatus": state, "tasksMax": connector["spec"]["tasksMax"]}
-    restart = connector.get("status", {}).get("autoRestart")
-    if failed or state["connector"]["state"] == "FAILED":
-        restart = _restart(worker, connector, restart or {})
-    if restart:
-        fields["autoRestart"] = restart
+    """Return the status. What failed is restarted first, and the restart's answer is what is told of it."""
+    restart = _over(connector.get("status", {}).get("autoRestart") or {}, state)
+    if _failed(state) and _may_restart(connector, restart):
+        name = connector["metadata"]["name"]
+        path = worker.of(name, "/restart?includeTasks=true&onlyFailed=true")
+        state = worker.call("POST", path) or _state(worker, name)
+        restart = {
+            "count": restart.get("count", 0) + 1,
+            "connectorName": name,
+            "lastRestartTimestamp": _now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+    fields = {"connectorStatus": state, "tasksMax": connector["spec"]["tasksMax"]}
+    if restart or "autoRestart" in connector.get("status", {}):
+        fields["autoRestart"] = restart or None  # a merge takes away only what it names
     if state["connector"]["state"] == "FAILED":
-        return not_ready(
-            connector, "Throwable", "The connector has failed, see status for more details.", **fields
-        )
-    if failed:
-        names = ", ".join(map(str, failed))
-        message = f"The following tasks have failed: {names}, see connectorStatus for more details."
+        message = "The connector has failed, see status for more details."
+        return not_ready(connector, "Throwable", message, **fields)
+    if failed := _failed(state):
+        numbers = ", ".join(failed)
+        message = f"The following tasks have failed: {numbers}, see connectorStatus for more details."
         return not_ready(connector, "Throwable", message, **fields)
     return ready(connector, **fields)
 
 
-def _restart(worker: Worker, connector: Document, last: Document) -> Document:
-    """Restart what failed, at once and then after n + n * n minutes, as Strimzi's back-off has it."""
+def _failed(state: Any) -> list[str]:
+    """Return what has failed: the numbers of tasks, or the connector."""
+    tasks = [str(task["id"]) for task in state["tasks"] if task["state"] == "FAILED"]
+    return tasks or ["connector"] * (state["connector"]["state"] == "FAILED")
+
+
+def _may_restart(connector: Document, last: Document) -> bool:
+    """Tell whether the back-off is over: n + n * n minutes after restart n."""
     if not connector["spec"].get("autoRestart", {}).get("enabled"):
-        return last
-    now = datetime.datetime.now(datetime.UTC)
-    count = last.get("count", 0)
-    if stamp := last.get("lastRestartTimestamp"):
-        waited = now - datetime.datetime.fromisoformat(stamp)
-        if waited < datetime.timedelta(minutes=count + count * count):
-            return last
-    name = connector["metadata"]["name"]
-    worker.call("POST", worker.of(name, "/restart?includeTasks=true&onlyFailed=true"))
-    return {
-        "count": count + 1,
-        "connectorName": name,
-        "lastRestartTimestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
+        return False
+    return not last or _since(last) >= _back_off(last)
+
+
+def _over(last: Document, state: Any) -> Document:
+    """Forget the restarts of a connector that has run for as long as the next one would have waited."""
+    return {} if last and not _failed(state) and _since(last) >= _back_off(last) else last
+
+
+def _back_off(last: Document) -> datetime.timedelta:
+    return datetime.timedelta(minutes=min(last["count"] + last["count"] ** 2, 60))
+
+
+def _since(last: Document) -> datetime.timedelta:
+    return _now() - datetime.datetime.fromisoformat(last["lastRestartTimestamp"])
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

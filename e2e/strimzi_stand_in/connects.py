@@ -1,6 +1,5 @@
-"""KafkaConnects: workers in a Deployment, their Service and account; then their KafkaConnectors."""
+"""KafkaConnects: settings, Service and account of the workers; then their KafkaConnectors."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 
@@ -19,49 +18,96 @@ _OWN = {
 }
 
 
-def reconcile(api: Api, connect: Document, all_connectors: Sequence[Document]) -> None:
-    """Make one KafkaConnect so, then its connectors."""
+def reconcile(api: Api, connect: Document, own: Sequence[Document]) -> None:
+    """Make one KafkaConnect so, then all its connectors."""
     meta = connect["metadata"]
     if meta.get("deletionTimestamp"):
         return
     for path, document in _objects(connect):
         api.apply(path, document)
     worker = Worker(meta["name"], meta["namespace"])
-    own = [c for c in all_connectors if _is_of(c, meta["name"], meta["namespace"])]
     try:
         plugins = worker.call("GET", "/connector-plugins")
     except WorkerRefused as refused:
-        api.write_status(PLURAL, connect, not_ready(connect, "Creating", str(refused)))
-        return
+        api.write_status(PLURAL, connect, not_ready(connect, "TimeoutException", str(refused)))
+        raise OSError(f"{meta['name']}: {refused}") from refused  # it starts: the next round asks again
     found = [{"class": p["class"], "type": p["type"], "version": p.get("version")} for p in plugins]
     more = {"url": worker.url, "connectorPlugins": found, "replicas": connect["spec"].get("replicas", 1)}
     api.write_status(PLURAL, connect, ready(connect, **more))
-    if annotations_of(connect).get(MANAGED) != "true":
-        for connector in own:
-            text = f"KafkaConnect resource {meta['name']} is not configured with annotation {MANAGED}"
-            api.write_status(
-                connectors.PLURAL, connector, not_ready(connector, "NoSuchResourceException", text)
-            )
+    remove_others(connect, own)
+    for connector in own:
+        reconcile_one(api, connect, connector)
+
+
+def reconcile_one(api: Api, connect: Document, connector: Document) -> None:
+    """Bring one connector to its spec, unless its Connect takes none, or it is paused."""
+    meta = connect["metadata"]
+    if not is_managed(connect):
+        text = f"KafkaConnect resource {meta['name']} is not configured with annotation {MANAGED}"
+        status = not_ready(connector, "NoSuchResourceException", text)
+        api.write_status(connectors.PLURAL, connector, status)
+    elif annotations_of(connector).get("strimzi.io/pause-reconciliation") != "true":
+        connectors.reconcile(api, Worker(meta["name"], meta["namespace"]), connector)
+
+
+def remove_others(connect: Document, own: Sequence[Document]) -> None:
+    """Delete in Connect what no KafkaConnector asks for."""
+    meta = connect["metadata"]
+    if not is_managed(connect):
         return
     try:
-        connectors.remove_others(worker, [c["metadata"]["name"] for c in own])
-    except WorkerRefused:
-        return  # it starts or rebalances: the next round asks again
-    for connector in own:
-        if annotations_of(connector).get("strimzi.io/pause-reconciliation") != "true":
-            connectors.reconcile(api, worker, connector)
+        connectors.remove_others(
+            Worker(meta["name"], meta["namespace"]), [c["metadata"]["name"] for c in own]
+        )
+    except WorkerRefused as refused:
+        raise OSError(f"{meta['name']}: {refused}") from refused  # it starts or rebalances
 
 
-def _is_of(connector: Document, cluster: str, namespace: str) -> bool:
-    meta = connector["metadata"]
+def remove(connect: Document, name: str) -> None:
+    """Delete one connector in Connect, whose KafkaConnector is gone."""
+    meta = connect["metadata"]
+    if not is_managed(connect):
+        return
+    try:
+        connectors.remove(Worker(meta["name"], meta["namespace"]), name)
+    except WorkerRefused as refused:
+        raise OSError(f"{meta['name']}: {refused}") from refused
+
+
+def is_managed(connect: Document) -> bool:
+    """Tell whether a Connect takes its connectors from resources."""
+    return annotations_of(connect).get(MANAGED) == "true"
+
+
+def is_of(connector: Document, connect: Document) -> bool:
+    """Tell whether a connector is a Connect's, and stays."""
+    meta, cluster = connector["metadata"], connect["metadata"]
     return (
-        meta["namespace"] == namespace
-        and meta.get("labels", {}).get("strimzi.io/cluster") == cluster
+        meta["namespace"] == cluster["namespace"]
+        and meta.get("labels", {}).get("strimzi.io/cluster") == cluster["name"]
         and not meta.get("deletionTimestamp")
     )
 
 
-def _properties(connect: Document) -> str:
+def labels_of(connect: Document) -> dict[str, str]:
+    """Return the labels of all that belongs to a Connect."""
+    return {"strimzi.io/cluster": connect["metadata"]["name"], "strimzi.io/kind": "KafkaConnect"}
+
+
+def owner_of(connect: Document) -> Document:
+    """Return the reference with which a Connect's objects go when it goes."""
+    meta = connect["metadata"]
+    return {
+        "apiVersion": connect["apiVersion"],
+        "kind": "KafkaConnect",
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "controller": True,
+    }
+
+
+def properties_of(connect: Document) -> str:
+    """Return a worker's settings."""
     spec = connect["spec"]
     settings = {
         "bootstrap.servers": spec["bootstrapServers"],
@@ -78,20 +124,12 @@ def _properties(connect: Document) -> str:
 
 
 def _objects(connect: Document) -> list[tuple[str, Document]]:
-    """Return each object with its path: account, settings, Service, Deployment."""
-    meta, spec = connect["metadata"], connect["spec"]
+    """Return each object with its path: account, settings, Service. The pods are pods.py's."""
+    meta = connect["metadata"]
     namespace, name = meta["namespace"], f"{meta['name']}-connect"
-    owner = {
-        "apiVersion": connect["apiVersion"],
-        "kind": "KafkaConnect",
-        "name": meta["name"],
-        "uid": meta["uid"],
-        "controller": True,
-    }
-    labels = {"strimzi.io/cluster": meta["name"], "strimzi.io/kind": "KafkaConnect"}
-    common = {"namespace": namespace, "labels": labels, "ownerReferences": [owner]}
-    properties = _properties(connect)
-    digest = hashlib.sha256(properties.encode()).hexdigest()[:16]
+    labels = labels_of(connect)
+    common = {"namespace": namespace, "labels": labels, "ownerReferences": [owner_of(connect)]}
+    properties = properties_of(connect)
     core = f"/api/v1/namespaces/{namespace}"
     return [
         (
@@ -116,71 +154,4 @@ def _objects(connect: Document) -> list[tuple[str, Document]]:
                 "spec": {"selector": labels, "ports": [{"name": "rest", "port": 8083, "protocol": "TCP"}]},
             },
         ),
-        (
-            f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
-            {
-                "apiVersion": "apps/v1",
-                "kind": "Deployment",
-                "metadata": {"name": name, **common},
-                "spec": {
-                    "replicas": spec.get("replicas", 1),
-                    "strategy": {"type": "Recreate"},
-                    "selector": {"matchLabels": labels},
-                    "template": {
-                        "metadata": {"labels": labels, "annotations": {"strimzi.io/config-hash": digest}},
-                        "spec": _pod(spec, name),
-                    },
-                },
-            },
-        ),
     ]
-
-
-def _pod(spec: Document, name: str) -> Document:
-    memory = spec.get("jvmOptions", {})
-    java = [
-        "exec java",
-        f"-Xms{memory.get('-Xms', '64m')}",
-        f"-Xmx{memory.get('-Xmx', '512m')}",
-        "-XX:+UseSerialGC",
-    ]
-    java += ["-Dlog4j2.configurationFile=/opt/kafka/log4j2.yaml", "-cp '/opt/kafka/libs/*'"]
-    java += ["org.apache.kafka.connect.cli.ConnectDistributed", "/tmp/connect.properties"]
-    # A worker names itself by its address, which only the pod knows.
-    lines = [
-        "cp /config/connect.properties /tmp/",
-        'echo "rest.advertised.host.name=$POD_IP" >> /tmp/connect.properties',
-    ]
-    return {
-        "serviceAccountName": name,
-        "terminationGracePeriodSeconds": 30,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 1001,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [
-            {
-                "name": name,
-                "image": spec["image"],
-                "command": ["sh", "-ec", "\n".join([*lines, " ".join(java)])],
-                "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
-                "ports": [{"name": "rest", "containerPort": 8083, "protocol": "TCP"}],
-                "readinessProbe": {
-                    "httpGet": {"path": "/", "port": "rest"},
-                    "periodSeconds": 2,
-                    "timeoutSeconds": 5,
-                },
-                "resources": spec.get("resources", {}),
-                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-                "volumeMounts": [
-                    {"name": "config", "mountPath": "/config"},
-                    {"name": "tmp", "mountPath": "/tmp"},
-                ],
-            }
-        ],
-        "volumes": [
-            {"name": "config", "configMap": {"name": f"{name}-config"}},
-            {"name": "tmp", "emptyDir": {}},
-        ],
-    }

@@ -2,7 +2,7 @@
 
 from strimzi_stand_in import kafka
 from strimzi_stand_in.api import MERGE, Api, Document, annotations_of, path_of
-from strimzi_stand_in.conditions import not_ready, ready
+from strimzi_stand_in.conditions import ready, topic_failed
 
 PLURAL = "kafkatopics"
 FINALIZER = "strimzi.io/topic-operator"
@@ -13,8 +13,10 @@ def reconcile(api: Api, topic: Document) -> None:
     meta, spec = topic["metadata"], topic["spec"]
     name = spec.get("topicName") or meta["name"]
     cluster = meta.get("labels", {}).get("strimzi.io/cluster")
-    if not cluster or not kafka.is_there(cluster, meta["namespace"]):
+    if not cluster:
         return
+    if not kafka.is_there(cluster, meta["namespace"]):
+        raise OSError(f"Kafka {cluster} is not there yet")  # the next round asks again
     admin = kafka.client(cluster, meta["namespace"])
     managed = annotations_of(topic).get("strimzi.io/managed", "true") != "false"
     finalizers = meta.get("finalizers") or []
@@ -34,4 +36,4 @@ def reconcile(api: Api, topic: Document) -> None:
             kafka.make_topic(admin, name, spec.get("partitions", 1), spec.get("replicas", 1), config)
         api.write_status(PLURAL, topic, ready(topic, topicName=name))
     except kafka.TopicRefused as refused:
-        api.write_status(PLURAL, topic, not_ready(topic, "KafkaError", str(refused), topicName=name))
+        api.write_status(PLURAL, topic, topic_failed(topic, "KafkaError", str(refused), topicName=name))

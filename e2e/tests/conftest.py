@@ -1,9 +1,6 @@
 """The cluster, the platform on it, the release and the pipeline: made once, in this order, each timed."""
 
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,22 +11,13 @@ from clickstream_e2e.images import build_all
 from clickstream_e2e.kube import Kube
 from clickstream_e2e.platform import NAMESPACE, REAL_STRIMZI, Platform
 from clickstream_e2e.release import Release
+from clickstream_e2e.stages import STAGES, stage
 from clickstream_e2e.storefront import Storefront, document
 from pytest_kind import KindCluster
 
-STAGES: list[tuple[str, float]] = []
 # First what all others stand on, last what takes it away; the rest in between, by name.
 FIRST = ("test_e2e_install.py", "test_e2e_straight_line.py")
 LAST = ("test_e2e_node.py", "test_e2e_deletion.py", "test_e2e_uninstall.py")
-
-
-@contextmanager
-def stage(name: str) -> Iterator[None]:
-    """Time a stage and say so."""
-    began = time.monotonic()
-    print(f"\n  {name} ...", flush=True)
-    yield
-    STAGES.append((name, time.monotonic() - began))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,7 +36,7 @@ if os.environ.get("E2E_KUBECONFIG"):
 
     @pytest.fixture(scope="session")
     def kind_cluster() -> Any:
-        """Stand for pytest-kind's fixture on a cluster that is given: images are pulled from E2E_REGISTRY."""
+        """Stand for pytest-kind's fixture on a cluster that is given: its nodes have the images."""
         return SimpleNamespace(
             kubeconfig_path=Path(os.environ["E2E_KUBECONFIG"]),
             kubectl_path=Path(os.environ["E2E_KUBECTL"]),

@@ -6,6 +6,7 @@ import time
 from clickstream_e2e.kube import Kube, eventually
 from clickstream_e2e.platform import NAMESPACE, sql
 from clickstream_e2e.release import CHART, Release
+from clickstream_e2e.stages import stage
 from clickstream_e2e.storefront import NAME, Storefront, document, merged
 
 SHARED = {"user-clicks", "user-profiles", "enriched-clicks", "user-metrics", "dead-letters"}
@@ -41,7 +42,8 @@ def test_a_deleted_pipeline_leaves_only_the_shared_topics(storefront: Storefront
     storefront.until_pods(2)
     storefront.patch({"deletionPolicy": "Delete"})
     eventually("the finalizer is set", lambda: storefront.now()["metadata"].get("finalizers"), 300)
-    kube("delete", "clickpipeline", NAME, "--namespace", NAMESPACE, "--timeout=300s", timeout_s=310)
+    with stage("pipeline deleted with all its data"):
+        kube("delete", "clickpipeline", NAME, "--namespace", NAMESPACE, "--timeout=300s", timeout_s=310)
     topics = kube.names("kafkatopics", NAMESPACE)
     assert topics == SHARED
     eventually(

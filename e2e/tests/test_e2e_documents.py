@@ -1,4 +1,4 @@
-"""The command blocks of README and docs/operations.md do what they say, as they stand."""
+"""The command blocks of README and docs/how-to/operate.md do what they say, as they stand."""
 
 import os
 import re
@@ -62,7 +62,7 @@ def test_the_readmes_commands_work(
     assert storefront.check()["complete"]
 
 
-@pytest.mark.parametrize("number", range(len(blocks("docs/operations.md"))))
+@pytest.mark.parametrize("number", range(len(blocks("docs/how-to/operate.md"))))
 def test_the_operations_commands_work(storefront: Storefront, number: int, tmp_path: Path) -> None:
-    run(blocks("docs/operations.md")[number], storefront.kube.kubeconfig, tmp_path)
+    run(blocks("docs/how-to/operate.md")[number], storefront.kube.kubeconfig, tmp_path)
     assert storefront.now()["metadata"]["namespace"] == NAMESPACE

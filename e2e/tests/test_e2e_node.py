@@ -12,6 +12,7 @@ from clickstream_e2e.storefront import Storefront
 OURS = not os.environ.get("E2E_KUBECONFIG") and os.environ.get("KIND") != "1"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not OURS, reason="only the cluster of e2e/cluster may be switched off")
 def test_after_a_power_cut_the_pipeline_goes_on_and_nothing_is_lost(
     storefront: Storefront, platform: Platform
@@ -21,7 +22,8 @@ def test_after_a_power_cut_the_pipeline_goes_on_and_nothing_is_lost(
     storefront.send("user-0004", 50)
     subprocess.run([E2E / "cluster" / "down.sh", "--crash"], check=True)
     subprocess.run([E2E / "cluster" / "up.sh"], check=True)
-    for name in ("events-kafka", "postgres", "search"):
+    platform.wait_for_kafka()
+    for name in ("postgres", "search"):
         storefront.kube.rolled_out(f"statefulset/{name}", NAMESPACE)
     platform.restart_tester()
     storefront.until_pods(2, 300)

@@ -2,6 +2,7 @@
 
 import subprocess
 
+import pytest
 from clickstream_e2e.images import docker
 from clickstream_e2e.kube import Kube, eventually
 from clickstream_e2e.release import Release
@@ -9,6 +10,7 @@ from clickstream_e2e.storefront import Storefront
 from pytest_kind import KindCluster
 
 
+@pytest.mark.long
 def test_an_upgrade_and_a_rollback_lose_nothing_and_answer_all_the_while(
     storefront: Storefront, release: Release, images: dict[str, str], kind_cluster: KindCluster, kube: Kube
 ) -> None:

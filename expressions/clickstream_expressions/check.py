@@ -6,7 +6,7 @@
 import re
 from dataclasses import dataclass
 
-from clickstream_expressions.checked import Comprehension, Ident, Select, Tree, read_tree, walk
+from clickstream_expressions.cel_tree import Comprehension, Ident, Select, Tree, read_tree, walk
 from clickstream_expressions.constants import require_sound_constants
 from clickstream_expressions.cost import LIMIT, cost
 from clickstream_expressions.diagnosis import diagnose, invalid

@@ -11,7 +11,7 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from clickstream_expressions.checked import (
+from clickstream_expressions.cel_tree import (
     Call,
     Comprehension,
     Const,

@@ -6,7 +6,7 @@ API server does for its own CEL. The estimate bounds what an author can write by
 library's own budget (10,000 iterations an evaluation) bounds what a hostile record can make of it.
 """
 
-from clickstream_expressions.checked import Call, Comprehension, ListOf, Node, children
+from clickstream_expressions.cel_tree import Call, Comprehension, ListOf, Node, children
 
 LIMIT = 10_000  # 1 ms: a filter that costs more would hold a partition below 1,000 clicks a second
 ASSUMED_ELEMENTS = 50

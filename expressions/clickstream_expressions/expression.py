@@ -4,10 +4,10 @@
 declared, so a wrong type is an error before the first click. Other fields of the click are ``dyn``.
 ``profile.user_id``, ``.name``, ``.email``, ``.country``, ``.plan_tier`` are nullable strings; other
 columns are ``dyn``. A click without a profile (``join.type: left``) reads null from every column, as
-in SQL's LEFT JOIN. docs/semantics.md has examples, ADR 0020 the reasons.
+in SQL's LEFT JOIN. docs/reference/semantics.md has examples, ADR 0020 the reasons.
 
 The library's checker speaks first; a common expression then runs as a Python function
-(native.py), the rest, and whatever that function leaves open, runs in the library.
+(cel_to_python.py), the rest, and whatever that function leaves open, runs in the library.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from clickstream_expressions import native
+from clickstream_expressions import cel_to_python
 from clickstream_expressions.check import check, require_condition, require_json_type
 from clickstream_expressions.constants import require_json_constant
 from clickstream_expressions.environment import RUN
@@ -50,7 +50,7 @@ class Expression:
         self.profile_columns = reads.profile_columns  # None: all there are
         self._activation = reads.activation
         self._library = RUN.compile(source)
-        function = native.to_function(self.tree, self.by_library)
+        function = cel_to_python.to_function(self.tree, self.by_library)
         self.is_native = function is not None
         self.evaluate: Evaluate = function or self.by_library
 

@@ -7,7 +7,7 @@ expression names, if it names them: nothing in another field can fail the evalua
 from collections.abc import Mapping
 from typing import Any
 
-from clickstream_expressions.checked import Call, Const, Ident, Node, Select, children
+from clickstream_expressions.cel_tree import Call, Const, Ident, Node, Select, children
 from clickstream_expressions.values import fit
 
 

@@ -6,7 +6,7 @@ Depths are counted, so that a record of brackets ends as an error of that record
 import math
 from typing import Any
 
-MAX_DEPTH = 64  # lists and objects within each other; docs/semantics.md says so
+MAX_DEPTH = 64  # lists and objects within each other; docs/reference/semantics.md says so
 _OF_LIBRARY = 32  # more that an expression can put around a value: the library's own limit of nesting
 
 

@@ -1,13 +1,12 @@
 """The Python function of a common expression agrees with the CEL library: values, types and errors."""
 
-from time import perf_counter
 from typing import Any
 
 import pytest
 from click_records import Click, Profile
 from clickstream_expressions.errors import EvaluationFailed, InvalidExpression
 from clickstream_expressions.expression import Expression
-from clickstream_local.randomised import examples
+from clickstream_local.testing.randomised import examples
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
@@ -105,7 +104,7 @@ def outcome(evaluate: Any, record: tuple[Any, ...]) -> tuple[str, str]:
     return type(value).__name__, repr(value)
 
 
-@settings(max_examples=examples(500), deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(expressions, st.lists(joined | unmatched, min_size=1, max_size=8))
 def test_both_ways_agree(source: str, records: list[tuple[Any, ...]]) -> None:
     try:
@@ -172,18 +171,3 @@ def test_a_common_expression_does_not_go_through_the_library(
     expression = Expression("filter", source)
     click, profile = Click("u", "/p", "view", 1), Profile("u")
     assert expression.evaluate(click, profile, {"amount": 11, "vip": True}, {}) in (True, False, "none")
-
-
-def test_a_common_expression_costs_a_tenth_of_the_library_at_most() -> None:
-    """Measured 0.08 us against 4.5 us; the bound leaves room for a busy machine."""
-    expression = Expression("filter", 'click.action != "heartbeat"')
-    click, rounds = Click("u", "/p", "view", 1), 5_000
-
-    def seconds(evaluate: Any) -> float:
-        start = perf_counter()
-        for _ in range(rounds):
-            evaluate(click, None)
-        return perf_counter() - start
-
-    by_library = min(seconds(expression.by_library) for _ in range(3))
-    assert min(seconds(expression.evaluate) for _ in range(3)) < by_library / 10

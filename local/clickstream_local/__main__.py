@@ -13,9 +13,11 @@ from typing import NoReturn
 from clickstream_operator.errors import InvalidSpec
 from rich.console import Console
 
-from clickstream_local.demo import run_demo
+from clickstream_local.demo.demo import run_demo
+from clickstream_local.demo.status import kill_pod, scale_demo, show_status
 from clickstream_local.errors import CannotStart, LocalError
-from clickstream_local.options import (
+from clickstream_local.machine.ports import free_ports, free_row
+from clickstream_local.pipeline.options import (
     Options,
     Ports,
     add_data_flag,
@@ -24,10 +26,8 @@ from clickstream_local.options import (
     options_from,
     pods_from,
 )
-from clickstream_local.ports import free_ports, free_row
-from clickstream_local.progress import Progress
-from clickstream_local.smoke import run_smoke
-from clickstream_local.status import kill_pod, scale_demo, show_status
+from clickstream_local.pipeline.progress import Progress
+from clickstream_local.smoke.smoke import run_smoke
 
 DESCRIPTION = (
     "The reference pipeline on real parts, as processes of this machine: no Kubernetes, no containers."

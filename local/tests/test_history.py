@@ -1,4 +1,4 @@
-"""docs/howto-history.md, done: years-old clicks are counted, enriched and found, and none of them is lost."""
+"""docs/how-to/load-old-clicks.md, done: years-old clicks are counted, enriched and found, none is lost."""
 
 import json
 import re
@@ -8,22 +8,24 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from clickstream_local import stack as whole
-from clickstream_local.checks import compare
-from clickstream_local.drain import wait_until_drained, wait_until_indexed
-from clickstream_local.evidence import gather, read_clicks
-from clickstream_local.model import Rules, expect
-from clickstream_local.options import REPOSITORY, Options, Ports
+from clickstream_local.load.profiles import make_profiles
+from clickstream_local.machine.ports import free_ports
+from clickstream_local.machine.web import request
 from clickstream_local.parts.kafka import Kafka
-from clickstream_local.ports import free_ports
-from clickstream_local.profiles import make_profiles
-from clickstream_local.progress import Progress
-from clickstream_local.reading import reader
-from clickstream_local.stack import Stack
-from clickstream_local.web import request
+from clickstream_local.pipeline import stack as whole
+from clickstream_local.pipeline.options import REPOSITORY, Options, Ports
+from clickstream_local.pipeline.progress import Progress
+from clickstream_local.pipeline.reading import reader
+from clickstream_local.pipeline.stack import Stack
+from clickstream_local.smoke.checks import compare
+from clickstream_local.smoke.drain import wait_until_drained, wait_until_indexed
+from clickstream_local.smoke.evidence import gather, read_clicks
+from clickstream_local.smoke.model import Rules, expect
 from confluent_kafka import Producer, TopicPartition
 
-HOWTO = (REPOSITORY / "docs/howto-history.md").read_text()
+pytestmark = pytest.mark.real
+
+HOWTO = (REPOSITORY / "docs/how-to/load-old-clicks.md").read_text()
 FIRST_MS = 1_700_000_000_000  # 2023-11-14
 DAY_MS = 86_400_000
 DAYS, CLICKS_A_DAY = 20, 200
@@ -86,6 +88,7 @@ def found_by_search(history: Stack) -> int:
         time.sleep(0.2)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_clicks_of_three_years_ago_are_counted_enriched_and_found_as_the_page_says(history: Stack) -> None:
     profiles = make_profiles(200)

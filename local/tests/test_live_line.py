@@ -1,7 +1,7 @@
 """What the demo's line says of the pods, also when they cannot know."""
 
 import pytest
-from clickstream_local.live import Figures, behind
+from clickstream_local.pipeline.live_line import Figures, behind
 
 
 def pod(lag: int, silent_s: float) -> str:

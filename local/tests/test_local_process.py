@@ -4,23 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 from clickstream_local.errors import PartFailed
-from clickstream_local.process import Process
+from clickstream_local.machine.process import Process
+from clickstream_local.testing.eventually import eventually
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
-
-
-def eventually(condition: Callable[[], bool], timeout_s: float = 10) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_program_that_ends_before_it_is_ready_tells_its_last_lines(tmp_path: Path) -> None:
@@ -60,7 +52,7 @@ def test_a_program_does_not_outlive_its_killed_parent(tmp_path: Path) -> None:
     script = f"""
 import sys, time
 from pathlib import Path
-from clickstream_local.process import Process
+from clickstream_local.machine.process import Process
 process = Process("part", {SLEEPER!r}, log=Path({str(tmp_path / "log")!r}))
 process.start()
 print(process.pid, flush=True)

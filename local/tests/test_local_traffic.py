@@ -3,9 +3,9 @@
 from collections import Counter
 
 import pytest
-from clickstream_local.model import Click, Rules, judge
-from clickstream_local.profiles import ALICE, make_profiles
-from clickstream_local.traffic import LATE_BY_MS, MALFORMED, Flaws, Record, Traffic, malformed
+from clickstream_local.load.profiles import ALICE, make_profiles
+from clickstream_local.load.traffic import LATE_BY_MS, MALFORMED, Flaws, Record, Traffic, malformed
+from clickstream_local.smoke.model import Click, Rules, judge
 from confluent_kafka import murmur2
 
 PARTITIONS = 12

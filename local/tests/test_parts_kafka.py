@@ -1,8 +1,9 @@
 """The broker that the suites run on keeps its promises."""
 
+import pytest
 from clickstream_local.parts.kafka import Kafka
-from clickstream_local.reading import end_offsets
-from clickstream_local.testing import Topics
+from clickstream_local.pipeline.reading import end_offsets
+from clickstream_local.testing.fixtures import Topics
 from confluent_kafka import Producer
 
 
@@ -22,6 +23,7 @@ def test_records_survive_a_kill_and_the_address_stays(kafka: Kafka, topics: Topi
     assert end_offsets(kafka.bootstrap, topic) == {0: 10}
 
 
+@pytest.mark.long
 def test_three_brokers_take_records_while_one_is_down(three_brokers: Kafka) -> None:
     topics = Topics(three_brokers)
     topic = topics.create(topics.unique("replicated"), min_insync_replicas="2")

@@ -16,17 +16,17 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from clickstream_local.machine.tools import java
 from clickstream_local.parts.connect import Connect, build_sink
 from clickstream_local.parts.kafka import QUICK, Kafka, kafka_jars
 from clickstream_local.parts.postgres import Postgres
-from clickstream_local.reading import read_all
-from clickstream_local.reference import EXAMPLE
-from clickstream_local.testing import Topics
-from clickstream_local.tools import java
+from clickstream_local.pipeline.reading import read_all
+from clickstream_local.pipeline.reference import EXAMPLE
+from clickstream_local.testing.fixtures import Topics
 from clickstream_operator.manifests.connectors import directory_references, profiles_connector
 from clickstream_operator.manifests.names import NOTIFICATIONS, internal_topic
-from clickstream_operator.spec import ClickPipeline, parse
-from clickstream_operator.tables import table_of
+from clickstream_operator.spec.clickpipeline import ClickPipeline, parse
+from clickstream_operator.spec.tables import table_of
 
 DEADLINE_S = 120
 PARTITIONS = 2

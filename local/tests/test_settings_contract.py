@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from clickstream_local.reference import EXAMPLE
+from clickstream_local.pipeline.reference import EXAMPLE
 from clickstream_operator.manifests.settings import settings_document
-from clickstream_operator.spec import parse
+from clickstream_operator.spec.clickpipeline import parse
 from clickstream_processor import settings, settings_file, units
 
 EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))

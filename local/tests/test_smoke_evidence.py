@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from clickstream_local.checks import Check, Totals, compare
-from clickstream_local.evidence import read_clicks, read_outputs
-from clickstream_local.model import Expected, Rules, expect
+from clickstream_local.load.producer import ClickProducer
+from clickstream_local.load.profiles import make_profiles
+from clickstream_local.load.traffic import Flaws, Traffic
 from clickstream_local.parts.kafka import Kafka
-from clickstream_local.producer import ClickProducer
-from clickstream_local.profiles import make_profiles
-from clickstream_local.reference import EXAMPLE, Place, load
-from clickstream_local.testing import Topics
-from clickstream_local.traffic import Flaws, Traffic
-from clickstream_operator.spec import ClickPipeline
+from clickstream_local.pipeline.reference import EXAMPLE, Place, load
+from clickstream_local.smoke.checks import Check, Totals, compare
+from clickstream_local.smoke.evidence import read_clicks, read_outputs
+from clickstream_local.smoke.model import Expected, Rules, expect
+from clickstream_local.testing.fixtures import Topics
+from clickstream_operator.spec.clickpipeline import ClickPipeline
 from confluent_kafka import Producer
 
 PROFILES = {profile.user_id: profile for profile in make_profiles(200)}

@@ -5,10 +5,10 @@ import json
 from collections.abc import Callable
 
 import pytest
-from clickstream_local.changes import ProfileHistory
-from clickstream_local.checks import Evidence, compare
-from clickstream_local.model import Click, Expected, Rules, expect
-from clickstream_local.profiles import Profile, make_profiles
+from clickstream_local.load.profiles import Profile, make_profiles
+from clickstream_local.smoke.changes import ProfileHistory
+from clickstream_local.smoke.checks import Evidence, compare
+from clickstream_local.smoke.model import Click, Expected, Rules, expect
 from confluent_kafka import murmur2
 
 RULES = Rules("user-clicks", 2, window_ms=300_000, grace_ms=60_000, max_future_ms=3_600_000)

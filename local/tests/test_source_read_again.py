@@ -12,18 +12,18 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
+from clickstream_local.machine.web import request
 from clickstream_local.parts.connect import Connect, build_sink
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.parts.postgres import Postgres
-from clickstream_local.reading import read_all
-from clickstream_local.reference import EXAMPLE
-from clickstream_local.testing import Topics
-from clickstream_local.web import request
+from clickstream_local.pipeline.reading import read_all
+from clickstream_local.pipeline.reference import EXAMPLE
+from clickstream_local.testing.fixtures import Topics
+from clickstream_operator.database.quoting import reader_slot
 from clickstream_operator.manifests.connectors import directory_references, profiles_connector
 from clickstream_operator.manifests.names import NOTIFICATIONS, internal_topic
-from clickstream_operator.source.quoting import reader_slot
 from clickstream_operator.source.resnapshot import reader
-from clickstream_operator.spec import parse
+from clickstream_operator.spec.clickpipeline import parse
 
 DEADLINE_S = 120
 DATABASE = "again"

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import kopf
 
-from clickstream_operator.service import Service, registry_of
+from clickstream_operator.kopf_handlers import registry_of
 from clickstream_operator.settings import SETTINGS, InvalidSettings, Settings, read_settings
 
 
@@ -38,10 +38,9 @@ def main() -> int:
         print(invalid, file=sys.stderr)
         return 2
     _log(settings)
-    service = Service(settings)
     asyncio.run(
         kopf.operator(
-            registry=registry_of(service),
+            registry=registry_of(settings),
             namespaces=settings.namespaces,
             clusterwide=not settings.namespaces,
             standalone=True,

@@ -22,20 +22,20 @@ class Condition:
     truth: Truth
     reason: str
     message: str
-    is_fatal: bool = False  # no waiting mends it: somebody must act
+    is_fatal: bool = False  # no waiting fixes it: somebody must act
     is_needed: bool = True  # False: a pipeline is Ready without it
 
 
-def is_true(kind: str, reason: str, message: str) -> Condition:
+def met(kind: str, reason: str, message: str) -> Condition:
     """Return a condition that holds."""
     return Condition(kind, Truth.TRUE, reason, message)
 
 
-def is_false(kind: str, reason: str, message: str, is_fatal: bool = False) -> Condition:
+def unmet(kind: str, reason: str, message: str, is_fatal: bool = False) -> Condition:
     """Return a condition that does not hold."""
     return Condition(kind, Truth.FALSE, reason, message[:_LONGEST_MESSAGE], is_fatal)
 
 
-def is_unknown(kind: str, reason: str, message: str) -> Condition:
+def unknown(kind: str, reason: str, message: str) -> Condition:
     """Return a condition that cannot be known yet."""
     return Condition(kind, Truth.UNKNOWN, reason, message)

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clickstream_operator.assignment.clients import Clients, Seat
+from clickstream_operator.assignment.clients import Clients, ControllerHandle
 from clickstream_operator.assignment.errors import PipelineMismatch
-from clickstream_operator.assignment.options import ControllerOptions, InvalidSettings, options_from
+from clickstream_operator.assignment.options import ControllerOptions, InvalidOptions, options_from
 from clickstream_operator.assignment.records import ProtocolTooNew
+from clickstream_operator.kube.store import Key
+from clickstream_operator.manifests.names import seen_from_afar
 from clickstream_operator.manifests.settings import settings_document
 from clickstream_operator.observed import AssignmentState, Observed
-from clickstream_operator.spec import ClickPipeline
-from clickstream_operator.store import Key
+from clickstream_operator.spec.clickpipeline import ClickPipeline
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ STOP_S = 10
 class _Running:
     """One pipeline's controller, and which set of clients it uses."""
 
-    seat: Seat
+    handle: ControllerHandle
     clients: str
     problem: str = ""  # why it came to its end and is not started again
 
@@ -46,18 +47,18 @@ class Controllers:
         key = Key(pipeline.namespace, pipeline.name)
         try:
             options = _options(pipeline, observed.kafka_secrets)
-        except InvalidSettings as invalid:
+        except InvalidOptions as invalid:
             return AssignmentState(problem=str(invalid))
         identity = json.dumps(options.kafka, sort_keys=True)
         running = self._running.get(key)
         if running and running.clients != identity:
             self.forget(key)
             running = None
-        if running and running.seat.ended.is_set() and not running.problem:
+        if running and running.handle.ended.is_set() and not running.problem:
             running = self._ended(key, running)
         if running is None:
             running = self._start(key, options, identity)
-        controller = running.seat.controller
+        controller = running.handle.controller
         controller.update(options)
         snapshot = controller.snapshot
         return AssignmentState(
@@ -74,18 +75,18 @@ class Controllers:
         running = self._running.pop(key, None)
         if running is None:
             return
-        running.seat.leave()
+        running.handle.leave()
         if not any(other.clients == running.clients for other in self._running.values()):
             self._sets.pop(running.clients).close()
 
     def stop(self) -> None:
         """Stop all controllers and wait for their ends, so that the next leader finds no rival."""
-        seats = [running.seat for running in self._running.values()]
+        handles = [running.handle for running in self._running.values()]
         for key in list(self._running):
             self.forget(key)
         deadline_s = time.monotonic() + STOP_S
-        for seat in seats:
-            seat.ended.wait(max(0.0, deadline_s - time.monotonic()))
+        for handle in handles:
+            handle.ended.wait(max(0.0, deadline_s - time.monotonic()))
 
     @property
     def sets(self) -> int:
@@ -96,17 +97,17 @@ class Controllers:
         clients = self._sets.get(identity)
         if clients is None or not clients.is_alive():
             clients = self._sets[identity] = Clients(options.kafka)
-        running = self._running[key] = _Running(clients.seat(options), identity)
+        running = self._running[key] = _Running(clients.start(options), identity)
         return running
 
     def _ended(self, key: Key, running: _Running) -> _Running | None:
         """Note why a controller has ended; return None where another try may do better."""
-        error = running.seat.error
+        error = running.handle.error
         if isinstance(error, (PipelineMismatch, ProtocolTooNew)):
             log.error("%s: %s", key, error)
             running.problem = str(error)
             return running
-        log.warning("%s: %s; its controller is started anew", key, error or "its Kafka clients ended")
+        log.warning("%s: %s; its controller is started again", key, error or "its Kafka clients ended")
         self._running.pop(key)
         return None
 
@@ -123,18 +124,3 @@ def _options(pipeline: ClickPipeline, secrets: Mapping[tuple[str, str], str]) ->
     servers = document["kafka"]["bootstrapServers"]
     document["kafka"]["bootstrapServers"] = seen_from_afar(servers, pipeline.namespace)
     return options_from(document, secret)
-
-
-def seen_from_afar(bootstrap: str, namespace: str) -> str:
-    """Return the servers as another namespace must name them.
-
-    A Service's bare name means the pipeline's own namespace, where the pods are; the operator is elsewhere.
-    """
-    servers = [server.rpartition(":") for server in bootstrap.split(",")]
-    return ",".join(
-        f"{host}.{namespace}.svc:{port}" if _is_bare(host) else f"{host}:{port}" for host, _, port in servers
-    )
-
-
-def _is_bare(host: str) -> bool:
-    return host != "localhost" and not any(mark in host for mark in ".:[")

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from clickstream_operator.metrics import REGISTRY
 
-# A look takes seconds; a watch is begun anew each four minutes.
+# A look takes seconds; a watch is begun again each four minutes.
 STUCK_S = 600.0
 SILENT_S = 600.0
 

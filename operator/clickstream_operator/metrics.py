@@ -1,4 +1,4 @@
-"""Every metric of the operator, defined once. docs/operator.md lists them; a test compares."""
+"""Every metric of the operator, defined once. docs/reference/conditions.md lists them; a test compares."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from clickstream_operator.api import Api, ApiFailure
-from clickstream_operator.desired import needed_names
-from clickstream_operator.kinds import (
+from clickstream_operator.database.facts import Look
+from clickstream_operator.database.inspector import Inspector
+from clickstream_operator.database.target import target_of
+from clickstream_operator.kube.api import Api, ApiFailure
+from clickstream_operator.kube.kinds import (
     BUILT_IN,
     CLAIM,
     NAMESPACE,
@@ -21,22 +23,20 @@ from clickstream_operator.kinds import (
     POD,
     SECRET,
     STRIMZI,
+    Document,
     Kind,
     strimzi_kind,
 )
-from clickstream_operator.lost import LOST_S, lost_pods
+from clickstream_operator.kube.store import Key, Store, owner_of
+from clickstream_operator.lifecycle.desired import needed_names
+from clickstream_operator.lifecycle.pod_templates import needs_pods
+from clickstream_operator.lifecycle.volumes import must_grow
 from clickstream_operator.manifests.names import names_of, selector
 from clickstream_operator.manifests.secrets import PEER_KEY, controller_secrets, secret_uses
-from clickstream_operator.observed import Document, ObjectId, Observed, SecretState
+from clickstream_operator.observed import ObjectId, Observed, SecretState
 from clickstream_operator.pods import Pods
 from clickstream_operator.redaction import redactor
-from clickstream_operator.source.facts import Look
-from clickstream_operator.source.inspector import Inspector
-from clickstream_operator.source.target import target_of
-from clickstream_operator.spec import ClickPipeline
-from clickstream_operator.store import Key, Store, owner_of
-from clickstream_operator.templates import needs_pods
-from clickstream_operator.volumes import must_grow
+from clickstream_operator.spec.clickpipeline import ClickPipeline
 
 _REVIEW = Kind("authorization.k8s.io/v1", "LocalSubjectAccessReview", "localsubjectaccessreviews")
 _REVIEW_HOLDS_S = 600
@@ -53,14 +53,12 @@ class Observer:
         store: Store,
         pods: Pods,
         strimzi_version: Callable[[], str | None],
-        lost_s: float = LOST_S,
         inspector: Inspector | None = None,
     ) -> None:
         self._api = api
         self._store = store
         self._pods = pods
         self._strimzi_version = strimzi_version
-        self._lost_s = lost_s
         self._inspector = inspector
         self._free: dict[tuple[Key, str, str], float] = {}  # (pipeline, kind, name) -> until
         self._allowed: dict[tuple[str, str, str], float] = {}  # (namespace, account, secret) -> until
@@ -80,7 +78,8 @@ class Observer:
         try:
             found = await self._api.get(NAMESPACE.path(None, namespace))
         except ApiFailure as failure:
-            if failure.code == 403:  # Role mode may not read it
+            # A Role may read its own namespace only, and is deleted with it; an older one lacks the rule.
+            if failure.code == 403:
                 return False
             raise
         return found is None or bool(found["metadata"].get("deletionTimestamp"))
@@ -107,19 +106,19 @@ class Observer:
         peer_key = values.get((names.peer_key, PEER_KEY), "")
         statefulset = children.get(("StatefulSet", names.statefulset))
         count = max(pipeline.spec.processors.replicas, (statefulset or {}).get("spec", {}).get("replicas", 0))
-        pod_objects, now_s = await self._pod_objects(pipeline, statefulset), time.time()
+        pod_objects = await self._pod_objects(pipeline, statefulset)
         return Observed(
             children=children,
             foreign=foreign,
             connect=self._store.get("KafkaConnect", pipeline.namespace, pipeline.spec.connect.cluster),
+            connect_pods=self._store.workers(pipeline.namespace, pipeline.spec.connect.cluster),
             strimzi_version=version,
             secrets=secrets,
             denied=await self._denied(pipeline, children, secrets),
             pods=await self._pods.states(pipeline, peer_key, count) if ready and peer_key else {},
             claims=await self._claims(pipeline, statefulset, leaving),
             pod_objects=pod_objects,
-            lost=lost_pods(pod_objects, now_s, self._lost_s),
-            now_s=now_s,
+            now_s=time.time(),
             source=None if leaving else self._source(key, pipeline, values, wants_news, is_gap_known),
             kafka_secrets=_of_kafka(pipeline, values),
             redact=redactor(value for (_, name), value in values.items() if not name.endswith(".crt")),

@@ -1,15 +1,13 @@
-"""What a reconcile saw of one pipeline, as one value: the input of planning and of the status."""
+"""What a look saw of one pipeline, as one value; what follows from it is in decided.py."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from clickstream_operator.lost import Lost
-from clickstream_operator.rollout import Next
-from clickstream_operator.source.facts import Look
-from clickstream_operator.source.memory import Memory
+from clickstream_operator.database.facts import Look
+from clickstream_operator.database.memory import SourceMemory
+from clickstream_operator.kube.kinds import Document
 
-Document = dict[str, Any]
 ObjectId = tuple[str, str]  # kind, name
 
 
@@ -64,24 +62,21 @@ class Observed:
     # Objects that carry a name this pipeline needs and do not belong to it.
     foreign: Mapping[ObjectId, Document] = field(default_factory=dict)
     connect: Document | None = None
+    # The pods of that Connect; None: they are not watched.
+    connect_pods: Sequence[Document] | None = None
     strimzi_version: str | None = None  # None: Strimzi is not installed
     secrets: Mapping[str, SecretState] = field(default_factory=dict)
     denied: tuple[str, ...] = ()  # Secrets the Connect may not read
     pods: Mapping[int, PodState] = field(default_factory=dict)  # only pods that answered
-    twin: str = ""  # another pipeline with the same id on the same Kafka
     # (secret, key) -> value of what a Kafka client of this pipeline needs.
     kafka_secrets: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
     # Volume claims by name; looked at only while they must grow, or the pipeline is taken down.
     claims: Mapping[str, Document] = field(default_factory=dict)
-    claims_refused: str = ""  # why a claim could not be made larger
     assignment: AssignmentState | None = None  # None: no controller runs here
     # Pods by ordinal; looked at only while one is not ready or a roll-out is under way.
     pod_objects: Mapping[int, Document] = field(default_factory=dict)
-    lost: Sequence[Lost] = ()  # pods that do not come back by themselves
-    rollout: Next | None = None  # the step that was planned from the rest
-    autoscaling: Document = field(default_factory=dict)  # the status' part, where it is asked for
     source: Look | None = None  # the last look at the database; None: this operator does not look
-    memory: Memory = field(default_factory=Memory)  # what is remembered of the source
+    memory: SourceMemory = field(default_factory=SourceMemory)  # what is remembered of the source
     now_s: float = 0.0  # the wall clock of this look
     redact: Any = field(default=str, repr=False)  # takes every known secret value out of a text
 

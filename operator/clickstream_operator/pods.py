@@ -1,6 +1,8 @@
 """Asks processor pods how they are: their /status on the admin port, with the pipeline's own key."""
 
 import asyncio
+import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,11 +10,16 @@ import aiohttp
 
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.observed import PodState, TaskState
-from clickstream_operator.rules import ADMIN_PORT
-from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.rules import ADMIN_PORT
 
-TIMEOUT_S = 2
+CONNECT_S = 2  # a node that is gone
+ANSWER_S = 15  # the kernel has taken the request: the pod lives, and its processor is busy
 _AT_ONCE = 32
+_MAX_ANSWER_BYTES = 4 << 20  # of 10,000 tasks
+# What reading raises when another program answers on the port, or a pod in a form that nobody foresaw.
+_NO_STATUS = (ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+log = logging.getLogger(__name__)
 
 
 class Pods:
@@ -36,15 +43,18 @@ class Pods:
 
     async def _state(self, pipeline: ClickPipeline, key: str, ordinal: int) -> PodState | None:
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+            timeout = aiohttp.ClientTimeout(total=ANSWER_S, sock_connect=CONNECT_S)
             self._session = aiohttp.ClientSession(timeout=timeout)
         headers = {"Authorization": f"Bearer {key}"}
         try:
             async with self._slots, self._session.get(self._of(pipeline, ordinal), headers=headers) as answer:
                 if answer.status != 200:
                     return None
-                return read_state(ordinal, await answer.json())
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+                return read_state(ordinal, json.loads(await _bounded(answer)))
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
+        except _NO_STATUS as error:
+            log.warning("%s: an answer that is no status: %r", self._of(pipeline, ordinal), error)
             return None
 
     def _of(self, pipeline: ClickPipeline, ordinal: int) -> str:
@@ -56,6 +66,16 @@ class Pods:
             else inside
         )
         return f"{base}/status"
+
+
+async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the body. Raises ValueError when it is longer than any status."""
+    body = bytearray()
+    async for part in answer.content.iter_any():
+        body += part
+        if len(body) > _MAX_ANSWER_BYTES:
+            raise ValueError(f"longer than {_MAX_ANSWER_BYTES:,} bytes")
+    return bytes(body)
 
 
 def read_state(ordinal: int, answer: Mapping[str, Any]) -> PodState:

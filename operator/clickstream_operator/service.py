@@ -1,95 +1,64 @@
-"""The running operator: kopf's events and our watches feed the queue, workers empty it on the leader."""
+"""One replica of the operator: its parts, made and wired, and what starts and stops when it leads."""
 
 import asyncio
 import contextvars
 import logging
 import random
-import time
-from typing import Any
 
 import kopf
 
-from clickstream_operator.api import Api, ApiFailure
-from clickstream_operator.apply import Applier
+from clickstream_operator import ending, metrics
+from clickstream_operator.bundled_pipelines import write_given
 from clickstream_operator.controllers import Controllers
-from clickstream_operator.errors import InvalidSpec
-from clickstream_operator.given import write_given
+from clickstream_operator.database.inspector import Inspector
 from clickstream_operator.health import Health
-from clickstream_operator.leader import Leader
-from clickstream_operator.manifests.names import names_of
-from clickstream_operator.metrics import (
-    FAILING,
-    PIPELINES,
-    QUEUE_AGE_SECONDS,
-    QUEUE_DEPTH,
-    RECONCILE_SECONDS,
-    RECONCILES,
-)
+from clickstream_operator.kube.api import Api, ApiFailure
+from clickstream_operator.kube.applier import Applier
+from clickstream_operator.kube.kinds import Document
+from clickstream_operator.kube.leader import Leader
+from clickstream_operator.kube.store import Key, Store
+from clickstream_operator.kube.watch import Watches
+from clickstream_operator.lifecycle.decided import Deadlines
+from clickstream_operator.lifecycle.deletion import what_remains
 from clickstream_operator.observe import Observer
-from clickstream_operator.observed import Document
 from clickstream_operator.pods import Pods
 from clickstream_operator.queue import KeyedQueue
 from clickstream_operator.reconcile import Reconciler
 from clickstream_operator.settings import Settings
-from clickstream_operator.source.inspector import Inspector
-from clickstream_operator.spec import API_GROUP, API_VERSION, PLURAL, parse
-from clickstream_operator.store import Key, Store
-from clickstream_operator.watch import Watches
+from clickstream_operator.workers import Workers
 
 log = logging.getLogger(__name__)
 
-# A look that takes longer hangs: it is given up and tried again.
-LOOK_S = 120
-
 
 class Service:
-    """One replica of the operator, inside kopf's event loop."""
+    """Lives inside kopf's event loop. kopf's events and the watches feed the queue, the workers empty it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, api: Api) -> None:
+        """Make the parts; nothing runs yet. Called inside the loop."""
         self._settings = settings
-        self._controllers = Controllers() if settings.controllers else None
-        self._inspector: Inspector | None = None
+        self._api = api
+        self._loop = asyncio.get_running_loop()
         self._known: set[Key] = set()
-        self._workers: list[asyncio.Task[None]] = []
-        self._tasks: list[asyncio.Task[None]] = []
-        self._beginning: asyncio.Task[None] | None = None
         self._context = contextvars.copy_context()
-
-    async def start(self) -> None:
-        """Connect, listen, watch and compete for leadership. Called inside kopf, so that Events work."""
-        settings = self._settings
-        loop = asyncio.get_running_loop()
-        self._queue: KeyedQueue[Key] = KeyedQueue(loop.time)
-        self._api = await Api.connect()
+        self._queue: KeyedQueue[Key] = KeyedQueue(self._loop.time)
         store = Store()
-        self._watches = Watches(self._api, store, settings.namespaces, self._changed, self._connect_changed)
+        self._watches = Watches(api, store, settings.namespaces, self._changed, self._connect_changed)
         self._pods = Pods(settings.pod_url)
-        if settings.source_look_s:
-
-            def looked(key: Key) -> None:
-                loop.call_soon_threadsafe(self._changed, {key})
-
-            self._inspector = Inspector(settings.source_look_s, looked)
-        self._observer = Observer(
-            self._api,
-            store,
-            self._pods,
-            lambda: self._watches.strimzi_version,
-            settings.lost_s,
-            self._inspector,
-        )
-        applier = Applier(self._api, store)
+        self._controllers = Controllers() if settings.controllers else None
+        look_s = settings.source_look_s
+        self._inspector = Inspector(look_s, self._database_looked_at) if look_s else None
         self._reconciler = Reconciler(
-            self._observer,
-            applier,
+            Observer(api, store, self._pods, lambda: self._watches.strimzi_version, self._inspector),
+            Applier(api, store),
             settings.platform,
             self._record,
             self._controllers,
             settings.slot_settle_s,
-            settings.rollout_deadline_s,
+            Deadlines(settings.rollout_deadline_s, settings.lost_s),
         )
+        self._workers = Workers(self._queue, self._reconciler, settings.workers, self._known.discard)
         self._leader = Leader(
-            self._api,
+            api,
             settings.operator_namespace,
             settings.lease,
             settings.identity,
@@ -99,23 +68,31 @@ class Service:
         self._health = Health(
             settings.http_host,
             settings.http_port,
-            lambda: self._queue.age_s if self._leader.is_leader else 0.0,
+            self._queue_age_s,
             lambda: self._watches.stuck_s,
             lambda: self._watches.age_s,
             lambda: self._watches.is_synced,
         )
-        QUEUE_DEPTH.set_function(lambda: self._queue.depth)
-        QUEUE_AGE_SECONDS.set_function(lambda: self._queue.age_s if self._leader.is_leader else 0.0)
-        FAILING.set_function(lambda: self._queue.failing)
-        PIPELINES.set_function(lambda: len(self._known))
+        self._parts: list[asyncio.Task[None]] = []
+        self._beginning: list[asyncio.Task[None]] = []  # one, from when this replica leads
+
+    @classmethod
+    async def connect(cls, settings: Settings) -> "Service":
+        """Return a replica that is connected to the API server."""
+        return cls(settings, await Api.connect())
+
+    async def start(self) -> None:
+        """Listen, watch and compete for leadership. Called inside kopf, so that Events work."""
+        metrics.QUEUE_DEPTH.set_function(lambda: self._queue.depth)
+        metrics.QUEUE_AGE_SECONDS.set_function(self._queue_age_s)
+        metrics.FAILING.set_function(lambda: self._queue.failing)
+        metrics.PIPELINES.set_function(lambda: len(self._known))
         await self._health.start()
-        self._tasks = [
-            asyncio.create_task(self._watches.run(), name="watches"),
-            asyncio.create_task(self._leader.run(), name="leader"),
-            asyncio.create_task(self._resync(), name="resync"),
+        self._parts = [
+            ending.start(self._watches.run(), "watches"),
+            ending.start(self._leader.run(), "leader"),
+            ending.start(self._resync(), "resync"),
         ]
-        for task in self._tasks:
-            task.add_done_callback(_end_with)
 
     async def stop(self) -> None:
         """Finish: let pipelines of vanishing namespaces go, give the lease back, close."""
@@ -127,10 +104,7 @@ class Service:
                 except ApiFailure as failure:
                     log.warning("%s: %s", key, failure)
         await self._leader.release()
-        for task in self._tasks:
-            task.remove_done_callback(_end_with)
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ending.stop(*self._parts)
         await self._health.stop()
         if self._inspector:
             await asyncio.to_thread(self._inspector.stop)
@@ -144,7 +118,7 @@ class Service:
         key = Key(meta["namespace"], meta["name"])
         if event == "DELETED":
             self._known.discard(key)
-            if self._leader.is_leader and (message := _what_remains(document)):
+            if self._leader.is_leader and (message := what_remains(document)):
                 self._record(document, "Warning", "Retained", message)
         else:
             if key not in self._known:
@@ -163,63 +137,28 @@ class Service:
     def _connect_changed(self, namespace: str, _: str) -> None:
         self._changed({key for key in self._known if key.namespace == namespace})
 
+    def _database_looked_at(self, key: Key) -> None:
+        """Take the word of the inspector's thread."""
+        self._loop.call_soon_threadsafe(self._changed, {key})
+
+    def _queue_age_s(self) -> float:
+        return self._queue.age_s if self._leader.is_leader else 0.0
+
     async def _start_work(self) -> None:
         """Begin once the watches are complete; the lease is renewed meanwhile."""
-        self._beginning = asyncio.create_task(self._begin(), name="beginning")
-        self._beginning.add_done_callback(_end_with)
+        self._beginning = [ending.start(self._begin(), "beginning", may_end=True)]
 
     async def _begin(self) -> None:
         await self._watches.synced()
-        self._workers = [
-            asyncio.create_task(self._work(), name=f"worker {number}")
-            for number in range(self._settings.workers)
-        ]
-        for worker in self._workers:
-            worker.add_done_callback(_end_with)
-        for key in self._known:
-            self._queue.add(key)
+        self._workers.start()
+        self._changed(self._known)
         await write_given(self._api, self._settings.pipelines_file, self._settings.operator_namespace)
 
     async def _stop_work(self) -> None:
-        if self._beginning:
-            self._beginning.remove_done_callback(_end_with)
-            self._beginning.cancel()
-            await asyncio.gather(self._beginning, return_exceptions=True)
-        for worker in self._workers:
-            worker.remove_done_callback(_end_with)
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        self._workers = []
+        await ending.stop(*self._beginning)
+        await self._workers.stop()
         if self._controllers:
             await asyncio.to_thread(self._controllers.stop)
-
-    async def _work(self) -> None:
-        while True:
-            key = await self._queue.take()
-            try:
-                await self._look(key)
-            finally:
-                self._queue.release(key)
-
-    async def _look(self, key: Key) -> None:
-        started_s = time.monotonic()
-        try:
-            outcome = await asyncio.wait_for(self._reconciler.reconcile(key), LOOK_S)
-        except (ApiFailure, TimeoutError) as failure:
-            at_least_s = failure.retry_after_s if isinstance(failure, ApiFailure) else 0
-            delay_s = self._queue.retry(key, at_least_s)
-            RECONCILES.labels("failed").inc()
-            log.warning("%s: %s; again in %.1f s", key, failure or type(failure).__name__, delay_s)
-            return
-        finally:
-            RECONCILE_SECONDS.observe(time.monotonic() - started_s)
-        RECONCILES.labels(outcome.result).inc()
-        self._queue.succeeded(key)
-        if outcome.result == "gone":
-            self._known.discard(key)
-            self._queue.discard(key)
-        elif outcome.again_s is not None:
-            self._queue.add(key, outcome.again_s)
 
     async def _resync(self) -> None:
         """Ask for each pipeline once per period, spread over it."""
@@ -227,60 +166,3 @@ class Service:
             await asyncio.sleep(self._settings.resync_s)
             for key in self._known:
                 self._queue.add(key, random.random() * self._settings.resync_s)  # noqa: S311
-
-
-def registry_of(service: Service) -> kopf.OperatorRegistry:
-    """Return kopf's registry with the handlers that feed a service."""
-    registry = kopf.OperatorRegistry()
-
-    @kopf.on.startup(registry=registry)  # type: ignore[untyped-decorator]
-    async def startup(settings: kopf.OperatorSettings, **_: Any) -> None:
-        settings.scanning.disabled = True  # would watch CRDs and namespaces of the whole cluster
-        settings.peering.standalone = True  # the Lease decides
-        settings.posting.enabled = True
-        settings.posting.level = logging.CRITICAL  # log lines are not Events
-        settings.watching.server_timeout = 240
-        settings.watching.client_timeout = 300
-        settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 5)
-        await service.start()
-
-    @kopf.on.cleanup(registry=registry)  # type: ignore[untyped-decorator]
-    async def cleanup(**_: Any) -> None:
-        await service.stop()
-
-    @kopf.on.login(registry=registry)  # type: ignore[untyped-decorator]
-    async def login(**arguments: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
-
-    @kopf.on.event(API_GROUP, API_VERSION, PLURAL, registry=registry)  # type: ignore[untyped-decorator]
-    async def changed(event: Any, **_: Any) -> None:
-        service.pipeline_event(event["type"], event["object"])
-
-    return registry
-
-
-def _what_remains(document: Document) -> str:
-    """Return what deletion leaves behind, as the policy asks, and how to remove it."""
-    try:
-        pipeline = parse(document)
-    except InvalidSpec:
-        return ""  # it made nothing
-    if pipeline.spec.deletion_policy == "Delete":
-        return ""
-    postgres, names = pipeline.spec.source.postgres, names_of(pipeline)
-    return (
-        f"deletionPolicy is Retain. Replication slot {postgres.slot} of database {postgres.database} "
-        f"fills its disk until you run: SELECT pg_drop_replication_slot('{postgres.slot}'). "
-        f"The topics and the volumes data-{names.statefulset}-* are kept."
-    )
-
-
-def _end_with(task: "asyncio.Task[None]") -> None:
-    """End the process when a part of it ends: half an operator looks alive and does nothing."""
-    if task.cancelled():
-        return
-    error = task.exception()
-    if error is None and task.get_name() == "beginning":
-        return  # the one part that is meant to end
-    log.critical("%s ended: %r", task.get_name(), error, exc_info=error)
-    raise SystemExit(1)

@@ -1,70 +1,15 @@
 """Options of these tests, and which of them need a control plane."""
 
-import itertools
-import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from controlplane import ControlPlane, eventually, running
-from world import Figure, OperatorProcess, World
 
-_numbers = itertools.count()
+pytest.register_assert_rewrite("operator_support")
 
 # Those take minutes and Go's compiler once: `make test-operator` runs them.
-collect_ignore_glob = [] if os.environ.get("CLICKSTREAM_CONTROL_PLANE") else ["test_cluster_*.py"]
+collect_ignore = [] if os.environ.get("CLICKSTREAM_CONTROL_PLANE") else ["cluster"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--golden`."""
     parser.addoption("--golden", action="store_true", help="take what is rendered as the new golden files")
-
-
-@pytest.fixture(scope="session")
-def figure() -> Figure:
-    """Return a function that keeps measured figures for the last line of `make test-operator`."""
-    path = Path(os.environ.get("CLICKSTREAM_FIGURES") or os.devnull)
-
-    def keep(**figures: float) -> None:
-        with path.open("a") as file:
-            file.write(json.dumps(figures) + "\n")
-
-    return keep
-
-
-@pytest.fixture(scope="session")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Run one control plane for all tests."""
-    with running(tmp_path_factory.mktemp("control-plane"), controllers=True) as plane:
-        yield plane
-
-
-@pytest.fixture(scope="session")
-def world(plane: ControlPlane) -> Iterator[World]:
-    """Return a cluster with CRDs, rights and stand-ins, and no operator yet."""
-    world = World(plane)
-    try:
-        world.prepare()
-        yield world
-    finally:
-        world.close()
-
-
-@pytest.fixture(scope="module")
-def operator(world: World) -> Iterator[OperatorProcess]:
-    """Run one operator for a module, which looks at each pipeline every four seconds."""
-    operator = world.operator(CLICKSTREAM_RESYNC_SECONDS="4")
-    eventually(operator.is_leader, 90)
-    yield operator
-    assert operator.terminate() == 0
-
-
-@pytest.fixture
-def shop(world: World, operator: OperatorProcess) -> Iterator[str]:
-    """Make a namespace of the test's own, and put the stand-ins right again afterwards."""
-    yield world.namespace(f"shop-{next(_numbers)}")
-    world.standins.topics = world.standins.connectors = world.standins.pods = True
-    world.standins.failing.clear()
-    world.standins.lag_ms = 12
-    world.standins.status = {"index_ready": True, "phase": "running", "detail": ""}

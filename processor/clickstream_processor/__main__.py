@@ -3,7 +3,7 @@
     python -m clickstream_processor [--check | --version | --help]
 
 Exit status: 0 after an orderly end, 1 after a failure (a restart recovers), 2 for wrong settings, 3 when
-another process runs in this one's place, 70 when a client call hung (see runtime/watchdog.py).
+another process runs in this one's place, 70 when a client call hung (see kafka/watchdog.py).
 """
 
 import argparse
@@ -18,17 +18,18 @@ import sys
 from pathlib import Path
 
 from clickstream_processor import logs, metrics, settings_file
+from clickstream_processor.control.assignment import AssignmentSource, StaticAssignment
+from clickstream_processor.control.instance import Instance
+from clickstream_processor.control.thread import ControlTopic
 from clickstream_processor.directory import Directory, Routes
 from clickstream_processor.errors import InvalidSettings, TwinDetected
+from clickstream_processor.faults import NO_FAULTS, Faults
+from clickstream_processor.kafka.client import connection
+from clickstream_processor.processing.tasks.programs import Programs, compile_programs, plan_of
+from clickstream_processor.processing.worker import Worker
 from clickstream_processor.query.api import serve
 from clickstream_processor.query.options import options_of
 from clickstream_processor.query.service import QueryService
-from clickstream_processor.runtime.assignment import AssignmentSource, StaticAssignment
-from clickstream_processor.runtime.client import connection
-from clickstream_processor.runtime.control import ControlTopic
-from clickstream_processor.runtime.instance import Instance
-from clickstream_processor.runtime.programs import Programs, compile_programs, plan_of
-from clickstream_processor.runtime.worker import Worker
 from clickstream_processor.settings import Settings
 from clickstream_processor.state.memory import MemoryShares, StateMemory, container_limit_bytes
 from clickstream_processor.topology import pipeline
@@ -59,7 +60,7 @@ _ENVIRONMENT = """environment:
 """
 
 
-def main() -> int:
+def main(faults: Faults = NO_FAULTS) -> int:
     """Run the pod; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m clickstream_processor",
@@ -85,7 +86,7 @@ def main() -> int:
         return 0
     logs.setup(chosen.pod.log_level, chosen.pod.log_format)
     try:
-        return _run(chosen, plan, programs)
+        return _run(chosen, plan, programs, faults)
     except TwinDetected as error:
         log.critical("%s", error)
         return 3
@@ -99,7 +100,7 @@ def _leave_word(text: str) -> None:
             path.write_text(text[:LONGEST_WORD], encoding="utf-8")
 
 
-def _run(chosen: Settings, plan: Plan, programs: Programs) -> int:
+def _run(chosen: Settings, plan: Plan, programs: Programs, faults: Faults) -> int:
     """Start everything, serve until the end, stop everything."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     metrics.BUILD.info({"version": VERSION})
@@ -109,19 +110,13 @@ def _run(chosen: Settings, plan: Plan, programs: Programs) -> int:
     log.info("clickstream-processor %s, pod %d of %s, line %s", VERSION, pod.ordinal, chosen.id, line)
     if chosen.ignored:
         log.warning("settings not known to this version: %s", ", ".join(chosen.ignored))
-    for name, value in (
-        ("CLICKSTREAM_CRASH_AT", pod.crash_at),
-        ("CLICKSTREAM_UNSAFE_SKIP_RULE", pod.unsafe_skip_rule),
-    ):
-        if value:
-            log.warning("%s=%s: for tests only", name, value)
     instance = Instance(pod.data_dir)
     limit = min(chosen.processors.resources.limits.memory_bytes, container_limit_bytes())
     memory = StateMemory(MemoryShares.of_limit(limit))
     directory = Directory(pod.ordinal, _nobody(plan.partitions))
     directory.instance = instance.id
-    source = _source(chosen, directory, instance)
-    worker = Worker(chosen, plan, programs, directory, source, memory)
+    source = _source(chosen, directory, instance, faults)
+    worker = Worker(chosen, plan, programs, directory, source, memory, faults)
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
@@ -145,11 +140,11 @@ def _run(chosen: Settings, plan: Plan, programs: Programs) -> int:
     return 0 if worker.failed is None else 1
 
 
-def _source(chosen: Settings, directory: Directory, instance: Instance) -> AssignmentSource:
+def _source(chosen: Settings, directory: Directory, instance: Instance, faults: Faults) -> AssignmentSource:
     pods = chosen.pod.static_pods
     if pods is not None:
         return StaticAssignment(pods, chosen.topics.partitions)
-    control = ControlTopic(chosen, directory, instance, skip_refresh=chosen.pod.unsafe_skip_rule == "R3")
+    control = ControlTopic(chosen, directory, instance, faults)
     control.start()
     return control
 

@@ -11,7 +11,7 @@ STALE_MS = 15_000  # an end of the input that was asked for longer ago says noth
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
+class LastCommit:
     """The place of a task's last commit. `to`: the offset of the next click."""
 
     to: int
@@ -63,13 +63,13 @@ class Backlogs:
         self._seen: dict[int, _Seen] = {}
 
     def measure(
-        self, committed: Mapping[int, Committed | None], ends: InputEnds | None, now_ms: int
+        self, committed: Mapping[int, LastCommit | None], ends: InputEnds | None, now_ms: int
     ) -> dict[int, Backlog]:
         """Return the backlog of each of these tasks; others are forgotten."""
         self._seen = {p: seen for p, seen in self._seen.items() if p in committed}
         return {p: self._one(p, place, ends, now_ms) for p, place in committed.items()}
 
-    def _one(self, partition: int, place: Committed | None, ends: InputEnds | None, now_ms: int) -> Backlog:
+    def _one(self, partition: int, place: LastCommit | None, ends: InputEnds | None, now_ms: int) -> Backlog:
         if place is None:
             return Backlog()
         seen = self._seen.get(partition, _Seen(place.to, False, now_ms, 0))

@@ -25,7 +25,7 @@ _TOPIC = re.compile(r"(?!\.{1,2}\Z)[a-zA-Z0-9._-]{1,249}")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class DurationBounds:
     """The durations that a field takes, and the units it is written in."""
 
     shortest: str
@@ -44,14 +44,14 @@ class Span:
         return f"must be a duration from {span}: a whole number and one of {self.units}"
 
 
-_WINDOW = Span("1s", "744h", "s, m, h", first="1-9")
+_WINDOW = DurationBounds("1s", "744h", "s, m, h", first="1-9")
 _SPANS = {
     "processing.window.size": _WINDOW,
     "processing.window.advance": _WINDOW,
-    "processing.window.grace": Span("0ms", "744h", "ms, s, m, h"),
-    "processing.window.retention": Span("0ms", "87600h", "ms, s, m, h"),
-    "processing.maxFuture": Span("0ms", "87600h", "ms, s, m, h"),
-    "processing.commitInterval": Span("10ms", "10s", "ms, s"),
+    "processing.window.grace": DurationBounds("0ms", "744h", "ms, s, m, h"),
+    "processing.window.retention": DurationBounds("0ms", "87600h", "ms, s, m, h"),
+    "processing.maxFuture": DurationBounds("0ms", "87600h", "ms, s, m, h"),
+    "processing.commitInterval": DurationBounds("10ms", "10s", "ms, s"),
 }
 
 

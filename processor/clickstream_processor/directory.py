@@ -7,7 +7,7 @@ changed in place, so a reader needs no lock: it takes a reference once and reads
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from clickstream_processor.backlog import Backlog, Committed
+from clickstream_processor.backlog import Backlog, LastCommit
 from clickstream_processor.commit_health import CommitHealth
 from clickstream_processor.incidents import Incident
 from clickstream_processor.state.store import TaskStore
@@ -40,7 +40,7 @@ class TaskView:
     epoch: int
     store: TaskStore | None  # committed state; None while it cannot be read: wiped, or restored from nothing
     as_of_ms: int | None  # wall clock at which the state was last known complete; None: at no known time
-    committed: Committed | None = None  # owner: the last commit's place; None: none yet, or not known
+    committed: LastCommit | None = None  # owner: the last commit's place; None: none yet, or not known
     restore_records: int = 0  # standby, restoring: records still to read; an owner's lag is in `backlogs`
     stream_ms: int = -1
     detail: str = ""
@@ -58,7 +58,7 @@ class Routes:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class ProcessTotals:
     """Counts since this process started; replaced once per commit."""
 
     clicks: int = 0
@@ -80,7 +80,7 @@ class Directory:
         self.tasks: dict[int, TaskView] = {}
         self.backlogs: dict[int, Backlog] = {}  # of owned tasks, by partition; written by the lag watch
         self.commits = CommitHealth()
-        self.totals = Totals()
+        self.totals = ProcessTotals()
         self.ready = False  # can route: the assignment is known
         self.quarantined: tuple[Incident, ...] = ()  # the newest first
         self.refused_profiles: tuple[Incident, ...] = ()  # the newest first

@@ -1,5 +1,7 @@
 """Error types of the processor: one per recovery. The docstring says what the caller does next."""
 
+from clickstream_processor.task_id import clicks_task
+
 
 class ProcessorError(Exception):
     """The root of this package's errors; never raised itself."""
@@ -13,22 +15,18 @@ class MalformedRecord(ProcessorError):
     """The bytes are not a valid record. Dead-letter it with its reason, count it, keep going."""
 
 
-class TaskFenced(ProcessorError):
-    """Another pod owns this task now. Drop the task without committing."""
-
-
 class LineFailed(ProcessorError):
     """The line failed on some click in an unnamed way. Give up the transaction, then find that click."""
 
     def __init__(self, partition: int, offset: int | None, cause: Exception) -> None:
-        super().__init__(f"task clicks-{partition}: {type(cause).__name__}: {cause}")
+        super().__init__(f"task {clicks_task(partition)}: {type(cause).__name__}: {cause}")
         self.partition = partition
         self.offset = offset  # the click's; None: one of those in hand
         self.cause = cause
 
 
 class TransactionFailed(ProcessorError):
-    """The transaction failed or its outcome is unknown. New producer, then R3 and R4 of docs/protocol.md."""
+    """The transaction failed or its outcome is unknown. New producer, then R3 and R4 of protocol.md."""
 
 
 class StateCorrupted(ProcessorError):
@@ -55,19 +53,20 @@ class PositionLost(ProcessorError):
     """A started task has no position, or its position is below the log's start. Stop the task and say so."""
 
 
-# What to do when a position is outside the log; a message says which and how.
+# What to do when a position is outside the log; a message says which and how. The runbook
+# ClickstreamTaskStopped says the same.
 OUTSIDE_THE_LOG = (
-    "Clicks were deleted before they were processed, or the topic was made anew. Nothing is skipped by "
-    "itself: make the pipeline anew (deletionPolicy: Delete) to begin with what is there, and give the topic "
-    "a longer retention"
+    "Clicks were deleted before they were processed, or the topic was created again. The task skips nothing "
+    "by itself: set its position to `first` (docs/how-to/operate.md) to continue with the oldest click that "
+    "is there, and give the topic a longer retention"
 )
 
 
 class TaskBroken(ProcessorError):
-    """One task's state failed in mid-work. Give up the transaction, then mend or stop that task."""
+    """One task's state failed in mid-work. Give up the transaction, then fix or stop that task."""
 
     def __init__(self, partition: int, cause: ProcessorError) -> None:
-        super().__init__(f"task clicks-{partition}: {cause}")
+        super().__init__(f"task {clicks_task(partition)}: {cause}")
         self.partition = partition
         self.cause = cause
 

@@ -3,7 +3,7 @@
     python -m clickstream_processor.set_position clicks-3 first|OFFSET [--write] [--force] [--stream-ms MS]
 
 Reads the settings as the pod does. Without --write it only says what would be. Nothing else is changed: the
-state stays as it is, and the task takes the new position when its pod starts again. docs/operations.md has
+state stays as it is, and the task takes the new position when its pod starts again. operate.md has
 the procedure. Exit status: 0, 1 when it is refused, 2 for wrong settings.
 """
 
@@ -13,13 +13,14 @@ import time
 from dataclasses import dataclass
 
 from clickstream_processor import settings_file
+from clickstream_processor.control.records import task_partition
 from clickstream_processor.errors import InvalidSettings, MalformedRecord, ProcessorError
-from clickstream_processor.runtime import client
-from clickstream_processor.runtime.ends import Log, read_logs
-from clickstream_processor.runtime.log_reader import LogReader
-from clickstream_processor.runtime.protocol import task_name, task_partition
+from clickstream_processor.kafka import client
+from clickstream_processor.kafka.ends import Log, read_logs
+from clickstream_processor.kafka.log_reader import LogReader
 from clickstream_processor.settings import Settings
 from clickstream_processor.state.checkpoint import Position
+from clickstream_processor.task_id import clicks_task
 
 _LOOK_BACK = (1_000, 1 << 62)  # records of the positions topic, from its end
 _READ_S = 60.0
@@ -30,7 +31,7 @@ class NotSet(ProcessorError):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PositionChange:
     """A new position and what it means, in words."""
 
     position: Position
@@ -45,7 +46,7 @@ def decide(
     *,
     force: bool,
     stream_ms: int | None = None,
-) -> Change:
+) -> PositionChange:
     """Return the new position. `to` None: the first click that is kept. Raises NotSet.
 
     `stream_ms`: the greatest event time counted, where no position says it. One that is too low would let
@@ -66,15 +67,20 @@ def decide(
                 "there is no position, so the task's stream time is not known. Give it with --stream-ms: the "
                 "greatest `timestamp` among the partition's enriched clicks"
             )
-        return Change(Position(wanted, stream_ms, stream_ms, now_ms), meaning)
-    if wanted > before.clicks:
+        return PositionChange(Position(wanted, stream_ms, stream_ms, now_ms), meaning)
+    if before.clicks > clicks.high:
+        meaning = (
+            f"the topic was created again: its clicks from {wanted} on are processed. Their event ids may "
+            "repeat those of earlier clicks, which they then replace in an index of the same day"
+        )
+    elif wanted > before.clicks:
         meaning = f"clicks {before.clicks} to {wanted - 1} are never processed"
     elif wanted < before.clicks:
         meaning = f"clicks {wanted} to {before.clicks - 1} are processed a second time"
     else:
         meaning = "no click is left out or doubled"
     new = Position(wanted, before.stream_ms, before.closed_ms, now_ms, before.ordinal, before.epoch)
-    return Change(new, meaning)
+    return PositionChange(new, meaning)
 
 
 def read_position(settings: Settings, partition: int) -> Position | None:
@@ -106,7 +112,7 @@ def read_position(settings: Settings, partition: int) -> Position | None:
 def write_position(settings: Settings, partition: int, position: Position) -> None:
     """Write it and wait until the brokers have it. Raises NotSet."""
     producer = client.make_plain_producer(settings, "position")
-    producer.produce(settings.positions_topic, position.encode(), task_name(partition), partition)
+    producer.produce(settings.positions_topic, position.encode(), str(clicks_task(partition)), partition)
     if producer.flush(30):
         raise NotSet("the brokers did not take it within 30 s")
 
@@ -115,7 +121,7 @@ def main() -> int:
     """Run; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m clickstream_processor.set_position",
-        description="Set the next click of a task that refuses to go on (docs/operations.md).",
+        description="Set the next click of a task that refuses to go on (docs/how-to/operate.md).",
     )
     parser.add_argument("task", help="such as clicks-3")
     parser.add_argument("to", help="the next click: its offset, or `first`: the first that is kept")

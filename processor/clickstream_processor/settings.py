@@ -1,6 +1,6 @@
 """What this pod is told at start, as one frozen `Settings`: the shape of the file and of the environment.
 
-The file is a ClickPipeline's spec with every default filled in (docs/architecture.md), written by the
+The file is a ClickPipeline's spec with every default filled in (architecture.md), written by the
 operator or by local/. `settings_file.load` reads it.
 """
 
@@ -146,7 +146,7 @@ class Peers(Section, frozen=True, kw_only=True):
     port_step: int = 0
 
 
-class Pod(Struct, frozen=True, kw_only=True):
+class PodEnvironment(Struct, frozen=True, kw_only=True):
     """What the environment says about this process."""
 
     ordinal: int  # place in the StatefulSet; part of the transactional id
@@ -158,8 +158,6 @@ class Pod(Struct, frozen=True, kw_only=True):
     assignment: str  # "control", or "static:<pods>": task p belongs to pod p mod pods
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
     log_format: Literal["json", "text"]
-    crash_at: str  # tests only: the process kills itself at this point of the protocol, see runtime/crash.py
-    unsafe_skip_rule: str  # tests only: switches a rule of docs/protocol.md off, to show what that costs
 
     @property
     def static_pods(self) -> int | None:
@@ -181,7 +179,7 @@ class Settings(Section, frozen=True, kw_only=True):
     processors: Processors = Processors()
     query: Query = Query()
     peers: Peers
-    pod: Pod
+    pod: PodEnvironment
     ignored: tuple[str, ...] = ()  # paths of the file's fields that this version does not know
 
     @property

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from clickstream_processor import bounds
 from clickstream_processor.errors import InvalidSettings, cause_of
-from clickstream_processor.settings import Kafka, Pod, Processing, Section, Settings, Topics
+from clickstream_processor.settings import Kafka, PodEnvironment, Processing, Section, Settings, Topics
 from clickstream_processor.units import decode_unit
 
 # What only the operator acts on, in the file because the file is the spec: no sign of a newer operator.
@@ -70,7 +70,7 @@ def _read_document(environ: Mapping[str, str], problems: list[str]) -> dict[str,
     return document
 
 
-def _pod(environ: Mapping[str, str], document: dict[str, Any], problems: list[str]) -> Pod:
+def _pod(environ: Mapping[str, str], document: dict[str, Any], problems: list[str]) -> PodEnvironment:
     """Return the environment's part; wrong values are noted in `problems` and replaced."""
 
     def number(name: str, default: int, low: int, high: int) -> int:
@@ -99,7 +99,7 @@ def _pod(environ: Mapping[str, str], document: dict[str, Any], problems: list[st
         )
     query = document.get("query")
     port = query.get("port", 8080) if isinstance(query, dict) else 8080
-    return Pod(
+    return PodEnvironment(
         ordinal=ordinal,
         data_dir=Path(environ.get("CLICKSTREAM_DATA_DIR") or "/var/lib/clickstream"),
         secrets_dir=Path(environ.get("CLICKSTREAM_SECRETS_DIR") or "/etc/clickstream/secrets"),
@@ -109,10 +109,6 @@ def _pod(environ: Mapping[str, str], document: dict[str, Any], problems: list[st
         assignment=assignment,
         log_level=one_of("CLICKSTREAM_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         log_format=one_of("CLICKSTREAM_LOG_FORMAT", "text", ("json", "text")),
-        crash_at=environ.get("CLICKSTREAM_CRASH_AT", ""),
-        unsafe_skip_rule=one_of(
-            "CLICKSTREAM_UNSAFE_SKIP_RULE", "", ("", "R1", "R2", "R3", "R4", "R13", "R14", "R18")
-        ),
     )
 
 
@@ -165,7 +161,7 @@ def _section_of(kind: Any) -> type[Section] | None:
     return None
 
 
-def _broken_rules(values: dict[str, Any], pod: Pod) -> list[str]:
+def _broken_rules(values: dict[str, Any], pod: PodEnvironment) -> list[str]:
     """Return what no single field shows."""
     problems: list[str] = []
     processing: Processing = values.get("processing", Processing())

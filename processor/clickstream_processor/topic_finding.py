@@ -12,7 +12,7 @@ class TopicFinding:
     value: str  # as the brokers have it
     needed: str
     why: str  # what happens otherwise
-    wanted: str = ""  # a value that fits; empty where no option's value mends it
+    wanted: str = ""  # a value that fits; empty where no option's value fixes it
     stops: bool = False  # nothing can be committed like this
 
     def __str__(self) -> str:

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from clickstream_local.database import ProfileTable, Writer
+from clickstream_local.load.profiles import make_profiles
+from clickstream_local.machine.ports import free_row
 from clickstream_local.parts.connect import Connect, build_sink
 from clickstream_local.parts.pods import Pods
 from clickstream_local.parts.postgres import Postgres
-from clickstream_local.ports import free_row
-from clickstream_local.profiles import make_profiles
-from clickstream_local.reference import EXAMPLE, Place, create_topics, load, write_secret
+from clickstream_local.pipeline.database import ProfileTable, Writer
+from clickstream_local.pipeline.reference import EXAMPLE, Place, create_topics, load, write_secret
 from clickstream_operator.manifests.connectors import directory_references, profiles_connector
-from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline
 
 from clickstream_bench.ground import Ground, say, when
 from clickstream_bench.latency import SteadyClicks

@@ -3,8 +3,8 @@
 import time
 
 from clickstream_chaos.faults.registry import TIME, fault
-from clickstream_chaos.pipeline import NotInTime
 from clickstream_chaos.suite import Suite
+from clickstream_chaos.waiting import NotInTime
 
 AWAY_LONG_S = 300.0
 

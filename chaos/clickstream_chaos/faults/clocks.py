@@ -5,8 +5,8 @@ from pathlib import Path
 
 from clickstream_chaos.faults.moves import any_pod
 from clickstream_chaos.faults.registry import FAKETIME, faketime, fault
-from clickstream_chaos.pipeline import eventually
 from clickstream_chaos.suite import Suite
+from clickstream_chaos.waiting import eventually
 
 JUMPS = ("-2h", "-40s", "+40s", "+2h")
 

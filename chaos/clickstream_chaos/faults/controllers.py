@@ -4,8 +4,8 @@ import time
 
 from clickstream_chaos.faults.moves import any_pod, await_end
 from clickstream_chaos.faults.registry import fault
-from clickstream_chaos.pipeline import NotInTime
 from clickstream_chaos.suite import Suite
+from clickstream_chaos.waiting import NotInTime
 
 
 @fault("controller-dead", 2)

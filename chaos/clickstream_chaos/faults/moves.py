@@ -2,10 +2,10 @@
 
 import time
 
-from clickstream_local.process import Process
+from clickstream_local.machine.process import Process
 
-from clickstream_chaos.pipeline import eventually
 from clickstream_chaos.suite import Suite
+from clickstream_chaos.waiting import eventually
 
 
 def any_pod(suite: Suite) -> int:

@@ -3,9 +3,9 @@
 import time
 
 from clickstream_chaos.faults.registry import PROXY, fault
-from clickstream_chaos.pipeline import NotInTime, eventually
-from clickstream_chaos.proxy import Proxy
+from clickstream_chaos.proxy.proxy import Proxy
 from clickstream_chaos.suite import Suite
+from clickstream_chaos.waiting import NotInTime, eventually
 
 
 @fault("cut", 2, needs=PROXY, stalls=False)
@@ -29,7 +29,7 @@ def lost_commit_reply(suite: Suite) -> None:
 @fault("late-commit", 2, needs=PROXY)
 def late_commit(suite: Suite) -> None:
     """Hold a commit, break its connection, and deliver it in the middle of the next transaction (R18)."""
-    trap = _proxy(suite).set_trap()
+    trap = _proxy(suite).set_trap(suite.pipeline.topic("enriched"))
     eventually("the held commit is delivered", lambda: trap.delivered.is_set() or not suite.owns(0), 60)
 
 

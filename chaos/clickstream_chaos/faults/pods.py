@@ -5,8 +5,8 @@ import time
 
 from clickstream_chaos.faults.moves import any_pod, await_end, crash_at, restart_and_time, two_pods
 from clickstream_chaos.faults.registry import fault
-from clickstream_chaos.pipeline import NotInTime, eventually
 from clickstream_chaos.suite import Suite
+from clickstream_chaos.waiting import NotInTime, eventually
 
 COMMIT_POINTS = ("after-begin", "mid", "after-flush", "after-commit", "after-write")
 TAKE_OVER_POINTS = ("before-fence", "after-fence", "before-acquired")

@@ -2,9 +2,9 @@
 
 from clickstream_chaos.faults.registry import fault
 from clickstream_chaos.odd import KINDS
-from clickstream_chaos.pipeline import NotInTime, eventually
 from clickstream_chaos.sender import OddSender
 from clickstream_chaos.suite import Suite
+from clickstream_chaos.waiting import NotInTime, eventually
 
 PATIENCE_S = 120
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from clickstream_chaos.faults.moves import any_pod, restart_and_time
 from clickstream_chaos.faults.registry import MOUNT, fault
-from clickstream_chaos.pipeline import eventually
 from clickstream_chaos.suite import Suite
+from clickstream_chaos.waiting import eventually
 
 ROOM_BYTES = 64 << 20  # what a pod's small volume has left for new state
 

@@ -32,14 +32,14 @@
 - apiGroups: ['']
   resources: [secrets]
   verbs: [get, create]
-# Volumes grow by their claims; a lost one is made anew where a pipeline asks for that.
+# Volumes grow by their claims; a lost one is created again where a pipeline asks for that.
 - apiGroups: ['']
   resources: [persistentvolumeclaims]
   verbs: [list, patch, delete]
-# In a roll-out: which pod has come up, and the one that stands in the way.
+# In a roll-out: which pod has come up, and the one that stands in the way. Of Connect: whether one is ready.
 - apiGroups: ['']
   resources: [pods]
-  verbs: [list, delete]
+  verbs: [list, watch, delete]
 # Whether a pipeline's namespace is being deleted; in a Role, its own namespace only.
 - apiGroups: ['']
   resources: [namespaces]

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from clickstream_local import maven, tools
 from clickstream_local.errors import CannotStart, DeadlinePassed, PartFailed
-from clickstream_local.maven import Say, silent
+from clickstream_local.machine import maven, tools
+from clickstream_local.machine.maven import Say, silent
+from clickstream_local.machine.ports import HOST, free_port
+from clickstream_local.machine.process import START_TIMEOUT_S, Process
+from clickstream_local.machine.web import request
 from clickstream_local.parts.kafka import HERE, LOGGING, QUICK, Kafka, kafka_jars
-from clickstream_local.ports import HOST, free_port
-from clickstream_local.process import START_TIMEOUT_S, Process
-from clickstream_local.web import request
+from clickstream_local.parts.part import Part
 
 # What the worker has itself must not be in a plugin's folder a second time.
 IN_THE_WORKER = (
@@ -68,7 +69,7 @@ def build_sink(say: Say = silent) -> None:
         raise CannotStart(f"the search sink could not be built:\n{''.join(lines)[-2000:]}")
 
 
-class Connect:
+class Connect(Part):
     """One worker in `folder`. Connectors are put by their configuration, as Strimzi's operator does it."""
 
     def __init__(
@@ -105,28 +106,9 @@ class Connect:
             stop_timeout_s=20,
         )
 
-    def start(self) -> None:
-        """Start the worker and wait until its REST interface knows the cluster."""
-        self._lay_out()
-        self._process.start()
-        self._process.wait_until(lambda: request("GET", f"{self.url}/connectors").ok)
-
-    def stop(self) -> None:
-        """Stop the worker in order."""
-        self._process.stop()
-
-    def kill(self) -> None:
-        """Kill the worker, as a crash would."""
-        self._process.kill()
-
-    def restart(self) -> None:
-        """Stop in order and start again."""
-        self.stop()
-        self.start()
-
-    def is_running(self) -> bool:
-        """Tell whether the worker's process lives."""
-        return self._process.is_running()
+    def _is_ready(self) -> bool:
+        """Tell whether the worker's REST interface knows the cluster."""
+        return request("GET", f"{self.url}/connectors").ok
 
     def put(self, name: str, configuration: dict[str, str]) -> None:
         """Create or change a connector. Raises PartFailed with what Connect says against it."""
@@ -141,7 +123,7 @@ class Connect:
         request("DELETE", self._of(name), timeout_s=60)
 
     def restart_tasks(self, name: str) -> None:
-        """Let the connector and every task of it begin anew."""
+        """Let the connector and every task of it begin again."""
         request("POST", f"{self._of(name)}/restart?includeTasks=true&onlyFailed=false", timeout_s=60)
 
     def status(self, name: str) -> dict[str, Any]:
@@ -170,7 +152,7 @@ class Connect:
     def _of(self, name: str) -> str:
         return f"{self.url}/connectors/{quote(name, safe='')}"
 
-    def _lay_out(self) -> None:
+    def _prepare(self) -> None:
         """Write the configuration, and the folder of plugins: one sub-folder each, with links to the jars."""
         plugins = self._folder / "plugins"
         self.secrets.mkdir(parents=True, exist_ok=True)

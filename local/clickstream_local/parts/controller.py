@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from clickstream_local.process import Process
+from clickstream_local.machine.process import Process
 
 
 class Controller:

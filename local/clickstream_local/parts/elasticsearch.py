@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from clickstream_local import maven, tools
-from clickstream_local.maven import Say, silent
+from clickstream_local.machine import maven, tools
+from clickstream_local.machine.maven import Say, silent
+from clickstream_local.machine.ports import HOST, free_port
+from clickstream_local.machine.process import Process
 from clickstream_local.parts.kafka import HERE
-from clickstream_local.parts.search import answers
-from clickstream_local.ports import HOST, free_port
-from clickstream_local.process import Process
+from clickstream_local.parts.search import SearchEngine
 
 
-class Elasticsearch:
+class Elasticsearch(SearchEngine):
     """One node in `folder`."""
 
     engine = "elasticsearch"
@@ -35,33 +35,5 @@ class Elasticsearch:
         )
         self._folder = folder
 
-    def start(self) -> None:
-        """Start the node and wait until it answers."""
+    def _prepare(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._process.start()
-        self._process.wait_until(lambda: answers(self.url))
-
-    def stop(self) -> None:
-        """Stop the node in order."""
-        self._process.stop()
-
-    def kill(self) -> None:
-        """Kill the node, as a crash would."""
-        self._process.kill()
-
-    def restart(self) -> None:
-        """Stop in order and start again."""
-        self.stop()
-        self.start()
-
-    def suspend(self) -> None:
-        """Freeze the node, as a machine that hangs would."""
-        self._process.suspend()
-
-    def resume(self) -> None:
-        """Let a frozen node go on."""
-        self._process.resume()
-
-    def is_running(self) -> bool:
-        """Tell whether the node's process lives."""
-        return self._process.is_running()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
-from clickstream_local import maven, tools
-from clickstream_local.maven import Say, silent
-from clickstream_local.ports import HOST, free_ports
-from clickstream_local.process import Process, stop_all
+from clickstream_local.machine import maven, tools
+from clickstream_local.machine.maven import Say, silent
+from clickstream_local.machine.ports import HOST, free_ports
+from clickstream_local.machine.process import Process, stop_all
 
 HERE = Path(__file__).parent
 LOGGING = f"-Dlog4j2.configurationFile={HERE / 'log4j2.yaml'}"

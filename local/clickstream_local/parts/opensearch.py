@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from clickstream_local import tools
-from clickstream_local.account import hand_over, unprivileged
-from clickstream_local.maven import Say, silent
+from clickstream_local.machine import tools
+from clickstream_local.machine.account import hand_over, unprivileged
+from clickstream_local.machine.maven import Say, silent
+from clickstream_local.machine.ports import HOST, free_port
+from clickstream_local.machine.process import Process
 from clickstream_local.parts.opensearch_home import VERSION, opensearch_home
-from clickstream_local.parts.search import OPENSEARCH_JAVA, answers
-from clickstream_local.ports import HOST, free_port
-from clickstream_local.process import Process
+from clickstream_local.parts.search import OPENSEARCH_JAVA, SearchEngine
 
 LOGGING = """status = error
 appender.console.type = Console
@@ -20,7 +20,7 @@ rootLogger.appenderRef.console.ref = console
 """
 
 
-class OpenSearch:
+class OpenSearch(SearchEngine):
     """One node in `folder`."""
 
     engine = "opensearch"
@@ -45,38 +45,7 @@ class OpenSearch:
             stop_timeout_s=20,
         )
 
-    def start(self) -> None:
-        """Start the node and wait until it answers."""
-        self._lay_out()
-        self._process.start()
-        self._process.wait_until(lambda: answers(self.url))
-
-    def stop(self) -> None:
-        """Stop the node in order."""
-        self._process.stop()
-
-    def kill(self) -> None:
-        """Kill the node, as a crash would."""
-        self._process.kill()
-
-    def restart(self) -> None:
-        """Stop in order and start again."""
-        self.stop()
-        self.start()
-
-    def suspend(self) -> None:
-        """Freeze the node, as a machine that hangs would."""
-        self._process.suspend()
-
-    def resume(self) -> None:
-        """Let a frozen node go on."""
-        self._process.resume()
-
-    def is_running(self) -> bool:
-        """Tell whether the node's process lives."""
-        return self._process.is_running()
-
-    def _lay_out(self) -> None:
+    def _prepare(self) -> None:
         """Make a home of links to the installation, and folders of the node's own for all that is written."""
         for name in ("config", "data", "logs", "tmp"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)

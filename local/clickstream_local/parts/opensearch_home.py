@@ -8,8 +8,8 @@ import re
 import shutil
 from pathlib import Path
 
-from clickstream_local import maven
-from clickstream_local.maven import COPY, Say, fill, silent
+from clickstream_local.machine import maven
+from clickstream_local.machine.maven import COPY, Say, fill, silent
 
 VERSION = "3.8.0"
 LOG4J = "2.25.4"

@@ -10,9 +10,9 @@ from typing import Any
 import psutil
 
 from clickstream_local.errors import PartFailed
-from clickstream_local.ports import HOST
-from clickstream_local.process import Process, stop_all
-from clickstream_local.web import request
+from clickstream_local.machine.ports import HOST
+from clickstream_local.machine.process import Process, stop_all
+from clickstream_local.machine.web import request
 
 _SAMPLE = re.compile(r"^([a-z_]+)(?:\{([^}]*)\})? ([-+0-9.eE]+)$", re.MULTILINE)
 

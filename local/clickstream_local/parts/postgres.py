@@ -7,16 +7,17 @@ from typing import LiteralString
 
 import psycopg
 
-from clickstream_local import tools
-from clickstream_local.account import hand_over, unprivileged
-from clickstream_local.maven import Say, silent
-from clickstream_local.ports import HOST, free_port
-from clickstream_local.process import Process
+from clickstream_local.machine import tools
+from clickstream_local.machine.account import hand_over, unprivileged
+from clickstream_local.machine.maven import Say, silent
+from clickstream_local.machine.ports import HOST, free_port
+from clickstream_local.machine.process import Process
+from clickstream_local.parts.part import Part
 
 SUPERUSER = "postgres"
 
 
-class Postgres:
+class Postgres(Part):
     """One server. Connections from this machine are trusted; the superuser is `postgres`."""
 
     def __init__(self, folder: Path, *, port: int | None = None, say: Say = silent) -> None:
@@ -43,36 +44,16 @@ class Postgres:
             stop_signal=signal.SIGINT,  # "fast": does not wait for connections
         )
 
-    def start(self) -> None:
-        """Make the data folder when it is new, start the server and wait until it answers."""
+    def _prepare(self) -> None:
+        """Make the data folder when it is new."""
         if not (self._data / "PG_VERSION").exists():
             hand_over(self._data)
             self._data.chmod(0o700)
             options = ["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
             command = [*self._account, str(self._programs / "initdb"), "-D", str(self._data), *options]
             subprocess.run(command, check=True, capture_output=True)
-        (self._data / "postmaster.pid").unlink(
-            missing_ok=True
-        )  # left behind by a kill; nobody else uses the folder
-        self._process.start()
-        self._process.wait_until(self._answers)
-
-    def stop(self) -> None:
-        """Stop the server in order."""
-        self._process.stop()
-
-    def kill(self) -> None:
-        """Kill the server, as a crash would."""
-        self._process.kill()
-
-    def restart(self) -> None:
-        """Stop in order and start again."""
-        self.stop()
-        self.start()
-
-    def is_running(self) -> bool:
-        """Tell whether the server's process lives."""
-        return self._process.is_running()
+        # Left behind by a kill; nobody else uses the folder.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     def connect(self, database: str = "postgres", user: str = SUPERUSER) -> psycopg.Connection:
         """Return a new connection that commits each statement by itself."""
@@ -83,7 +64,7 @@ class Postgres:
         with self.connect(database) as connection:
             connection.execute(statement)
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             with self.connect():
                 return True

@@ -15,9 +15,10 @@ from typing import Any
 import yaml
 
 from clickstream_local.errors import CannotStart
-from clickstream_local.ports import HOST
-from clickstream_local.process import Process
-from clickstream_local.web import request
+from clickstream_local.machine.ports import HOST
+from clickstream_local.machine.process import Process
+from clickstream_local.machine.web import request
+from clickstream_local.parts.part import Part
 
 RULES = Path(__file__).parents[3] / "charts" / "clickstream" / "alerts"
 HOW_TO_GET = "apt-get install prometheus"
@@ -37,7 +38,7 @@ def find_prometheus() -> str | None:
     return shutil.which("prometheus")
 
 
-class Prometheus:
+class Prometheus(Part):
     """One server in `folder`. It keeps its data over restarts."""
 
     def __init__(self, folder: Path, *, port: int, scrape_every: str = "5s") -> None:
@@ -59,21 +60,14 @@ class Prometheus:
         ]
         self._process = Process("Prometheus", command, log=folder / "prometheus.log")
 
-    def start(self) -> None:
-        """Start it and wait until it answers. What it scrapes may start later."""
+    def _prepare(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "prometheus.yaml").write_text(yaml.safe_dump(self._configuration(), sort_keys=False))
         self._write_targets()
-        self._process.start()
-        self._process.wait_until(lambda: request("GET", f"{self.url}/-/ready").ok)
 
-    def stop(self) -> None:
-        """Stop it in order."""
-        self._process.stop()
-
-    def is_running(self) -> bool:
-        """Tell whether its process lives."""
-        return self._process.is_running()
+    def _is_ready(self) -> bool:
+        """Tell whether it answers. What it scrapes may start later."""
+        return request("GET", f"{self.url}/-/ready").ok
 
     def follow(self, targets: list[Target]) -> None:
         """Scrape these from now on; cheap when they are the same as before."""

@@ -19,7 +19,7 @@ from clickstream_operator.assignment.clients import Clients
 from clickstream_operator.assignment.controller import Controller
 from clickstream_operator.assignment.errors import PipelineMismatch, Superseded, Unreachable
 from clickstream_operator.assignment.log import ControlReader
-from clickstream_operator.assignment.options import ControllerOptions, InvalidSettings, read_options
+from clickstream_operator.assignment.options import ControllerOptions, InvalidOptions, read_options
 from clickstream_operator.assignment.records import ProtocolTooNew
 from clickstream_operator.metrics import LEADER, REGISTRY
 
@@ -38,7 +38,7 @@ def main() -> int:
         if flags.show:
             return _show(options)
         return _run(flags, options)
-    except InvalidSettings as error:
+    except InvalidOptions as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE
     except Superseded as error:
@@ -52,7 +52,7 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m clickstream_operator.assignment",
-        description="Decides which pod owns which task of one pipeline, and publishes it (docs/protocol.md).",
+        description="Decides which pod owns which task of one pipeline, and publishes it (protocol.md).",
         epilog="Exit status: 0 after SIGTERM or SIGINT, 2 wrong settings, 3 another controller has taken "
         "over, 4 the topics belong to another pipeline or a newer version.",
     )
@@ -88,8 +88,8 @@ def _run(flags: argparse.Namespace, options: ControllerOptions) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with Clients(options.kafka) as clients:
-        seat = clients.seat(options, adopt=flags.adopt)
-        controller = seat.controller
+        handle = clients.start(options, adopt=flags.adopt)
+        controller = handle.controller
         if flags.metrics_port:
             LEADER.set_function(lambda: float(controller.snapshot.term > 0))
             start_http_server(flags.metrics_port, "127.0.0.1", REGISTRY)
@@ -97,10 +97,10 @@ def _run(flags: argparse.Namespace, options: ControllerOptions) -> int:
             target=_follow, args=(flags, controller, stop), name="settings", daemon=True
         )
         watcher.start()
-        while not (stop.is_set() or seat.ended.is_set()):
-            seat.ended.wait(_WATCH_FILE_S)
-    if seat.error is not None:
-        raise seat.error
+        while not (stop.is_set() or handle.ended.is_set()):
+            handle.ended.wait(_WATCH_FILE_S)
+    if handle.error is not None:
+        raise handle.error
     log.info("the controller ends; the pods go on")
     return 0
 
@@ -115,7 +115,7 @@ def _follow(flags: argparse.Namespace, controller: Controller, stop: threading.E
         seen = stamp
         try:
             options = read_options(flags.settings, flags.secrets)
-        except InvalidSettings as error:
+        except InvalidOptions as error:
             log.warning("the settings stay as they were: %s", error)
             continue
         controller.update(options)
@@ -134,7 +134,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _show(options: ControllerOptions) -> int:
     with Clients(options.kafka) as clients:
-        reader = ControlReader(clients.feed, options.id)
+        reader = ControlReader(clients.topic_reader, options.id)
         try:
             reader.read_to_end(10)
         except Unreachable as error:

@@ -1,8 +1,8 @@
 """One set of Kafka clients, and the controllers that share it.
 
-A set belongs to one cluster and one credential. Its threads are: one that reads the feed and sees who
-is due, a few that take the controllers' turns, a few that probe pods, and those of two Kafka clients;
-so their number does not grow with the pipelines.
+A set belongs to one cluster and one credential. Its threads are: one that reads the control topics and
+sees who is due, a few that take the controllers' turns, a few that probe pods, and those of two Kafka
+clients; so their number does not grow with the pipelines.
 """
 
 import logging
@@ -12,11 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from clickstream_operator.assignment.controller import Controller, Means
-from clickstream_operator.assignment.crew import Crew
-from clickstream_operator.assignment.feed import Feed
+from clickstream_operator.assignment.controller import Controller, SharedClients
 from clickstream_operator.assignment.options import ControllerOptions
-from clickstream_operator.assignment.shelf import Shelf
+from clickstream_operator.assignment.topic_reader import ControlTopicReader
+from clickstream_operator.assignment.worker_pool import WorkerPool
+from clickstream_operator.assignment.writer_cache import WriterCache
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +27,11 @@ PROBES_AT_ONCE = 32
 CLOSE_S = 10.0  # what hangs longer in a call to Kafka ends with the process
 
 
-class Seat:
+class ControllerHandle:
     """One controller's place in a set."""
 
-    def __init__(self, options: ControllerOptions, means: Means, adopt: bool = False) -> None:
-        self.controller = Controller(options, means, self._wake, adopt)
+    def __init__(self, options: ControllerOptions, shared: SharedClients, adopt: bool = False) -> None:
+        self.controller = Controller(options, shared, self._wake, adopt)
         self.error: BaseException | None = None  # why it came to its end by itself
         self.ended = threading.Event()
         self._leaves = False
@@ -69,27 +69,27 @@ class Clients:
     """A set of clients; it works from the start until `close`."""
 
     def __init__(self, kafka: dict[str, Any]) -> None:
-        self.feed = Feed(kafka)
-        self._turns: Crew[float] = Crew(TURNS_AT_ONCE, "controllers")
-        self._probing: Crew[bool] = Crew(PROBES_AT_ONCE, "probe")
-        self._means = Means(self.feed, Shelf(), self._probing)
-        self._seats: list[Seat] = []  # replaced whole: the set's thread walks it
+        self.topic_reader = ControlTopicReader(kafka)
+        self._turns: WorkerPool[float] = WorkerPool(TURNS_AT_ONCE, "controllers")
+        self._probing: WorkerPool[bool] = WorkerPool(PROBES_AT_ONCE, "probe")
+        self._shared = SharedClients(self.topic_reader, WriterCache(), self._probing)
+        self._handles: list[ControllerHandle] = []  # replaced whole: the set's thread walks it
         self._lock = threading.Lock()
         self._closing = False
         self._thread = threading.Thread(target=self._serve, name="control topics", daemon=True)
         self._thread.start()
 
-    def seat(self, options: ControllerOptions, adopt: bool = False) -> Seat:
+    def start(self, options: ControllerOptions, adopt: bool = False) -> ControllerHandle:
         """Begin a pipeline's controller."""
-        seat = Seat(options, self._means, adopt)
+        handle = ControllerHandle(options, self._shared, adopt)
         with self._lock:
-            self._seats = [*self._seats, seat]
-        return seat
+            self._handles = [*self._handles, handle]
+        return handle
 
     def close(self) -> None:
         """Let all controllers end, then the clients; returns at once."""
-        for seat in self._seats:
-            seat.leave()
+        for handle in self._handles:
+            handle.leave()
         self._closing = True
 
     def __enter__(self) -> "Clients":
@@ -105,16 +105,16 @@ class Clients:
 
     def _serve(self) -> None:
         try:
-            while self._seats or not self._closing:
-                self.feed.serve(ROUND_S)
-                for seat in self._seats:
-                    seat.serve(self._turns.submit)
-                if any(seat.ended.is_set() for seat in self._seats):
+            while self._handles or not self._closing:
+                self.topic_reader.serve(ROUND_S)
+                for handle in self._handles:
+                    handle.serve(self._turns.submit)
+                if any(handle.ended.is_set() for handle in self._handles):
                     with self._lock:
-                        self._seats = [seat for seat in self._seats if not seat.ended.is_set()]
+                        self._handles = [handle for handle in self._handles if not handle.ended.is_set()]
         finally:
-            for seat in self._seats:
-                seat.ended.set()
+            for handle in self._handles:
+                handle.ended.set()
             self._turns.close()
             self._probing.close()
-            self.feed.close()
+            self.topic_reader.close()

@@ -12,17 +12,21 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from clickstream_operator.assignment.crew import Crew
 from clickstream_operator.assignment.errors import PipelineMismatch, Superseded, Unreachable
-from clickstream_operator.assignment.feed import CONTACT_EVERY_S, CONTACT_TIMEOUT_S, Feed
 from clickstream_operator.assignment.health import PodWatch
 from clickstream_operator.assignment.log import ControlReader
 from clickstream_operator.assignment.options import ControllerOptions
-from clickstream_operator.assignment.planner import Health, Observation, Policy, holds, plan, undrained
+from clickstream_operator.assignment.planner import Observation, PodHealth, Policy, holds, plan, undrained
 from clickstream_operator.assignment.probes import Probes
 from clickstream_operator.assignment.records import Assignment, Claim, Heartbeat
-from clickstream_operator.assignment.shelf import Shelf
+from clickstream_operator.assignment.topic_reader import (
+    CONTACT_EVERY_S,
+    CONTACT_TIMEOUT_S,
+    ControlTopicReader,
+)
+from clickstream_operator.assignment.worker_pool import WorkerPool
 from clickstream_operator.assignment.writer import ControlWriter
+from clickstream_operator.assignment.writer_cache import WriterCache
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +45,7 @@ class Snapshot:
 
     term: int = 0
     generation: int = 0
-    health: dict[int, Health] = field(default_factory=dict)
+    health: dict[int, PodHealth] = field(default_factory=dict)
     assignments: dict[str, Assignment] = field(default_factory=dict)
     beats: dict[int, Heartbeat] = field(default_factory=dict)
     held: bool = False  # more than half of the pods look dead: nothing is published
@@ -51,12 +55,12 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class SharedClients:
     """What a controller shares with others."""
 
-    feed: Feed
-    shelf: Shelf
-    probing: Crew[bool]
+    topic_reader: ControlTopicReader
+    writers: WriterCache
+    probing: WorkerPool[bool]
 
 
 class Controller:
@@ -65,23 +69,23 @@ class Controller:
     def __init__(
         self,
         options: ControllerOptions,
-        means: Means,
+        shared: SharedClients,
         wake: Callable[[], None] = lambda: None,
         adopt: bool = False,
     ) -> None:
         """`wake` is called when there is news. `adopt`: take over from a pipeline of another name."""
         self.snapshot = Snapshot()
         self._options = options
-        self._means = means
+        self._shared = shared
         self._adopt = adopt
         self._id = str(uuid.uuid4())
-        self._reader = ControlReader(means.feed, options.id, wake)
+        self._reader = ControlReader(shared.topic_reader, options.id, wake)
         self._claimed = 0  # the term of this controller; 0 before its claim
         self._watch = PodWatch(options.failover_after_s, time.monotonic())
         self._began_s = time.monotonic()
         self._contact_s = float("-inf")
         self._planned: tuple[Observation, Policy, int] | None = None  # that it had nothing to publish for
-        self._probes = Probes(lambda ordinal: self._options.health_url(ordinal), means.probing)
+        self._probes = Probes(lambda ordinal: self._options.health_url(ordinal), shared.probing)
 
     def update(self, options: ControllerOptions) -> None:
         """Take new settings of the same pipeline: replicas, standbys, failoverAfter."""
@@ -102,7 +106,7 @@ class Controller:
 
     def close(self) -> None:
         """Let go of what is shared."""
-        self._means.shelf.drop(self._id)
+        self._shared.writers.drop(self._id)
         self._reader.close()
 
     def _turn(self) -> None:
@@ -143,7 +147,7 @@ class Controller:
         try:
             writer = ControlWriter(self._options.kafka, self._options.id)
         except Unreachable as error:
-            said = self._means.feed.last_error
+            said = self._shared.topic_reader.last_error
             raise Unreachable(f"{error}: {said}" if said else str(error)) from error
         self._hear(self._reader.read_to_end(READ_S))
         if self._claimed and self._reader.term > self._claimed:
@@ -219,7 +223,7 @@ class Controller:
 
     def _publish(self, records: tuple[Claim | Assignment, ...], writer: ControlWriter | None = None) -> None:
         """Publish and read back; a refused write means another controller, unless none has claimed a term."""
-        writer = writer or self._means.shelf.take(self._id) or self._open_writer()
+        writer = writer or self._shared.writers.take(self._id) or self._open_writer()
         try:
             writer.publish(records)
         except Superseded as error:
@@ -233,7 +237,7 @@ class Controller:
             ) from error
         self._hear(self._reader.read_to_end(READ_S))
         if not writer.doubtful:
-            self._means.shelf.put(self._id, writer)
+            self._shared.writers.put(self._id, writer)
 
     def _observe(self) -> Observation:
         now_s = time.monotonic()

@@ -28,7 +28,7 @@ def explained(error: Exception | KafkaError) -> str:
     if not isinstance(inner, KafkaError):
         return str(inner)
     if inner.code() in _NOT_ALLOWED:
-        return f"{inner.str()}: an ACL is missing, docs/operator.md has the list"
+        return f"{inner.str()}: an ACL is missing, docs/how-to/prepare-kafka.md has the list"
     if inner.code() == KafkaError._NOENT:  # of all topics asked for in one request
         return "no such topic, or no broker leads it"
     return str(inner.str())

@@ -1,4 +1,4 @@
-"""How each pod looks, from what was heard of it; rule R16 of docs/protocol.md. The time is an argument.
+"""How each pod looks, from what was heard of it; rule R16 of protocol.md. The time is an argument.
 
 Times are this controller's monotonic seconds at which it heard something: no pod's clock is compared
 with its own. While Kafka could not be read nothing could be heard, so silence counts from `regained` on.
@@ -6,7 +6,7 @@ with its own. While Kafka could not be read nothing could be heard, so silence c
 
 from dataclasses import dataclass
 
-from clickstream_operator.assignment.planner import Health
+from clickstream_operator.assignment.planner import PodHealth
 from clickstream_operator.assignment.records import Heartbeat
 
 STALL_FACTOR = 3  # a pod that lives but does not get on may recover by itself; a dead one will not
@@ -67,21 +67,21 @@ class PodWatch:
         """Return the pods whose HTTP port is to be asked: their heartbeats are late."""
         return [o for o, signs in self._signs.items() if self._silent_s(signs, now_s) >= self._late_s]
 
-    def judge(self, now_s: float) -> dict[int, Health]:
+    def judge(self, now_s: float) -> dict[int, PodHealth]:
         """Return the health of every pod known."""
         verdicts = {o: self._by_silence(signs, now_s) for o, signs in self._signs.items()}
         stuck = {o for o, signs in self._signs.items() if self._is_stuck(o, signs, verdicts, now_s)}
-        known = [o for o in verdicts if verdicts[o] is not Health.ABSENT]
+        known = [o for o in verdicts if verdicts[o] is not PodHealth.ABSENT]
         for ordinal in stuck:
             others = [o for o in known if o != ordinal]
-            well = [o for o in others if verdicts[o] is Health.WELL and o not in stuck]
+            well = [o for o in others if verdicts[o] is PodHealth.WELL and o not in stuck]
             if 2 * len(well) > len(others):  # else the fault is not the pod's
                 self._signs[ordinal].stalled_s = now_s
-                verdicts[ordinal] = Health.DEAD
+                verdicts[ordinal] = PodHealth.DEAD
         for ordinal, signs in self._signs.items():
             penance_s = PENANCE_FACTOR * self.failover_after_s
-            if verdicts[ordinal] is Health.WELL and now_s - signs.stalled_s < penance_s:
-                verdicts[ordinal] = Health.SILENT
+            if verdicts[ordinal] is PodHealth.WELL and now_s - signs.stalled_s < penance_s:
+                verdicts[ordinal] = PodHealth.SILENT
         return verdicts
 
     @property
@@ -91,26 +91,26 @@ class PodWatch:
     def _silent_s(self, signs: _Signs, now_s: float) -> float:
         return now_s - max(signs.heard_s, self._contact_s)
 
-    def _by_silence(self, signs: _Signs, now_s: float) -> Health:
+    def _by_silence(self, signs: _Signs, now_s: float) -> PodHealth:
         """Judge by heartbeats and HTTP: both must be silent for a pod to be dead."""
         silent_s = self._silent_s(signs, now_s)
         unanswered_s = min(silent_s, now_s - signs.answered_s)
         if silent_s < self._late_s:
-            return Health.WELL
+            return PodHealth.WELL
         if unanswered_s < self.failover_after_s:
-            return Health.SILENT
-        return Health.DEAD if unanswered_s < self.failover_after_s + ABSENT_AFTER_S else Health.ABSENT
+            return PodHealth.SILENT
+        return PodHealth.DEAD if unanswered_s < self.failover_after_s + ABSENT_AFTER_S else PodHealth.ABSENT
 
-    def _is_stuck(self, ordinal: int, signs: _Signs, verdicts: dict[int, Health], now_s: float) -> bool:
+    def _is_stuck(self, ordinal: int, signs: _Signs, verdicts: dict[int, PodHealth], now_s: float) -> bool:
         """Tell whether the pod lives and does not get on.
 
         Its volume refuses to be written, its input waits, or it is cut off from Kafka.
         """
-        if signs.volume_refuses and verdicts[ordinal] in (Health.WELL, Health.SILENT):
+        if signs.volume_refuses and verdicts[ordinal] in (PodHealth.WELL, PodHealth.SILENT):
             return True
         limit_s = STALL_FACTOR * self.failover_after_s
-        if verdicts[ordinal] is Health.WELL:
+        if verdicts[ordinal] is PodHealth.WELL:
             stands_s = now_s - max(signs.progressed_s, self._contact_s)
             hangs_s = min(signs.worker_silent_s, now_s - self._contact_s)
             return max(stands_s, hangs_s) >= limit_s
-        return verdicts[ordinal] is Health.SILENT and self._silent_s(signs, now_s) >= limit_s
+        return verdicts[ordinal] is PodHealth.SILENT and self._silent_s(signs, now_s) >= limit_s

@@ -18,7 +18,7 @@ def client_config(kafka: dict[str, Any], secrets: Secrets, client_id: str) -> di
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 1_000,
         "socket.keepalive.enable": True,
-        "enable.sparse.connections": False,  # ADR 0059: or a client may be left without any for ever
+        "enable.sparse.connections": False,  # ADR 0059: or a client may be left without any forever
     }
     protocol = "PLAINTEXT"
     if kafka.get("tls"):

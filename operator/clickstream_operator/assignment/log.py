@@ -1,4 +1,4 @@
-"""The control topics of one pipeline as its controller has them: `ControlReader` folds what a feed brings."""
+"""The control topics of one pipeline, folded from what the shared reader brings."""
 
 import logging
 import queue
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaError, Message
 
 from clickstream_operator.assignment.errors import Unreachable, explained
-from clickstream_operator.assignment.feed import Feed, Inbox
 from clickstream_operator.assignment.records import (
     Ack,
     Assignment,
@@ -19,6 +18,7 @@ from clickstream_operator.assignment.records import (
     decode_ack,
     decode_assignment,
 )
+from clickstream_operator.assignment.topic_reader import ControlTopicReader, Inbox
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class ControlReader:
     Used from one thread. `assignments`, `claim`, `beats`, `acquired` grow with each `poll`.
     """
 
-    feed: Feed
+    topic_reader: ControlTopicReader
     pipeline_id: str
     wake: Callable[[], None] = lambda: None
     claim: Claim | None = None
@@ -47,10 +47,10 @@ class ControlReader:
     _inbox: Inbox = field(init=False)
 
     def __post_init__(self) -> None:
-        """Ask the feed for both topics; nothing is read yet."""
+        """Ask the shared reader for both topics; nothing is read yet."""
         topics = (self.assignment_topic, self.acks_topic)
         self._read = dict.fromkeys(topics, 0)
-        self._inbox = self.feed.open(topics, self.wake)
+        self._inbox = self.topic_reader.open(topics, self.wake)
 
     @property
     def assignment_topic(self) -> str:
@@ -77,7 +77,7 @@ class ControlReader:
     def read_to_end(self, timeout_s: float) -> list[Heartbeat]:
         """Read both topics to the ends they have now; return the heartbeats read. Raises Unreachable."""
         deadline_s = time.monotonic() + timeout_s
-        ends = self.feed.ends(self._inbox.topics, min(timeout_s, ASK_S))
+        ends = self.topic_reader.ends(self._inbox.topics, min(timeout_s, ASK_S))
         beats: list[Heartbeat] = []
         while any(self._read[topic] < end for topic, end in ends.items()):
             if time.monotonic() > deadline_s:
@@ -100,7 +100,7 @@ class ControlReader:
 
     def close(self) -> None:
         """Have the topics read no more."""
-        self.feed.shut(self._inbox)
+        self.topic_reader.shut(self._inbox)
 
     def _take_in(self, message: Message) -> Heartbeat | None:
         error, topic, offset = message.error(), message.topic(), message.offset()

@@ -7,13 +7,14 @@ from typing import Any
 
 from clickstream_operator.assignment.kafka import Secrets, client_config
 from clickstream_operator.assignment.planner import Policy
-from clickstream_operator.fields import duration_ms
+from clickstream_operator.assignment.tasks import task_names
+from clickstream_operator.spec.fields import duration_ms
 
 # The same for all pipelines, which share their clients.
 CLIENT_ID = "clickstream-controller"
 
 
-class InvalidSettings(Exception):
+class InvalidOptions(Exception):
     """The settings file cannot be used; the message says what is wrong with it."""
 
 
@@ -40,7 +41,7 @@ def options_from(document: dict[str, Any], secrets: Secrets) -> ControllerOption
     """Return the options of a settings document. Raises InvalidSettings with the field's path."""
     try:
         processors, peers = document["processors"], document["peers"]
-        tasks = tuple(f"clicks-{p}" for p in range(document["topics"]["partitions"]))
+        tasks = task_names(document["topics"]["partitions"])
         return ControllerOptions(
             id=document["id"],
             pipeline=f"{document['namespace']}/{document['name']}",
@@ -52,11 +53,11 @@ def options_from(document: dict[str, Any], secrets: Secrets) -> ControllerOption
             peer_port_step=peers["portStep"],
         )
     except KeyError as error:
-        raise InvalidSettings(f"the settings have no field {error.args[0]!r}") from error
+        raise InvalidOptions(f"the settings have no field {error.args[0]!r}") from error
     except (AttributeError, TypeError, ValueError) as error:
-        raise InvalidSettings(f"the settings cannot be used: {error}") from error
+        raise InvalidOptions(f"the settings cannot be used: {error}") from error
     except OSError as error:
-        raise InvalidSettings(f"a secret cannot be read: {error}") from error
+        raise InvalidOptions(f"a secret cannot be read: {error}") from error
 
 
 def read_options(settings: Path, secrets_dir: Path) -> ControllerOptions:
@@ -64,7 +65,7 @@ def read_options(settings: Path, secrets_dir: Path) -> ControllerOptions:
     try:
         document = json.loads(settings.read_text())
     except (OSError, ValueError) as error:
-        raise InvalidSettings(f"{settings}: {error}") from error
+        raise InvalidOptions(f"{settings}: {error}") from error
     if not isinstance(document, dict):
-        raise InvalidSettings(f"{settings}: not a JSON object")
+        raise InvalidOptions(f"{settings}: not a JSON object")
     return options_from(document, lambda secret, key: (secrets_dir / secret / key).read_text())

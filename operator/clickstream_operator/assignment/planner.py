@@ -1,8 +1,8 @@
 """Who should own what next: pods, tasks and the assignment as it is -> the records to publish.
 
 Pure and level-triggered: no clock, no memory. What is under way shows in the assignment itself (a
-standby more than asked for is a move that has begun), so a controller that starts anew goes on where
-the last one stopped. Invariants (docs/protocol.md; tests/test_assignment_planner.py):
+standby more than asked for is a move that has begun), so a controller that starts again goes on where
+the last one stopped. Invariants (docs/reference/protocol.md; tests/assignment/test_planner.py):
 
 - a task has at most one owner, and its epoch is the generation of the last change of owner (R1);
 - the fence list is all owners since the last acknowledged acquisition (R2);
@@ -19,7 +19,7 @@ from enum import StrEnum
 from clickstream_operator.assignment.records import Assignment
 
 
-class Health(StrEnum):
+class PodHealth(StrEnum):
     """How a pod looks to the controller."""
 
     WELL = "well"
@@ -42,7 +42,7 @@ class Policy:
 class Observation:
     """What the controller knows of the pods."""
 
-    health: Mapping[int, Health]  # a missing ordinal is ABSENT
+    health: Mapping[int, PodHealth]  # a missing ordinal is ABSENT
     lag: Mapping[tuple[str, int], int] = field(
         default_factory=dict
     )  # (task, standby) -> records; no entry: not ready
@@ -51,15 +51,15 @@ class Observation:
     )  # task -> greatest epoch acknowledged as acquired
     settled: bool = True  # waited long enough for the pods that have never been seen
 
-    def of(self, ordinal: int) -> Health:
+    def of(self, ordinal: int) -> PodHealth:
         """Return the health of a pod."""
-        return self.health.get(ordinal, Health.ABSENT)
+        return self.health.get(ordinal, PodHealth.ABSENT)
 
 
 def holds(seen: Observation, policy: Policy) -> bool:
     """Tell whether so many pods look dead that the fault is more likely the controller's view (R16)."""
-    known = [seen.of(o) for o in range(policy.replicas) if seen.of(o) is not Health.ABSENT]
-    return 2 * known.count(Health.DEAD) > len(known)
+    known = [seen.of(o) for o in range(policy.replicas) if seen.of(o) is not PodHealth.ABSENT]
+    return 2 * known.count(PodHealth.DEAD) > len(known)
 
 
 def undrained(current: Iterable[Assignment], replicas: int) -> set[int]:
@@ -79,7 +79,7 @@ def plan(
        receiver has caught up, and make the other receivers standbys.
     4. Keep as many standbys as asked for, balanced.
     """
-    if holds(seen, policy) or not any(seen.of(o) is Health.WELL for o in range(policy.replicas)):
+    if holds(seen, policy) or not any(seen.of(o) is PodHealth.WELL for o in range(policy.replicas)):
         return ()
     generation = 1 + max((a.generation for a in current.values()), default=0)
     table = _Table(current, seen, policy, generation)
@@ -107,10 +107,10 @@ class _Table:
     ) -> None:
         self._seen, self._policy, self._generation = seen, policy, generation
         members = range(policy.replicas)
-        self._well = [o for o in members if seen.of(o) is Health.WELL]
-        self._kept = [o for o in members if seen.of(o) is not Health.ABSENT]
+        self._well = [o for o in members if seen.of(o) is PodHealth.WELL]
+        self._kept = [o for o in members if seen.of(o) is not PodHealth.ABSENT]
         # While a member is late or dead it will probably come back: balancing now would move tasks twice.
-        self._calm = all(seen.of(o) in (Health.WELL, Health.ABSENT) for o in members)
+        self._calm = all(seen.of(o) in (PodHealth.WELL, PodHealth.ABSENT) for o in members)
         self._complete = len(self._well) == policy.replicas
         self._rows: dict[str, _Row] = {}
         for task in policy.tasks:
@@ -164,7 +164,7 @@ class _Table:
         orphans = [
             task
             for task, row in self._rows.items()
-            if row.owner is None or self._seen.of(row.owner) in (Health.DEAD, Health.ABSENT)
+            if row.owner is None or self._seen.of(row.owner) in (PodHealth.DEAD, PodHealth.ABSENT)
         ]
         owned = self._owned(except_for=orphans)
         # Tasks with a standby first: the others then even out what the standbys' places decided.
@@ -206,7 +206,7 @@ class _Table:
         pending: dict[str, int] = {}
         for task, receiver in self._moves().items():
             row = self._rows[task]
-            giver_well = row.owner is not None and self._seen.of(row.owner) is Health.WELL
+            giver_well = row.owner is not None and self._seen.of(row.owner) is PodHealth.WELL
             if giver_well and self._acquired(task, row) and self._rank(task, receiver)[0] == 0:
                 self._give(task, receiver)
             else:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 
-from clickstream_operator.assignment.crew import Crew
+from clickstream_operator.assignment.worker_pool import WorkerPool
 
 PROBE_EVERY_S = 1.0
 PROBE_TIMEOUT_S = 1.0
@@ -15,9 +15,9 @@ PROBE_TIMEOUT_S = 1.0
 class Probes:
     """One pipeline's pods, each asked at most once a second, without waiting."""
 
-    def __init__(self, url: Callable[[int], str], crew: Crew[bool]) -> None:
+    def __init__(self, url: Callable[[int], str], pool: WorkerPool[bool]) -> None:
         self._url = url
-        self._crew = crew
+        self._pool = pool
         self._asked_s: dict[int, float] = {}
         self._running: dict[int, Future[bool]] = {}
 
@@ -29,7 +29,7 @@ class Probes:
                 and now_s - self._asked_s.get(ordinal, -PROBE_EVERY_S) >= PROBE_EVERY_S
             ):
                 self._asked_s[ordinal] = now_s
-                self._running[ordinal] = self._crew.submit(partial(_answers, self._url(ordinal)))
+                self._running[ordinal] = self._pool.submit(partial(_answers, self._url(ordinal)))
         done = {ordinal: future for ordinal, future in self._running.items() if future.done()}
         for ordinal in done:
             del self._running[ordinal]

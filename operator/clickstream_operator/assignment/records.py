@@ -1,7 +1,7 @@
-"""The records of the two control topics, as docs/protocol.md defines them.
+"""The records of the two control topics, as docs/reference/protocol.md defines them.
 
 Values are frozen; bytes are JSON. The processor has its own decoder of the same format and the
-two never import each other: both are tested against the examples in docs/protocol.md.
+two never import each other: both are tested against the examples in docs/reference/protocol.md.
 """
 
 import json

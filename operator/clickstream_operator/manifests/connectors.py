@@ -17,9 +17,9 @@ from clickstream_operator.manifests.names import (
     labels,
     names_of,
 )
-from clickstream_operator.reads import columns_taken
-from clickstream_operator.spec import ClickPipeline
-from clickstream_operator.tables import exact, table_of
+from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.columns import columns_taken
+from clickstream_operator.spec.tables import exact, table_of
 
 DEBEZIUM_CLASS = "io.debezium.connector.postgresql.PostgresConnector"
 STRING_CONVERTER = "org.apache.kafka.connect.storage.StringConverter"
@@ -114,7 +114,8 @@ def _connection(pipeline: ClickPipeline, reference: Reference) -> dict[str, str]
         "plugin.name": "pgoutput",
         "slot.name": str(postgres.slot),
         "publication.name": str(postgres.publication),
-        # The connector's user then needs no right to create publications: docs/operator.md has the SQL.
+        # The connector's user then needs no right to create publications;
+        # docs/how-to/prepare-the-database.md has the SQL.
         "publication.autocreate.mode": "disabled",
     }
 
@@ -159,7 +160,7 @@ def _notices(pipeline: ClickPipeline) -> dict[str, str]:
 
     An event of the table advances the slot; without one, other tables' log would be kept until the
     disk is full. In this mode the driver acknowledges the server's keep-alives too, once all that
-    was received is committed (measured: ADR 0014). After a start it receives the last event again, which
+    was received is committed (measured: ADR 0061). After a start it receives the last event again, which
     the connector skips, so that nothing of it is committed: the first heartbeat does that.
     """
     return {
@@ -169,7 +170,7 @@ def _notices(pipeline: ClickPipeline) -> dict[str, str]:
         "heartbeat.interval.ms": "60000",  # ten minutes by itself in this mode
         # So the slot may be ahead of the last event's stored offset, with nothing of the table in between.
         # Unless told so, the connector takes that for lost log when it starts, and fails for good (seen). Not
-        # trust_greater_lsn: it seeks the slot too, to a commit that the slot may have passed (ADR 0014).
+        # trust_greater_lsn: it seeks the slot too, to a commit that the slot may have passed (ADR 0061).
         "offset.mismatch.strategy": "trust_slot",
     }
 

@@ -8,7 +8,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from clickstream_operator.spec import API_GROUP, ClickPipeline
+from clickstream_operator.spec.clickpipeline import API_GROUP, ClickPipeline
 
 MANAGER = "clickstream-operator"
 PIPELINE_LABEL = f"{API_GROUP}/pipeline"
@@ -110,3 +110,18 @@ def topic_object(topic: str) -> str:
         return topic
     plain = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-") or "topic"
     return f"{plain[:200]}-{hashlib.sha256(topic.encode()).hexdigest()[:10]}"
+
+
+def seen_from_afar(bootstrap: str, namespace: str) -> str:
+    """Return the servers as another namespace must name them.
+
+    A Service's bare name means the pipeline's own namespace, where the pods are; the operator is elsewhere.
+    """
+    servers = [server.rpartition(":") for server in bootstrap.split(",")]
+    return ",".join(
+        f"{host}.{namespace}.svc:{port}" if _is_bare(host) else f"{host}:{port}" for host, _, port in servers
+    )
+
+
+def _is_bare(host: str) -> bool:
+    return host != "localhost" and not any(mark in host for mark in ".:[")

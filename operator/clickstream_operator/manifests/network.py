@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 from clickstream_operator.manifests.names import labels, names_of, selector
 from clickstream_operator.manifests.platform import Platform
-from clickstream_operator.rules import ADMIN_PORT
-from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.rules import ADMIN_PORT
 
 _SCHEME_PORTS = {"http": 80, "https": 443}
 

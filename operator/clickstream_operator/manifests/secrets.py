@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clickstream_operator.manifests.names import labels, names_of
-from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline
 
 PEER_KEY = "key"
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from clickstream_operator.manifests.names import labels, names_of, selector
-from clickstream_operator.rules import ADMIN_PORT
-from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.rules import ADMIN_PORT
 
 
 def headless_service(pipeline: ClickPipeline) -> dict[str, Any]:

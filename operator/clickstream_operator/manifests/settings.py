@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from clickstream_operator.manifests.names import labels, names_of
-from clickstream_operator.rules import ADMIN_PORT
-from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.rules import ADMIN_PORT
 
 SETTINGS_VERSION = 1
 FILE = "settings.json"

@@ -3,13 +3,13 @@
 Each gives the same: the document's id is the event's, its index the day of its event time, only
 committed records are read, and what the engine refuses goes to the dead letters. `clickstream` is
 this project's own; the two others never ran here: a test holds each option against the names and values
-that their sources define (tests/sink-options.json).
+that their sources define (tests/manifests/sink-options.json).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline
 
 CLICKSTREAM_CLASS = "dev.clickstream.connect.SearchSinkConnector"
 AIVEN_CLASS = "io.aiven.kafka.connect.opensearch.OpensearchSinkConnector"

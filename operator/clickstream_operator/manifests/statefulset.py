@@ -10,8 +10,8 @@ from clickstream_operator.manifests.names import SECRETS_HASH, SETTINGS_HASH, la
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.manifests.secrets import secret_uses
 from clickstream_operator.manifests.settings import FILE, hashed_file, settings_document, settings_hash
-from clickstream_operator.rules import ADMIN_PORT
-from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.rules import ADMIN_PORT
 
 SETTINGS_DIR = "/etc/clickstream/settings"
 SECRETS_DIR = "/etc/clickstream/secrets"

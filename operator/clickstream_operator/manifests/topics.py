@@ -6,7 +6,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from clickstream_operator.fields import duration_ms
 from clickstream_operator.manifests.names import (
     ACKS,
     ASSIGNMENT,
@@ -19,7 +18,8 @@ from clickstream_operator.manifests.names import (
     labels,
     topic_object,
 )
-from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.fields import duration_ms
 
 DAY_MS = 86_400_000
 # How long a pipeline may be down and still find its open windows in the changelog.

@@ -7,13 +7,13 @@ from enum import StrEnum
 class Severity(StrEnum):
     """How bad it is."""
 
-    # Profiles would become wrong or stop without a word: a source connector is not made before it is mended.
+    # Profiles would become wrong or stop without a word: a source connector is not made before it is fixed.
     REFUSE = "refuse"
     WARN = "warn"  # it works as far as it goes, and somebody should know
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SourceRequirements:
     """What the pipeline asks of the database."""
 
     table: str  # as the spec writes it
@@ -29,7 +29,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One. `sql`: run as the table's owner, or a superuser; empty where none mends it."""
+    """One. `sql`: run as the table's owner, or a superuser; empty where none fixes it."""
 
     reason: str
     message: str

@@ -1,18 +1,18 @@
-"""What is wrong with a pipeline's source, each with why it matters and the SQL that mends it. Pure."""
+"""What is wrong with a pipeline's source, each with why it matters and the SQL that fixes it. Pure."""
 
 from collections.abc import Iterator
 
-from clickstream_operator.source.facts import PARTITIONED, PLAIN, Facts, Publication, Table
-from clickstream_operator.source.finding import Finding, Severity, Wanted
+from clickstream_operator.database.facts import PARTITIONED, PLAIN, Facts, Publication, Table
+from clickstream_operator.database.quoting import literal, made_of, name, qualified, reader_slot
+from clickstream_operator.source.finding import Finding, Severity, SourceRequirements
 from clickstream_operator.source.keys import key_findings
-from clickstream_operator.source.quoting import literal, made_of, name, qualified, reader_slot
 
 _LOGICAL = "logical"
 _CHANGES = ("insert", "update", "delete")
 _DELETES = "EXECUTE format('DELETE FROM %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME); RETURN NULL;"
 
 
-# Every reason there is; docs/operator.md has one row for each.
+# Every reason there is; docs/reference/conditions.md has one row for each.
 REASONS = (
     *(
         "WalLevel",
@@ -31,13 +31,13 @@ REASONS = (
 )
 
 
-def findings_of(wanted: Wanted, facts: Facts, has_run: bool) -> list[Finding]:
+def findings_of(wanted: SourceRequirements, facts: Facts, has_run: bool) -> list[Finding]:
     """Return all that is found, what refuses first. `has_run`: the connector is there already."""
     found = [*_server(wanted, facts, has_run), *_leftover(wanted, facts), *_table(wanted, facts)]
     return sorted(found, key=lambda finding: finding.severity is Severity.WARN)
 
 
-def _server(wanted: Wanted, facts: Facts, has_run: bool) -> Iterator[Finding]:
+def _server(wanted: SourceRequirements, facts: Facts, has_run: bool) -> Iterator[Finding]:
     if facts.wal_level != _LOGICAL:
         yield Finding(
             "WalLevel",
@@ -75,7 +75,7 @@ def _server(wanted: Wanted, facts: Facts, has_run: bool) -> Iterator[Finding]:
         )
 
 
-def _leftover(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
+def _leftover(wanted: SourceRequirements, facts: Facts) -> Iterator[Finding]:
     if facts.reader_slot and not facts.reader_slot.is_active:
         slot = literal(reader_slot(wanted.slot))
         yield Finding(
@@ -87,7 +87,7 @@ def _leftover(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _table(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
+def _table(wanted: SourceRequirements, facts: Facts) -> Iterator[Finding]:
     table = facts.table
     if table is None:
         yield Finding(
@@ -148,7 +148,9 @@ def _rows(table: Table, where: str, user: str) -> Iterator[Finding]:
         )
 
 
-def _publication(wanted: Wanted, table: Table, publication: Publication, where: str) -> Iterator[Finding]:
+def _publication(
+    wanted: SourceRequirements, table: Table, publication: Publication, where: str
+) -> Iterator[Finding]:
     own = name(wanted.publication)
     if not publication.is_listed and not (publication.all_tables and not table.is_logged):
         yield Finding(
@@ -186,7 +188,9 @@ def _publication(wanted: Wanted, table: Table, publication: Publication, where: 
         )
 
 
-def _columns(wanted: Wanted, table: Table, publication: Publication | None, where: str) -> Iterator[Finding]:
+def _columns(
+    wanted: SourceRequirements, table: Table, publication: Publication | None, where: str
+) -> Iterator[Finding]:
     named = (wanted.key, *wanted.columns)
     read = [c for c in table.columns if wanted.takes_all or c.name in named]
     generated = [c for c in read if c.expression]

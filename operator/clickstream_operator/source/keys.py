@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from clickstream_operator.source.facts import PLAIN, Storage, Table
-from clickstream_operator.source.finding import Finding, Wanted
-from clickstream_operator.source.quoting import made_of, name, qualified
+from clickstream_operator.database.facts import PLAIN, Storage, Table
+from clickstream_operator.database.quoting import made_of, name, qualified
+from clickstream_operator.source.finding import Finding, SourceRequirements
 
 _FULL = "f"
 
 
-def key_findings(wanted: Wanted, table: Table, where: str) -> Iterator[Finding]:
+def key_findings(wanted: SourceRequirements, table: Table, where: str) -> Iterator[Finding]:
     """Return what is wrong with the key. What a later one's SQL needs, an earlier one's makes."""
     key, column = name(wanted.key), table.column(wanted.key)
     if column is None:
@@ -33,7 +33,7 @@ def key_findings(wanted: Wanted, table: Table, where: str) -> Iterator[Finding]:
         )
 
 
-def _missing(wanted: Wanted, table: Table, where: str) -> Finding:
+def _missing(wanted: SourceRequirements, table: Table, where: str) -> Finding:
     single = [index.columns[0] for index in table.unique if len(index.columns) == 1]
     has = ", ".join(column.name for column in table.columns)
     rename = f"ALTER TABLE {where} RENAME COLUMN {name(single[0])} TO {name(wanted.key)};"
@@ -45,7 +45,7 @@ def _missing(wanted: Wanted, table: Table, where: str) -> Finding:
     )
 
 
-def _not_unique(wanted: Wanted, table: Table, where: str) -> Finding:
+def _not_unique(wanted: SourceRequirements, table: Table, where: str) -> Finding:
     index = _index_to_make(table, wanted.key)
     make = f"CREATE UNIQUE INDEX {index} ON {where} ({name(wanted.key)});"
     wider = next((i.columns for i in table.unique if wanted.key in i.columns), None)

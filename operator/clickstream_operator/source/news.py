@@ -2,18 +2,19 @@
 
 from dataclasses import replace
 
+from clickstream_operator.database.memory import SourceMemory, after_look, remembered
+from clickstream_operator.kube.kinds import Document
+from clickstream_operator.kube.store import Key
+from clickstream_operator.kube.times import stamp
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.metrics import SOURCE_FINDINGS
-from clickstream_operator.observed import Document, Observed
-from clickstream_operator.source.memory import Memory, after_look, remembered
+from clickstream_operator.observed import Observed
 from clickstream_operator.source.resnapshot import RESNAPSHOT, progress
 from clickstream_operator.source.verdict import found
-from clickstream_operator.spec import ClickPipeline
-from clickstream_operator.store import Key
-from clickstream_operator.times import stamp
+from clickstream_operator.spec.clickpipeline import ClickPipeline
 
 
-def memory_of(document: Document) -> Memory:
+def memory_of(document: Document) -> SourceMemory:
     """Return what a pipeline's status remembers."""
     return remembered((document.get("status") or {}).get("source") or {})
 
@@ -43,7 +44,7 @@ _NOTHING = {("None", "gap"), ("None", "refuse")}  # there at 0: nothing found di
 
 
 class Shown:
-    """Which findings the metrics show of each pipeline, so that what is mended is taken back."""
+    """Which findings the metrics show of each pipeline, so that what is fixed is taken back."""
 
     def __init__(self) -> None:
         self._series: dict[Key, set[tuple[str, str]]] = {}

@@ -13,14 +13,14 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from clickstream_operator.connector_state import is_in
+from clickstream_operator.database.facts import Facts, Look
+from clickstream_operator.database.memory import SourceMemory
+from clickstream_operator.database.quoting import reader_slot
+from clickstream_operator.kube.connector_state import is_in
+from clickstream_operator.kube.times import epoch_s
 from clickstream_operator.manifests.connectors import Connector, Reference, profiles_connector
 from clickstream_operator.manifests.names import names_of
-from clickstream_operator.source.facts import Facts, Look
-from clickstream_operator.source.memory import Memory
-from clickstream_operator.source.quoting import reader_slot
-from clickstream_operator.spec import ClickPipeline
-from clickstream_operator.times import epoch_s
+from clickstream_operator.spec.clickpipeline import ClickPipeline
 
 RESNAPSHOT = "clickstream.dev/resnapshot"  # the annotation on the ClickPipeline; each new value asks once
 _LOST = "lost"
@@ -29,7 +29,7 @@ _DROP_S = 60.0
 Children = dict[str, dict[str, Any]]  # KafkaConnectors by name
 
 
-class Phase(StrEnum):
+class ResnapshotPhase(StrEnum):
     """How far it is."""
 
     WAITING = "Waiting"  # for the source connector to have a slot: what it streams later must be kept
@@ -52,8 +52,13 @@ def reader_name(pipeline: ClickPipeline, value: str) -> str:
 
 
 def progress(
-    memory: Memory, pipeline: ClickPipeline, wanted: str, connectors: Children, look: Look | None, now: str
-) -> Memory:
+    memory: SourceMemory,
+    pipeline: ClickPipeline,
+    wanted: str,
+    connectors: Children,
+    look: Look | None,
+    now: str,
+) -> SourceMemory:
     """Return the memory with the phase that what is there shows. `wanted`: the annotation's value."""
     if not wanted:  # taken back, or never asked for
         return (
@@ -64,40 +69,48 @@ def progress(
     source = connectors.get(names_of(pipeline).profiles_connector)
     if wanted != memory.resnapshot:
         # A source that is not there yet takes its first snapshot, which serves.
-        return _at(memory, Phase.COMPLETE if source is None else Phase.WAITING, now, wanted)
+        return _at(
+            memory, ResnapshotPhase.COMPLETE if source is None else ResnapshotPhase.WAITING, now, wanted
+        )
     facts = look.facts if look and look.begun_s > memory.since_s else None
     phase = memory.phase
-    if phase == Phase.WAITING and facts and facts.slot and facts.slot.wal_status != _LOST:
-        return _at(memory, Phase.STOPPING, now)
-    if phase == Phase.STOPPING and source and is_in(source, "STOPPED"):
-        return _at(memory, Phase.READING, now)
-    if phase == Phase.READING and facts and look and _is_streamed(facts) and _is_streamed(look.before):
-        return _at(memory, Phase.CLOSING, now)
+    if phase == ResnapshotPhase.WAITING and facts and facts.slot and facts.slot.wal_status != _LOST:
+        return _at(memory, ResnapshotPhase.STOPPING, now)
+    if phase == ResnapshotPhase.STOPPING and source and is_in(source, "STOPPED"):
+        return _at(memory, ResnapshotPhase.READING, now)
+    if (
+        phase == ResnapshotPhase.READING
+        and facts
+        and look
+        and _is_streamed(facts)
+        and _is_streamed(look.before)
+    ):
+        return _at(memory, ResnapshotPhase.CLOSING, now)
     second = connectors.get(reader_name(pipeline, wanted))
     has_stopped = second is None or is_in(second, "STOPPED")
     # One that was killed drops nothing: its slot is told as a finding, and the source goes on.
     has_dropped = facts and (facts.reader_slot is None or epoch_s(now) - memory.since_s > _DROP_S)
-    if phase == Phase.CLOSING and has_stopped and has_dropped:
-        return replace(_at(memory, Phase.COMPLETE, now), gap=None)
+    if phase == ResnapshotPhase.CLOSING and has_stopped and has_dropped:
+        return replace(_at(memory, ResnapshotPhase.COMPLETE, now), gap=None)
     return memory
 
 
-def is_under_way(memory: Memory) -> bool:
+def is_under_way(memory: SourceMemory) -> bool:
     """Tell whether it has been asked for and is not complete."""
-    return bool(memory.resnapshot) and memory.phase != Phase.COMPLETE
+    return bool(memory.resnapshot) and memory.phase != ResnapshotPhase.COMPLETE
 
 
-def source_stands(memory: Memory) -> bool:
+def source_stands(memory: SourceMemory) -> bool:
     """Tell whether the source connector shall be stopped now."""
-    return memory.phase in (Phase.STOPPING, Phase.READING, Phase.CLOSING)
+    return memory.phase in (ResnapshotPhase.STOPPING, ResnapshotPhase.READING, ResnapshotPhase.CLOSING)
 
 
-def reader_state(memory: Memory) -> str:
+def reader_state(memory: SourceMemory) -> str:
     """Return the state that the second connector shall be in; empty: it shall not be there."""
-    return {Phase.READING: "running", Phase.CLOSING: "stopped"}.get(_phase(memory), "")
+    return {ResnapshotPhase.READING: "running", ResnapshotPhase.CLOSING: "stopped"}.get(_phase(memory), "")
 
 
-def leftovers(memory: Memory, pipeline: ClickPipeline, connectors: Children) -> list[str]:
+def leftovers(memory: SourceMemory, pipeline: ClickPipeline, connectors: Children) -> list[str]:
     """Return the second connectors that have served."""
     wanted = reader_name(pipeline, memory.resnapshot) if reader_state(memory) else ""
     prefix = f"{names_of(pipeline).profiles_connector}-"
@@ -113,10 +126,10 @@ def _is_streamed(facts: Facts | None) -> bool:
     return slot is not None and slot.is_active and slot.confirmed > 0
 
 
-def _phase(memory: Memory) -> Phase:
-    return Phase(memory.phase) if memory.phase else Phase.COMPLETE
+def _phase(memory: SourceMemory) -> ResnapshotPhase:
+    return ResnapshotPhase(memory.phase) if memory.phase else ResnapshotPhase.COMPLETE
 
 
-def _at(memory: Memory, phase: Phase, now: str, value: str = "") -> Memory:
+def _at(memory: SourceMemory, phase: ResnapshotPhase, now: str, value: str = "") -> SourceMemory:
     value = value or memory.resnapshot
     return replace(memory, resnapshot=value, phase=phase, since=now, since_s=epoch_s(now))

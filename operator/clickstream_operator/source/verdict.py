@@ -2,26 +2,27 @@
 
 from typing import TYPE_CHECKING
 
-from clickstream_operator.condition import Condition, Truth, is_false, is_true
+from clickstream_operator.condition import Condition, Truth, met, unmet
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.source.finding import Finding, Severity
 from clickstream_operator.source.findings import findings_of
-from clickstream_operator.source.resnapshot import RESNAPSHOT, Phase, is_under_way, reader_name
+from clickstream_operator.source.resnapshot import RESNAPSHOT, ResnapshotPhase, is_under_way, reader_name
 from clickstream_operator.source.wanted import wanted_of
-from clickstream_operator.spec import ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline
 
 if TYPE_CHECKING:
     from clickstream_operator.observed import Observed
 
 SOURCE_READY = "SourceReady"
-# A source connector that is not there yet waits for the first look, but not for ever.
+LOOKING = "Looking"
+# A source connector that is not there yet waits for the first look, but not forever.
 FIRST_LOOK_S = 30.0
 _LONGEST = 8000
 _DOING = {
-    Phase.WAITING: "waiting for a look at the database that shows the source's replication slot",
-    Phase.STOPPING: "the source connector is being stopped",
-    Phase.READING: "a second connector reads the table, see KafkaConnector {reader}",
-    Phase.CLOSING: "the second connector, {reader}, is being stopped",
+    ResnapshotPhase.WAITING: "waiting for a look at the database that shows the source's replication slot",
+    ResnapshotPhase.STOPPING: "the source connector is being stopped",
+    ResnapshotPhase.READING: "a second connector reads the table, see KafkaConnector {reader}",
+    ResnapshotPhase.CLOSING: "the second connector, {reader}, is being stopped",
 }
 
 
@@ -50,9 +51,9 @@ def source_ready(pipeline: ClickPipeline, observed: "Observed") -> Condition:
     problems = found(pipeline, observed)
     refused = [finding for finding in problems if finding.severity is Severity.REFUSE]
     if is_under_way(memory):
-        doing = _DOING[Phase(memory.phase)].format(reader=reader_name(pipeline, memory.resnapshot))
+        doing = _DOING[ResnapshotPhase(memory.phase)].format(reader=reader_name(pipeline, memory.resnapshot))
         message = f"The profile table is read again, as {RESNAPSHOT}={memory.resnapshot} asks: {doing}."
-        return is_false(SOURCE_READY, "Resnapshot", message)
+        return unmet(SOURCE_READY, "Resnapshot", message)
     if memory.gap:
         message = f"{memory.gap.message} {_cure(pipeline)}"
         return Condition(SOURCE_READY, Truth.FALSE, memory.gap.reason, _listed([message, *map(str, refused)]))
@@ -63,15 +64,15 @@ def source_ready(pipeline: ClickPipeline, observed: "Observed") -> Condition:
     if look is None:
         return _unknown("NotLookedAt", "This operator does not look at source databases.")
     if look.is_pending:
-        return _unknown("Looking", "The database is being looked at for the first time.")
+        return _unknown(LOOKING, "The database is being looked at for the first time.")
     if look.problem:
         said = observed.redact(look.problem)
         return _unknown(
             "NotReached", f"The database could not be looked at, so nothing of it is known: {said}."
         )
     if problems:
-        return is_true(SOURCE_READY, "FitsWithWarnings", _listed([str(finding) for finding in problems]))
-    return is_true(SOURCE_READY, "Fits", "Table, publication and replication slot are as they must be.")
+        return met(SOURCE_READY, "FitsWithWarnings", _listed([str(finding) for finding in problems]))
+    return met(SOURCE_READY, "Fits", "Table, publication and replication slot are as they must be.")
 
 
 def _unknown(reason: str, message: str) -> Condition:
@@ -83,7 +84,7 @@ def _cure(pipeline: ClickPipeline) -> str:
     return (
         f"Have the table read again: kubectl -n {pipeline.namespace} annotate clickpipeline {pipeline.name} "
         f'--overwrite {RESNAPSHOT}="$(date +%s)". Rows that were deleted in between stay joined: '
-        "docs/operator.md says how to remove them."
+        "docs/reference/conditions.md says how to remove them."
     )
 
 
@@ -94,4 +95,9 @@ def _listed(messages: list[str]) -> str:
 
 
 def _has_run(pipeline: ClickPipeline, observed: "Observed") -> bool:
-    return observed.child("KafkaConnector", names_of(pipeline).profiles_connector) is not None
+    """Tell whether the slot is the pipeline's own: its connector is there, or was seen with it.
+
+    One that somebody deletes is made again at once: the last look still shows the slot as that one read it.
+    """
+    is_there = observed.child("KafkaConnector", names_of(pipeline).profiles_connector) is not None
+    return is_there or observed.memory.slot == pipeline.spec.source.postgres.slot

@@ -2,18 +2,18 @@
 
 from clickstream_expressions.environment import PROFILE_COLUMNS
 
-from clickstream_operator.reads import columns_taken
-from clickstream_operator.source.finding import Wanted
-from clickstream_operator.spec import ClickPipeline
-from clickstream_operator.tables import table_of
+from clickstream_operator.source.finding import SourceRequirements
+from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.columns import columns_taken
+from clickstream_operator.spec.tables import table_of
 
 
-def wanted_of(pipeline: ClickPipeline) -> Wanted:
+def wanted_of(pipeline: ClickPipeline) -> SourceRequirements:
     """Return what the pipeline asks of the table."""
     postgres, taken = pipeline.spec.source.postgres, columns_taken(pipeline)
     columns = PROFILE_COLUMNS[1:] if taken is None else taken
     schema, table = table_of(postgres.table)
-    return Wanted(
+    return SourceRequirements(
         table=postgres.table,
         schema=schema,
         name=table,

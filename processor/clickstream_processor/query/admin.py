@@ -9,13 +9,15 @@ import asyncio
 import msgspec
 from aiohttp import web
 
-from clickstream_processor.query.guard import Guard, parameters_of, problem_details
-from clickstream_processor.query.parameters import event_time, flag, user_id, windows
-from clickstream_processor.query.problems import malformed
-from clickstream_processor.query.report import known
-from clickstream_processor.query.responses import answered, json_response
-from clickstream_processor.query.routing import PATH as METRICS_PATH
+from clickstream_processor.query.http.parameters import flag, parameters_of
+from clickstream_processor.query.http.problems import malformed
+from clickstream_processor.query.http.request_guard import Guard, problem_details
+from clickstream_processor.query.http.responses import json_response
 from clickstream_processor.query.service import QueryService
+from clickstream_processor.query.summary.report import known
+from clickstream_processor.query.users.answer import answered
+from clickstream_processor.query.users.question import event_time, user_id, windows
+from clickstream_processor.query.users.routing import PATH as METRICS_PATH
 
 _MAX_BODY = 1024
 _PEER_LIMIT = 1024  # requests of peers at once: several pods' whole limits

@@ -14,7 +14,7 @@ How ``__main__`` runs them, in one asyncio loop in the main thread, while the wo
   ``metrics.render``.
 
 ``serve`` is for ``__main__``; tests and others may run the two factories' applications as they like, inside
-``async with service``. Public: GET only, JSON, errors as problem details (docs/query-api.md, /openapi.json).
+``async with service``. Public: GET only, JSON, errors as problem details (query-api.md, /openapi.json).
 """
 
 import asyncio
@@ -25,12 +25,14 @@ from aiohttp import web
 
 from clickstream_processor.query import openapi, pages
 from clickstream_processor.query.admin import make_admin_app
-from clickstream_processor.query.guard import Guard, parameters_of, problem_details
-from clickstream_processor.query.parameters import event_time, user_id, windows
-from clickstream_processor.query.problems import Problem, overloaded
-from clickstream_processor.query.responses import answered, json_bytes, json_response
-from clickstream_processor.query.search_query import PARAMETERS, parse_search
+from clickstream_processor.query.http.parameters import parameters_of
+from clickstream_processor.query.http.problems import Problem, overloaded
+from clickstream_processor.query.http.request_guard import Guard, problem_details
+from clickstream_processor.query.http.responses import json_bytes, json_response
+from clickstream_processor.query.search.query import PARAMETERS, parse_search
 from clickstream_processor.query.service import QueryService
+from clickstream_processor.query.users.answer import answered
+from clickstream_processor.query.users.question import event_time, user_id, windows
 
 __all__ = ["make_admin_app", "make_query_app", "serve"]
 

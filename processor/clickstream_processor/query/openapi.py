@@ -9,12 +9,15 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from clickstream_processor.query.answer import MAX_USER_BYTES
-from clickstream_processor.query.options import QueryOptions, window_name
-from clickstream_processor.query.parameters import DEFAULT_WINDOWS, MAX_WINDOWS
-from clickstream_processor.query.problems import CONTENT_TYPE
-from clickstream_processor.query.responses import JSON_HEADERS
-from clickstream_processor.query.search_query import MAX_MS, MAX_PAGE, MAX_TEXT
+from clickstream_processor.query.http.answer_part import AnswerPart
+from clickstream_processor.query.http.problems import CONTENT_TYPE
+from clickstream_processor.query.http.responses import JSON_HEADERS
+from clickstream_processor.query.options import QueryOptions
+from clickstream_processor.query.search.query import MAX_MS, MAX_PAGE, MAX_TEXT
+from clickstream_processor.query.search.result import SearchResult
+from clickstream_processor.query.summary.document import Summary
+from clickstream_processor.query.users.answer import window_name
+from clickstream_processor.query.users.question import DEFAULT_WINDOWS, MAX_USER_BYTES, MAX_WINDOWS
 
 API_VERSION = "1.1.0"
 
@@ -54,12 +57,8 @@ def document(options: QueryOptions) -> Schema:
             "schemas": {
                 "UserMetrics": _user_metrics_schema(options),
                 "Window": _WINDOW,
-                "Summary": _SUMMARY,
-                "Incident": _INCIDENT,
-                "Task": _TASK,
-                "Pod": _POD,
-                "SearchResult": _SEARCH_RESULT,
                 "Problem": _PROBLEM,
+                **_schemas_of(Summary, SearchResult),
             },
             "responses": _PROBLEM_RESPONSES,
             "headers": {"Staleness": _STALENESS},
@@ -67,6 +66,12 @@ def document(options: QueryOptions) -> Schema:
         },
         **secured,
     }
+
+
+def _schemas_of(*answers: type[AnswerPart]) -> Schema:
+    """Return the schemas of answers, and of their parts, as their types say."""
+    _, found = msgspec.json.schema_components(answers, ref_template="#/components/schemas/{name}")
+    return found
 
 
 def _object(
@@ -97,160 +102,12 @@ def _ms(description: str) -> Schema:
     return {"type": "integer", "description": f"{description}, ms since the epoch"}
 
 
-def _maybe_ms(description: str) -> Schema:
-    return {**_ms(f"{description}; null: never yet"), "type": ["integer", "null"]}
-
-
 _COUNT: Schema = {"type": "integer", "minimum": 0}
-_LAG: Schema = {
-    "type": ["integer", "null"],
-    "minimum": 0,
-    "description": "From the last commit to the end of the input; null while that is not known",
-}
 _RATE: Schema = {"type": "number", "minimum": 0}
 _TIME: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_MS}
 _MAYBE_TEXT: Schema = {"type": ["string", "null"]}
 
 _WINDOW = _object({"window_start": _ms("Start"), "window_end": _ms("End (exclusive)"), "clicks": _COUNT})
-
-_RATES = _object(
-    dict.fromkeys(("clicks", "enriched", "filtered", "dead_lettered", "queries", "cpu"), _RATE),
-    description="Per second, over the last five seconds; cpu in cores.",
-)
-
-_TASK = _object(
-    {
-        "task": _text("As the assignment names it", examples=["clicks-3"]),
-        "partition": _COUNT,
-        "owner": {
-            "type": ["integer", "null"],
-            "description": "Ordinal of the pod; null while nobody owns it",
-        },
-        "standbys": _list({"type": "integer"}),
-        "phase": _text(enum=["restoring", "waiting", "running", "stopped", "unknown"]),
-        "lag_records": _LAG,
-        "lag_ms": _LAG,
-        "standing_ms": _COUNT
-        | {"description": "For how long clicks have waited while the last commit did not move"},
-        "stream_ms": _ms("Stream time, -1 before the first click"),
-        "detail": _text("Why a task is stopped, or runs without a commit, and what to do"),
-    }
-)
-
-_POD = _object(
-    {
-        "ordinal": _COUNT,
-        "answered": {"type": "boolean"},
-        "instance": _text(),
-        "ready": {"type": "boolean"},
-        "owned": _COUNT,
-        "standby": _COUNT,
-        "clicks": _COUNT,
-        "enriched": _COUNT,
-        "dead_lettered": _COUNT,
-        "brokers_seen_ms": _maybe_ms("Last sign of life of a broker"),
-        "routes_as_of_ms": _maybe_ms("When the pod's view of the assignment was last known to be the newest"),
-        "commit_failures_in_a_row": _COUNT,
-        "commit_error": _text("Of the last failure; empty once a commit got through"),
-        "rates": _RATES,
-    },
-    optional=(
-        "instance",
-        "ready",
-        "owned",
-        "standby",
-        "clicks",
-        "enriched",
-        "dead_lettered",
-        "brokers_seen_ms",
-        "routes_as_of_ms",
-        "commit_failures_in_a_row",
-        "commit_error",
-        "rates",
-    ),
-)
-
-_TOTALS = _object(
-    {
-        "clicks": _COUNT,
-        "enriched": _COUNT,
-        "filtered": _COUNT,
-        "dead_lettered": _COUNT,
-        "dead_letters": {"type": "object", "additionalProperties": _COUNT, "description": "By reason"},
-        "profiles": _COUNT,
-        "commits": _COUNT,
-    },
-    description="Sums over the pods that answered, since each pod's start",
-)
-
-_INCIDENT = _object(
-    {
-        "topic": _text(),
-        "partition": _COUNT,
-        "offset": _COUNT,
-        "reason": _text("The dead letter's reason, or why a profile was refused"),
-        "error": _text("What was raised or answered"),
-        "at_ms": _ms("When"),
-    }
-)
-
-_SUMMARY = _object(
-    {
-        "pipeline": _object({"name": _text(), "namespace": _text()}),
-        "at_ms": _ms("When it was made"),
-        "answered_by": _COUNT,
-        "partial": {"type": "boolean", "description": "A pod did not answer in time: sums lack its share"},
-        "generation": {"type": "integer"},
-        "totals": _TOTALS,
-        "rates": _RATES,
-        "lag": _object({"records": _LAG, "ms": _LAG}),
-        "kafka_silent_ms": {
-            "type": ["integer", "null"],
-            "minimum": 0,
-            "description": "Time since a broker answered any pod that answered; null: none ever did",
-        },
-        "tasks_without_owner": _list(_text()),
-        "tasks": _list(_schema("Task")),
-        "pods": _list(_schema("Pod")),
-        "incidents": _object(
-            {"quarantined": _list(_schema("Incident")), "refused_profiles": _list(_schema("Incident"))},
-            description="The newest records that were set aside, by their place; at most 20 of each",
-        ),
-        "history": {
-            **_list(_list({"type": "number"})),
-            "description": "Per second: [at_ms, clicks, enriched, dead-lettered]; 5 min in a stream's first",
-        },
-    },
-)
-
-_PIECES = _list(_object({"text": _text(), "hit": {"type": "boolean"}}))
-
-_SEARCH_RESULT = _object(
-    {
-        "total": _COUNT,
-        "page": {"type": "integer", "minimum": 1},
-        "pages": _COUNT,
-        "page_size": _COUNT,
-        "took_ms": _COUNT,
-        "partial": {"type": "boolean", "description": "A shard failed, or the engine ran out of time"},
-        "hits": _list(
-            _object(
-                {
-                    "click": {"type": "object", "description": "The enriched click as it was indexed"},
-                    "highlights": {
-                        "type": "object",
-                        "additionalProperties": _PIECES,
-                        "description": "By field: the text in pieces, each with whether it matched",
-                    },
-                }
-            )
-        ),
-        "histogram": _object(
-            {"interval": _text(), "buckets": _list(_object({"at_ms": _ms("Start"), "clicks": _COUNT}))}
-        ),
-        "actions": _list(_object({"action": _text(), "clicks": _COUNT})),
-    }
-)
 
 _PROBLEM = _object(
     {

@@ -15,14 +15,15 @@ from typing import Any, Self
 
 from clickstream_processor import metrics as every_metric
 from clickstream_processor.directory import Directory
-from clickstream_processor.query.answer import LocalState
-from clickstream_processor.query.credentials import Secret
-from clickstream_processor.query.hub import SummaryHub
+from clickstream_processor.query.http.credentials import Secret
+from clickstream_processor.query.http.peers import PeerClient
 from clickstream_processor.query.options import QueryOptions
-from clickstream_processor.query.peers import PeerClient
-from clickstream_processor.query.report import Reporter
-from clickstream_processor.query.routing import Router
-from clickstream_processor.query.search import EngineFailed, SearchIndex
+from clickstream_processor.query.search.index import EngineFailed, SearchIndex
+from clickstream_processor.query.summary.document import PipelineName
+from clickstream_processor.query.summary.report import PodReporter
+from clickstream_processor.query.summary.stream import SummaryHub
+from clickstream_processor.query.users.local_state import LocalState
+from clickstream_processor.query.users.routing import Router
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,8 @@ class QueryService:
         )
         self.local = LocalState(directory, options.plan, options.fresh_ms, options.turns)
         self.router = Router(directory, self.local, self.peers)
-        self.reporter = Reporter(directory, lambda: self.queries)
-        pipeline = {"name": options.name, "namespace": options.namespace}
+        self.reporter = PodReporter(directory, lambda: self.queries)
+        pipeline = PipelineName(name=options.name, namespace=options.namespace)
         self.hub = SummaryHub(self.reporter, self.peers, options.replicas, pipeline)
         self.search = SearchIndex(options.search) if options.search is not None else None
         self._background: list[asyncio.Task[None]] = []
@@ -89,7 +90,7 @@ class QueryService:
 
 
 async def keep_index(index: SearchIndex) -> None:
-    """Put the template, with retries until it stands; then drop expired days, each hour, for ever.
+    """Put the template, with retries until it stands; then drop expired days, each hour, forever.
 
     Every pod does this: both are idempotent, and no pod is special.
     """

@@ -9,7 +9,7 @@ FORMAT_VERSION = 1
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The record of a task in the positions topic, written in each transaction (docs/protocol.md)."""
+    """The record of a task in the positions topic, written in each transaction (protocol.md)."""
 
     clicks: int  # next offset of the clicks topic
     stream_ms: int = -1
@@ -19,7 +19,7 @@ class Position(msgspec.Struct, frozen=True):
     epoch: int = 0
     version: int = POSITION_VERSION
     # 0: every click begun is committed. Else clicks from here on were begun and not committed
-    # (runtime/quarantine.py). 1: together; n > 1: the one at `clicks` alone, n - 1 times.
+    # (processing/tasks/quarantine.py). 1: together; n > 1: the one at `clicks` alone, n - 1 times.
     attempts: int = 0
     record_ms: int = -1  # newest record time that was asked for (WorkingSet.record_ms)
     ahead_ms: int = -1  # greatest event time of the clicks that led record time by more than the grace

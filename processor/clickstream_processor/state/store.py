@@ -135,7 +135,7 @@ class TaskStore:
         """Write changes (None deletes) and the checkpoint; then show the new checkpoint.
 
         All or nothing up to BATCH_KEYS changes. Of more, a crash can leave the first ones without the
-        checkpoint: values are absolute, so replaying from the old checkpoint mends that. Chunks that start
+        checkpoint: values are absolute, so replaying from the old checkpoint fixes that. Chunks that start
         before `checkpoint.dropped_before_ms` are removed in bulk. `bulk` leaves the write-ahead log out, for
         restores: a crash then loses what was not flushed, data and checkpoint together.
         """

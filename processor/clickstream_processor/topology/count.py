@@ -6,7 +6,7 @@ Tumbling windows of whole seconds, the common case, are counted by the hot loop 
 from clickstream_processor.topology.chunk import SECOND_MS, Chunk
 from clickstream_processor.topology.users import User
 from clickstream_processor.topology.window import Windows
-from clickstream_processor.topology.working import WorkingSet
+from clickstream_processor.topology.working_set import WorkingSet
 
 
 class Spans(dict[int, str]):

@@ -1,4 +1,4 @@
-"""Decoded users by the key of their records, in two generations (working.py says when one ends)."""
+"""Decoded users by the key of their records, in two cohorts (working_set.py says when one ends)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ class User(Chunk):
 
 
 class Users(dict[bytes | None, User]):
-    """One generation of users by key; a miss looks into the older one, then loads."""
+    """One cohort of users by key; a miss looks into the older one, then loads."""
 
     __slots__ = ("_load", "older")
 

@@ -1,19 +1,19 @@
 package dev.clickstream.connect;
 
+import dev.clickstream.connect.document.Fault;
 import org.apache.kafka.connect.errors.DataException;
 
 /**
- * The record itself is at fault and will be at every attempt: dead-letter it, keep going.
+ * Tells Kafka Connect what is wrong with a record.
  *
- * <p>The message is {@code reason: detail}; Kafka Connect puts it into the dead letter's headers. It carries no stack
- * trace, because where in the code a document was found bad helps nobody and costs more than finding it.
+ * <p>Kafka Connect puts the message and this class's full name into the dead letter's headers: its readers see both. It
+ * carries no stack trace, as the fault itself carries none.
  */
 final class BadDocument extends DataException {
   private static final long serialVersionUID = 1L;
-  private static final int MAX_DETAIL = 500;
 
-  BadDocument(String reason, String detail) {
-    super(reason + ": " + (detail.length() > MAX_DETAIL ? detail.substring(0, MAX_DETAIL) + "..." : detail));
+  BadDocument(Fault fault) {
+    super(fault.getMessage());
   }
 
   @Override

@@ -1,5 +1,8 @@
 package dev.clickstream.connect;
 
+import dev.clickstream.connect.rows.JsonSize;
+import dev.clickstream.connect.rows.KeyText;
+import dev.clickstream.connect.rows.Placeholder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.LinkedHashMap;

@@ -1,5 +1,6 @@
 package dev.clickstream.connect;
 
+import dev.clickstream.connect.config.SearchSinkConfig;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;

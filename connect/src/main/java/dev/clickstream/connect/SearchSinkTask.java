@@ -1,5 +1,16 @@
 package dev.clickstream.connect;
 
+import dev.clickstream.connect.bulk.BulkClient;
+import dev.clickstream.connect.bulk.BulkWriter;
+import dev.clickstream.connect.bulk.Endpoints;
+import dev.clickstream.connect.bulk.Settled;
+import dev.clickstream.connect.bulk.Unavailable;
+import dev.clickstream.connect.config.SearchSinkConfig;
+import dev.clickstream.connect.document.DailyIndex;
+import dev.clickstream.connect.document.Document;
+import dev.clickstream.connect.document.DocumentReader;
+import dev.clickstream.connect.document.Fault;
+import dev.clickstream.connect.metrics.SinkMetrics;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -143,7 +154,7 @@ public final class SearchSinkTask extends SinkTask {
           metrics.expired();
           settled.indexed(record); // nothing to do: its index would be dropped at once
         });
-      } catch (BadDocument e) {
+      } catch (Fault e) {
         settled.bad(record, e);
       }
     }
@@ -154,7 +165,8 @@ public final class SearchSinkTask extends SinkTask {
     List<Future<Void>> reports = new ArrayList<>();
     for (SinkRecord record : records) {
       settled.fault(record).ifPresent(fault -> {
-        reports.add(reporter(record, fault).report(record, fault));
+        BadDocument bad = new BadDocument(fault);
+        reports.add(reporter(record, bad).report(record, bad));
         metrics.deadLettered();
       });
     }
@@ -170,12 +182,12 @@ public final class SearchSinkTask extends SinkTask {
     }
   }
 
-  private ErrantRecordReporter reporter(SinkRecord record, BadDocument fault) {
+  private ErrantRecordReporter reporter(SinkRecord record, BadDocument bad) {
     ErrantRecordReporter reporter = context.errantRecordReporter();
     if (reporter == null) {
       String place = record.topic() + "-" + record.kafkaPartition() + " at offset " + record.kafkaOffset();
       throw new ConnectException("a bad document in " + place
-          + ", and no dead-letter queue: set errors.tolerance=all and errors.deadletterqueue.topic.name", fault);
+          + ", and no dead-letter queue: set errors.tolerance=all and errors.deadletterqueue.topic.name", bad);
     }
     return reporter;
   }

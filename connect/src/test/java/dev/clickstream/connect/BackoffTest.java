@@ -3,12 +3,8 @@ package dev.clickstream.connect;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.time.Duration;
-import java.time.Instant;
-import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
 class BackoffTest {
   private final AtomicLong nowNs = new AtomicLong(Long.MAX_VALUE - 1_000); // nanoTime may overflow
@@ -64,25 +60,5 @@ class BackoffTest {
     assertEquals(Duration.ofMillis(60), backoff.blocked());
     nowNs.addAndGet(60_000_000);
     assertEquals(0, backoff.remainingMs());
-  }
-
-  @ParameterizedTest
-  @CsvSource({
-      "7, 7",
-      "' 7 ', 7",
-      "0, 0",
-      "'Sat, 22 Jul 2023 04:27:10 GMT', 30",
-      "'Sat, 22 Jul 2023 04:00:00 GMT', 0",
-      "99999999, 600",
-      "soon, 0",
-      "-3, 0",
-      "'', 0"})
-  void retryAfterIsSecondsOrADate(String header, long seconds) {
-    assertEquals(Duration.ofSeconds(seconds), RetryAfter.parse(Optional.of(header), Instant.ofEpochMilli(TaskUnderTest.NOON)));
-  }
-
-  @Test
-  void noRetryAfterIsNoWish() {
-    assertEquals(Duration.ZERO, RetryAfter.parse(Optional.empty(), Instant.EPOCH));
   }
 }

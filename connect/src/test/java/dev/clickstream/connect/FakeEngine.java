@@ -26,7 +26,7 @@ import javax.net.ssl.SSLContext;
  *
  * <p>What it answers can be changed: {@link #answer} for whole requests, {@link #item} for single documents.
  */
-final class FakeEngine implements AutoCloseable {
+public final class FakeEngine implements AutoCloseable {
   private static final Pattern ACTION = Pattern.compile("\\{\"index\":\\{\"_index\":\"([^\"]*)\",\"_id\":\"((?:[^\"\\\\]|\\\\.)*)\"}}");
 
   /** @param headers name and value in turn */
@@ -37,7 +37,7 @@ final class FakeEngine implements AutoCloseable {
 
   private final HttpServer server;
   private final ExecutorService threads = Executors.newCachedThreadPool();
-  final Map<String, String> documents = new ConcurrentHashMap<>();
+  public final Map<String, String> documents = new ConcurrentHashMap<>();
   final List<List<Item>> requests = new CopyOnWriteArrayList<>();
   final List<String> paths = new CopyOnWriteArrayList<>();
   final List<String> authorizations = new CopyOnWriteArrayList<>();
@@ -53,7 +53,7 @@ final class FakeEngine implements AutoCloseable {
     this(null);
   }
 
-  FakeEngine(SSLContext tls) throws IOException {
+  public FakeEngine(SSLContext tls) throws IOException {
     InetSocketAddress any = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
     if (tls == null) {
       server = HttpServer.create(any, 0);
@@ -67,7 +67,7 @@ final class FakeEngine implements AutoCloseable {
     server.start();
   }
 
-  String url() {
+  public String url() {
     return (server instanceof HttpsServer ? "https" : "http") + "://localhost:" + server.getAddress().getPort();
   }
 

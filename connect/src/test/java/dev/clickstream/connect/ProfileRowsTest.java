@@ -2,18 +2,12 @@ package dev.clickstream.connect;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.math.BigDecimal;
-import java.nio.ByteBuffer;
-import java.util.Date;
-import java.util.List;
+import dev.clickstream.connect.rows.Placeholder;
 import java.util.Map;
-import org.apache.kafka.connect.data.Decimal;
 import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.SchemaBuilder;
 import org.apache.kafka.connect.data.Struct;
-import org.apache.kafka.connect.data.Timestamp;
 import org.apache.kafka.connect.source.SourceRecord;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -98,32 +92,6 @@ class ProfileRowsTest {
     assertEquals("public.users", value.get("table"));
     assertEquals(Map.of("name", "A"), value.get("row"));
     assertEquals(17L, value.get("lsn"));
-  }
-
-  @Test
-  void keysAreExactTextOrNone() {
-    assertEquals("7", KeyText.of(Schema.INT16_SCHEMA, (short) 7));
-    assertEquals("-1", KeyText.of(Schema.INT64_SCHEMA, -1L));
-    assertEquals("42", KeyText.of(Schema.FLOAT64_SCHEMA, 42.0));
-    assertEquals("100000000000", KeyText.of(Schema.FLOAT64_SCHEMA, 1e11));
-    assertEquals("1.5", KeyText.of(Schema.FLOAT64_SCHEMA, 1.5));
-    assertNull(KeyText.of(Schema.FLOAT64_SCHEMA, 9007199254740992.0));
-    assertNull(KeyText.of(Schema.FLOAT64_SCHEMA, Double.NaN));
-    assertNull(KeyText.of(Timestamp.SCHEMA, new Date(0)));
-    assertNull(KeyText.of(Decimal.schema(0), BigDecimal.ONE));
-    assertNull(KeyText.of(Schema.BYTES_SCHEMA, ByteBuffer.allocate(1)));
-    assertEquals("a ", KeyText.of(Schema.STRING_SCHEMA, "a "));
-    Schema padded = SchemaBuilder.string().parameter("__debezium.source.column.type", "BPCHAR").build();
-    assertEquals("a", KeyText.of(padded, "a  "));
-  }
-
-  @Test
-  void sizeIsNeverTooSmall() {
-    assertEquals(2 + 6 + 2 + 2 + 1 + 2 + 3 + 6, JsonSize.of("\u0001\"\\aä€😀"));
-    assertTrue(JsonSize.of(List.of(1L, "ab")) >= "[1,\"ab\"]".length());
-    assertTrue(JsonSize.of(Map.of("k", "v")) >= "{\"k\":\"v\"}".length());
-    assertEquals(2 + 8, JsonSize.of(ByteBuffer.allocate(4)));
-    assertTrue(JsonSize.of(row(Long.MIN_VALUE, "A")) >= "{\"id\":-9223372036854775808,\"name\":\"A\"}".length());
   }
 
   private void assertNotice(String reason, SourceRecord event) {

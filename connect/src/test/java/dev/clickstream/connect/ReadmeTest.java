@@ -2,6 +2,8 @@ package dev.clickstream.connect;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.clickstream.connect.config.SearchSinkConfig;
+import dev.clickstream.connect.metrics.SinkMetrics;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -19,18 +19,18 @@ import org.apache.kafka.connect.sink.SinkRecord;
 import org.apache.kafka.connect.sink.SinkTaskContext;
 
 /** A task with what Kafka Connect gives it: settings, a dead-letter queue, metrics, and redelivery after a RetriableException. */
-final class TaskUnderTest implements AutoCloseable {
+public final class TaskUnderTest implements AutoCloseable {
   static final long NOON = 1_690_000_000_000L; // 2023-07-22T04:26:40Z
   static final String DAY = "clicks-2023.07.22";
 
-  final SearchSinkTask task = new SearchSinkTask();
+  public final SearchSinkTask task = new SearchSinkTask();
   final Map<SinkRecord, String> deadLetters = new LinkedHashMap<>();
   final List<Long> waits = new ArrayList<>();
   final Metrics metrics = new Metrics();
   boolean deadLetterQueue = true;
   private long offset;
 
-  TaskUnderTest(String url, String... more) {
+  public TaskUnderTest(String url, String... more) {
     Map<String, String> settings = new HashMap<>(Map.of("url", url, "index", "clicks", "retry.backoff.ms", "10", "retry.backoff.max.ms", "20"));
     for (int i = 0; i < more.length; i += 2) {
       settings.put(more[i], more[i + 1]);
@@ -47,7 +47,7 @@ final class TaskUnderTest implements AutoCloseable {
     return ("{\"event_id\":\"" + id + "\",\"timestamp\":" + eventMs + "}").getBytes(java.nio.charset.StandardCharsets.UTF_8);
   }
 
-  List<SinkRecord> records(String... ids) {
+  public List<SinkRecord> records(String... ids) {
     return Arrays.stream(ids).map(id -> record(json(id, NOON))).toList();
   }
 

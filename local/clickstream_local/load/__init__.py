@@ -1,0 +1,1 @@
+"""Profiles and clicks that are made up, and who sends them."""

@@ -1,0 +1,1 @@
+"""The reference pipeline: its options, its parts in order, what it writes."""

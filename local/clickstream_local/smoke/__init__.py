@@ -1,0 +1,1 @@
+"""`make smoke`: every output against a count of its own."""

@@ -1,0 +1,174 @@
+"""The kinds of values a ClickPipeline's fields take, each with the phrase that says what is allowed.
+
+The patterns are the CRD's own: a test feeds both the same documents.
+"""
+
+import re
+from functools import lru_cache
+from typing import Annotated, Any
+
+from clickstream_expressions.errors import InvalidExpression
+from clickstream_expressions.expression import compile_filter, compile_output
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from clickstream_operator.spec import tables
+
+_DURATION_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_QUANTITY = re.compile(r"^(\d{1,18}(?:\.\d{1,9})?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$")
+_QUANTITY_FACTOR = {"": 1.0, "m": 0.001} | {
+    suffix: float(base ** (power + 1))
+    for base, suffixes in ((1000, "k M G T P E"), (1024, "Ki Mi Gi Ti Pi Ei"))
+    for power, suffix in enumerate(suffixes.split())
+}
+
+
+def duration_ms(text: str) -> int:
+    """Return the milliseconds of a duration such as `100ms`, `5m` or `30d`."""
+    number, unit = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text).groups()  # type: ignore[union-attr]
+    return int(number) * _DURATION_MS[unit]
+
+
+def quantity(text: str | int) -> float:
+    """Return the plain number of a Kubernetes quantity such as `10Gi` or `500m`."""
+    number, suffix = _QUANTITY.fullmatch(str(text)).groups()  # type: ignore[union-attr]
+    return float(number) * _QUANTITY_FACTOR[suffix or ""]
+
+
+def is_quantity(value: object) -> bool:
+    """Tell whether a value is a Kubernetes quantity."""
+    return (
+        isinstance(value, str | int) and not isinstance(value, bool) and bool(_QUANTITY.fullmatch(str(value)))
+    )
+
+
+def _fault(allowed: str) -> PydanticCustomError:
+    # The text is a value, not a template: braces in it must survive.
+    return PydanticCustomError("not_allowed", "{allowed}", {"allowed": allowed})
+
+
+def _text(pattern: str, allowed: str, longest: int) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if len(value) > longest:
+            raise _fault(f"must be at most {longest} characters")
+        if not compiled.fullmatch(value):
+            raise _fault(f"must be {allowed}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _span(pattern: str, shortest: str, longest: str, units: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+    allowed = f"must be a duration from {shortest} to {longest}: a whole number and one of {units}"
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value) or not duration_ms(shortest) <= duration_ms(value) <= duration_ms(
+            longest
+        ):
+            raise _fault(allowed)
+        return value
+
+    return AfterValidator(check)
+
+
+@lru_cache(maxsize=1_000)
+def _condition(value: str) -> str:  # kept: every look at a pipeline reads its spec again
+    try:
+        compile_filter(value)
+    except InvalidExpression as error:
+        raise _fault(error.verdict) from error
+    return value
+
+
+@lru_cache(maxsize=1_000)
+def _output(value: str) -> str:
+    try:
+        compile_output("", value)
+    except InvalidExpression as error:
+        raise _fault(error.verdict) from error
+    return value
+
+
+def _amount(value: Any) -> str:
+    if not is_quantity(value):
+        raise _fault("must be a quantity such as 500m, 2 or 10Gi")
+    return str(value)
+
+
+_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_DURATION = r"[0-9]{1,9}(ms|s|m|h)"
+
+ObjectName = Annotated[
+    str, _text(rf"{_NAME}(\.{_NAME})*", "a Kubernetes name: lower-case letters, digits, - and .", 253)
+]
+PipelineId = Annotated[
+    str, _text(rf"{_NAME}(\.{_NAME})*", "lower-case letters, digits, - and single dots between them", 200)
+]
+TopicName = Annotated[
+    str, _text(r"(?!\.{1,2}$)[a-zA-Z0-9._-]+", "a topic name: letters, digits, ., _ and -", 249)
+]
+Bootstrap = Annotated[
+    str,
+    _text(
+        r"[a-zA-Z0-9.\-\[\]:]+:[0-9]{1,5}(,[a-zA-Z0-9.\-\[\]:]+:[0-9]{1,5})*",
+        "host:port, several separated by commas",
+        1024,
+    ),
+]
+Host = Annotated[str, _text(r"[a-zA-Z0-9.\-:\[\]]+", "a host name or an address", 253)]
+Alias = Annotated[
+    str, _text(r"[a-zA-Z0-9_-]+", "the alias of a config provider: letters, digits, _ and -", 63)
+]
+Database = Annotated[str, _text(r"[a-zA-Z0-9_\-]+", "a database name: letters, digits, _ and -", 63)]
+Table = Annotated[
+    str,
+    _text(
+        tables.TABLE,
+        "schema.table, such as public.user_profiles; what SQL would quote in quotes: "
+        '"tenant-1"."User Profiles"',
+        131,
+    ),
+]
+Column = Annotated[
+    str, _text(tables.COLUMN, "a column's name as PostgreSQL stores it, without quotes around it", 63)
+]
+Slot = Annotated[str, _text(r"[a-z0-9_]+", "a replication slot's name: lower-case letters, digits and _", 63)]
+HttpUrl = Annotated[
+    str,
+    _text(
+        r"https?://[a-zA-Z0-9.\-\[\]:]+(/[^?#@$\s]*)?",
+        "an http or https URL without user info, query and fragment, such as http://search:9200",
+        1024,
+    ),
+]
+IndexPrefix = Annotated[
+    str,
+    _text(
+        r"[a-z0-9][a-z0-9._-]*",
+        "an index name: lower-case letters, digits, ., _ and -, none of these first",
+        200,
+    ),
+]
+OutputField = Annotated[
+    str, _text(r"[a-zA-Z_][a-zA-Z0-9_]*", "a field name: letters, digits and _, no digit first", 63)
+]
+ResourceName = Annotated[
+    str, _text(rf"{_NAME}([./]{_NAME})*", "a resource such as cpu, memory or ephemeral-storage", 253)
+]
+Quantity = Annotated[str, BeforeValidator(_amount)]
+Days = Annotated[str, _span(r"[1-9][0-9]{0,4}d", "1d", "36500d", "d")]
+WindowSize = Annotated[str, _span(r"[1-9][0-9]{0,8}(s|m|h)", "1s", "744h", "s, m, h")]
+Grace = Annotated[str, _span(_DURATION, "0ms", "744h", "ms, s, m, h")]
+MaxFuture = Annotated[str, _span(_DURATION, "0ms", "87600h", "ms, s, m, h")]
+Retention = Annotated[str, _span(_DURATION, "0ms", "87600h", "ms, s, m, h")]
+CommitInterval = Annotated[str, _span(_DURATION, "10ms", "10s", "ms, s")]
+TargetLag = Annotated[str, _span(_DURATION, "1s", "24h", "ms, s, m, h")]
+Stabilization = Annotated[str, _span(_DURATION, "10s", "24h", "ms, s, m, h")]
+Cooldown = Annotated[str, _span(_DURATION, "0ms", "24h", "ms, s, m, h")]
+FailoverAfter = Annotated[str, _span(_DURATION, "2s", "1h", "ms, s, m, h")]
+Condition = Annotated[str, AfterValidator(_condition)]
+Value = Annotated[str, AfterValidator(_output)]
+Port = Annotated[int, Field(ge=1, le=65535)]

@@ -1,0 +1,169 @@
+"""Rules across fields of a ClickPipeline.
+
+They read the raw document with defaults beside it, and each skips what is absent or of the wrong
+kind, so that a broken field elsewhere hides no broken rule. The CRD has the same rules in CEL.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from clickstream_operator.errors import Problem
+from clickstream_operator.spec.fields import duration_ms
+
+T = TypeVar("T")
+
+TOPIC_FIELDS = ("clicks", "profiles", "enriched", "metrics", "deadLetters")
+ADMIN_PORT = 8081
+# The document's id, its owner and its day: the index, the join and the window stand on them.
+KEPT_OUTPUT_FIELDS = ("event_id", "user_id", "timestamp")
+# A query of one user reads, and `detail` lists, what this many windows hold; and a click counts in fewer.
+MAX_WINDOWS = 20_000
+TOO_MANY_WINDOWS = (
+    f"must keep at most {MAX_WINDOWS} windows of a user: (2 x size + grace + retention) / advance, "
+    "where advance is the size unless given"
+)
+_DURATION = re.compile(r"\d{1,9}(ms|s|m|h|d)")
+
+
+class _Document:
+    def __init__(self, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+        self._layers = (raw, defaults)
+
+    def get(self, path: str, kind: type[T]) -> T | None:
+        """Return the value at a dotted path, given or default; None when absent or of another kind."""
+        for layer in self._layers:
+            value: Any = layer
+            for name in path.split("."):
+                value = value.get(name) if isinstance(value, dict) else None
+            if value is not None:
+                fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+                return value if fits else None
+        return None
+
+
+def broken_rules(raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Problem]:
+    """Return the problems that only several fields together show."""
+    document = _Document(raw, defaults)
+    return [
+        problem
+        for rule in (
+            _replicas,
+            _autoscale,
+            _cluster,
+            _user,
+            _https,
+            _advance,
+            _windows,
+            _topics,
+            _outputs,
+            _port,
+        )
+        for problem in rule(document)
+    ]
+
+
+def _replicas(document: _Document) -> Iterator[Problem]:
+    replicas, partitions = document.get("processors.replicas", int), document.get("topics.partitions", int)
+    if replicas is not None and partitions is not None and replicas > partitions:
+        yield Problem(
+            "spec.processors.replicas",
+            str(replicas),
+            f"must be at most topics.partitions ({partitions}): a pod without a partition has no work",
+        )
+
+
+def _autoscale(document: _Document) -> Iterator[Problem]:
+    low, high = (document.get(f"processors.autoscale.{name}", int) for name in ("min", "max"))
+    partitions = document.get("topics.partitions", int)
+    if high is not None and partitions is not None and high > partitions:
+        yield Problem(
+            "spec.processors.autoscale.max",
+            str(high),
+            f"must be at most topics.partitions ({partitions}): a pod without a partition has no work",
+        )
+    if high is not None and low is not None and low > high:
+        yield Problem("spec.processors.autoscale.min", str(low), f"must be at most autoscale.max ({high})")
+
+
+def _cluster(document: _Document) -> Iterator[Problem]:
+    if document.get("topics.manage", bool) and document.get("kafka.cluster", object) is None:
+        yield Problem(
+            "spec.kafka.cluster",
+            "",
+            "is required while topics.manage is true: name the Strimzi Kafka that owns the topics, "
+            "or set topics.manage: false and create them yourself",
+        )
+
+
+def _user(document: _Document) -> Iterator[Problem]:
+    if document.get("kafka.authentication.type", str) == "tls" and document.get("kafka.tls", object) is None:
+        yield Problem("spec.kafka.tls", "", "is required while kafka.authentication.type is tls")
+
+
+def _https(document: _Document) -> Iterator[Problem]:
+    url = document.get("sink.search.url", str)
+    if document.get("sink.search.tls", object) is not None and url and not url.startswith("https://"):
+        yield Problem(
+            "spec.sink.search.url", f'"{url}"', "must begin with https:// while sink.search.tls is set"
+        )
+
+
+def _port(document: _Document) -> Iterator[Problem]:
+    if document.get("query.port", int) == ADMIN_PORT:
+        yield Problem("spec.query.port", str(ADMIN_PORT), "must not be the pods' admin port")
+
+
+def _advance(document: _Document) -> Iterator[Problem]:
+    size, advance = (document.get(f"processing.window.{name}", str) for name in ("size", "advance"))
+    if not (size and advance and _DURATION.fullmatch(size) and _DURATION.fullmatch(advance)):
+        return
+    if duration_ms(advance) > duration_ms(size):
+        yield Problem(
+            "spec.processing.window.advance",
+            f'"{advance}"',
+            f"must be at most size ({size}): clicks between two windows would not be counted",
+        )
+
+
+def _windows(document: _Document) -> Iterator[Problem]:
+    names = ("size", "grace", "retention", "advance")
+    texts = {name: document.get(f"processing.window.{name}", str) for name in names}
+    given = {name: duration_ms(text) for name, text in texts.items() if text and _DURATION.fullmatch(text)}
+    if len(given) < sum(text is not None for text in texts.values()):
+        return  # said of the field itself
+    step_ms = given.get("advance", given["size"])
+    kept_ms = 2 * given["size"] + given["grace"] + given["retention"]
+    if kept_ms // 1000 > MAX_WINDOWS * (step_ms // 1000):
+        here = f"here it is {kept_ms // 1000}s / {step_ms // 1000}s"
+        yield Problem("spec.processing.window", "", f"{TOO_MANY_WINDOWS}; {here}")
+
+
+def _topics(document: _Document) -> Iterator[Problem]:
+    names = {field: document.get(f"topics.{field}", str) for field in TOPIC_FIELDS}
+    uses = Counter(name for name in names.values() if name)
+    for field, name in names.items():
+        if name and uses[name] > 1:
+            others = ", ".join(other for other in names if names[other] == name and other != field)
+            yield Problem(f"spec.topics.{field}", f'"{name}"', f"must differ from topics.{others}")
+
+
+def _outputs(document: _Document) -> Iterator[Problem]:
+    settings = document.get("processing.transform.set", dict) or {}
+    drops = document.get("processing.transform.drop", list) or []
+    kept = ", ".join(KEPT_OUTPUT_FIELDS)
+    for name in settings:
+        if name in KEPT_OUTPUT_FIELDS:
+            yield Problem(
+                f"spec.processing.transform.set.{name}", "", f"must not be set: {kept} stay as they are"
+            )
+        if name in drops:
+            yield Problem(f"spec.processing.transform.set.{name}", "", "must not be set and dropped at once")
+    for position, name in enumerate(drops):
+        if name in KEPT_OUTPUT_FIELDS:
+            yield Problem(
+                f"spec.processing.transform.drop[{position}]",
+                f'"{name}"',
+                f"must not be dropped: {kept} stay as they are",
+            )

@@ -1,0 +1,203 @@
+"""The planner's rules, each as one example. test_sequences.py has the long random runs."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from clickstream_operator.assignment.planner import Observation, PodHealth, Policy, holds, plan, undrained
+from clickstream_operator.assignment.records import Assignment
+
+WELL, SILENT, DEAD, ABSENT = PodHealth.WELL, PodHealth.SILENT, PodHealth.DEAD, PodHealth.ABSENT
+Table = dict[str, Assignment]
+
+
+def policy(tasks: int = 12, replicas: int = 3, standbys: int = 1) -> Policy:
+    return Policy(tuple(f"clicks-{p}" for p in range(tasks)), replicas, standbys)
+
+
+def all_well(replicas: int) -> dict[int, PodHealth]:
+    return dict.fromkeys(range(replicas), WELL)
+
+
+def observe(
+    table: Mapping[str, Assignment], health: Mapping[int, PodHealth], settled: bool = True
+) -> Observation:
+    """See all that is asked for done: every task acquired, every standby caught up."""
+    return Observation(
+        health=health,
+        lag={(task, o): 0 for task, a in table.items() for o in a.standbys},
+        acquired={task: a.epoch for task, a in table.items()},
+        settled=settled,
+    )
+
+
+def step(table: Table, seen: Observation, asked: Policy) -> tuple[Assignment, ...]:
+    changes = plan(table, seen, asked, term=1)
+    table.update({a.task: a for a in changes})
+    return changes
+
+
+def settle(table: Table, health: Mapping[int, PodHealth], asked: Policy) -> int:
+    """Plan until nothing changes; return the number of publications."""
+    for count in range(100):
+        if not step(table, observe(table, health), asked):
+            return count
+    raise AssertionError("the planner never comes to rest")
+
+
+def at_rest(asked: Policy) -> Table:
+    table: Table = {}
+    settle(table, all_well(asked.replicas), asked)
+    return table
+
+
+def owners(table: Table) -> Counter[int | None]:
+    return Counter(a.owner for a in table.values())
+
+
+def test_a_first_assignment_is_even_and_has_the_standbys_asked_for() -> None:
+    table = at_rest(policy())
+    assert owners(table) == {0: 4, 1: 4, 2: 4}
+    assert Counter(o for a in table.values() for o in a.standbys) == {0: 4, 1: 4, 2: 4}
+    assert all(len(a.standbys) == 1 and a.owner not in a.standbys for a in table.values())
+
+
+def test_nothing_is_assigned_before_all_pods_are_there() -> None:
+    assert step({}, observe({}, {0: WELL, 1: WELL}, settled=False), policy()) == ()
+
+
+def test_pods_that_do_not_come_are_waited_for_no_longer_than_the_controller_says() -> None:
+    table: Table = {}
+    step(table, observe(table, {0: WELL, 1: WELL}, settled=True), policy())
+    assert owners(table) == {0: 6, 1: 6}
+
+
+def test_an_acknowledged_acquisition_clears_the_fence_list_and_marks_the_task_started() -> None:
+    table = {"clicks-0": Assignment("clicks-0", 1, 7, 7, owner=0, fence=(1, 2))}
+    asked = policy(tasks=1, replicas=1, standbys=0)
+    other_epoch = Observation(all_well(1), acquired={"clicks-0": 6})
+    assert plan(table, other_epoch, asked, term=2) == ()
+    (change,) = plan(table, Observation(all_well(1), acquired={"clicks-0": 7}), asked, term=2)
+    assert change == Assignment("clicks-0", 2, 8, 7, owner=0, fence=(), started=True)
+
+
+def test_a_dead_pods_tasks_go_to_their_standbys_and_nothing_else_moves() -> None:
+    asked = policy()
+    table = at_rest(asked)
+    before = dict(table)
+    changes = step(table, observe(table, {0: DEAD, 1: WELL, 2: WELL}), asked)
+    assert {a.task for a in changes} == {task for task, a in before.items() if a.owner == 0}
+    for change in changes:
+        assert change.owner in before[change.task].standbys
+        assert change.fence == (0,)
+        assert change.epoch == change.generation
+
+
+def test_the_most_caught_up_standby_is_promoted() -> None:
+    table = {"clicks-0": Assignment("clicks-0", 1, 1, 1, owner=0, standbys=(1, 2, 3), started=True)}
+    seen = Observation(
+        {0: DEAD, 1: WELL, 2: WELL, 3: WELL},
+        lag={("clicks-0", 1): 90_000, ("clicks-0", 2): 8_000},  # pod 3 has not said where it is
+        acquired={"clicks-0": 1},
+    )
+    (change,) = plan(table, seen, policy(tasks=1, replicas=4, standbys=3), term=1)
+    assert change.owner == 2
+
+
+def test_a_silent_pod_keeps_its_tasks_and_gets_no_more() -> None:
+    asked = policy()
+    table = at_rest(asked)
+    assert step(table, observe(table, {0: SILENT, 1: WELL, 2: WELL}), asked) == ()
+
+
+def test_a_chain_of_unacknowledged_owners_stays_on_the_fence_list() -> None:
+    asked = policy(tasks=1, replicas=3, standbys=2)
+    table = at_rest(asked)
+    first = table["clicks-0"].owner
+    assert first is not None
+    acknowledged = observe(table, {**all_well(3), first: DEAD})
+    step(table, acknowledged, asked)
+    second = table["clicks-0"].owner
+    assert second is not None
+    never_acquired = Observation(
+        {**all_well(3), second: DEAD},
+        lag={("clicks-0", o): 0 for o in range(3)},
+        acquired=acknowledged.acquired,
+    )
+    step(table, never_acquired, asked)
+    assert table["clicks-0"].fence == (first, second)
+
+
+def test_everything_holds_while_more_than_half_of_the_pods_look_dead() -> None:
+    asked = policy()
+    table = at_rest(asked)
+    seen = observe(table, {0: DEAD, 1: DEAD, 2: WELL})
+    assert holds(seen, asked)
+    assert step(table, seen, asked) == ()
+    assert not holds(observe(table, {0: ABSENT, 1: DEAD, 2: WELL}), asked)
+
+
+def test_a_new_pod_restores_as_a_standby_before_it_owns() -> None:
+    table = at_rest(policy(replicas=3))
+    before, asked = dict(table), policy(replicas=4)
+    changes = step(table, Observation(all_well(4), acquired={t: a.epoch for t, a in table.items()}), asked)
+    assert all(a.owner == before[a.task].owner for a in changes)
+    assert sum(3 in a.standbys for a in changes) >= 3
+    settle(table, all_well(4), asked)
+    assert owners(table) == {0: 3, 1: 3, 2: 3, 3: 3}
+
+
+def test_scaling_out_moves_no_more_tasks_than_balance_needs() -> None:
+    table = at_rest(policy(replicas=3))
+    before = {task: a.owner for task, a in table.items()}
+    settle(table, all_well(4), policy(replicas=4))
+    assert sum(table[task].owner != owner for task, owner in before.items()) == 3
+
+
+def test_scaling_in_drains_the_leaving_pod_and_moves_nothing_else() -> None:
+    table = at_rest(policy(replicas=4))
+    before, asked = {task: a.owner for task, a in table.items()}, policy(replicas=3)
+    assert undrained(table.values(), 3) == {3}
+    settle(table, all_well(4), asked)
+    assert undrained(table.values(), 3) == set()
+    assert {task for task, owner in before.items() if table[task].owner != owner} == {
+        task for task, owner in before.items() if owner == 3
+    }
+
+
+def test_a_hand_over_names_the_old_owner_in_the_fence_list() -> None:
+    table = at_rest(policy(tasks=2, replicas=1, standbys=0))
+    asked = policy(tasks=2, replicas=2, standbys=0)
+    step(table, observe(table, all_well(2)), asked)
+    moved = [a for a in step(table, observe(table, all_well(2)), asked) if a.owner == 1]
+    assert [a.fence for a in moved] == [(0,)]
+
+
+def test_a_pod_that_comes_back_gets_tasks_back_without_a_restart_of_the_others() -> None:
+    asked = policy()
+    table = at_rest(asked)
+    before = dict(table)
+    settle(table, {0: DEAD, 1: WELL, 2: WELL}, asked)
+    settle(table, all_well(3), asked)
+    assert owners(table) == {0: 4, 1: 4, 2: 4}
+    unmoved = [task for task, a in before.items() if a.owner != 0]
+    assert sum(table[task].epoch == before[task].epoch for task in unmoved) == len(unmoved)
+
+
+def test_the_standbys_of_a_dead_pod_wait_for_it_and_are_replaced_when_it_stays_away() -> None:
+    asked = policy(replicas=4)
+    table = at_rest(asked)
+    settle(table, {**all_well(4), 3: DEAD}, asked)
+    assert any(3 in a.standbys for a in table.values())
+    settle(table, {**all_well(4), 3: ABSENT}, asked)
+    assert not any(3 in a.standbys for a in table.values())
+    assert all(len(a.standbys) == 1 for a in table.values())
+
+
+def test_with_no_pod_left_nothing_changes() -> None:
+    asked = policy()
+    table = at_rest(asked)
+    assert step(table, observe(table, {}), asked) == ()
+
+
+def test_one_pod_alone_has_no_standbys() -> None:
+    assert all(a.standbys == () for a in at_rest(policy(replicas=1)).values())

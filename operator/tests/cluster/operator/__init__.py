@@ -1,0 +1,1 @@
+"""The CRD and the operator itself: rules, drift, faults, replicas, given pipelines."""

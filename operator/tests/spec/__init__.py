@@ -1,0 +1,1 @@
+"""The parser, and one verdict of operator and pods on each document."""

@@ -1,0 +1,90 @@
+"""When the running tasks are committed, and what follows a commit (R11).
+
+A commit is due as soon as the input is drained, at least 10 ms and at most `commitInterval` after the last.
+What a transaction does, in its order, is in transaction.py.
+"""
+
+import time
+
+from clickstream_processor.control.assignment import AssignmentSource
+from clickstream_processor.kafka import client
+from clickstream_processor.processing.reporting import Reporter
+from clickstream_processor.processing.tasks.quarantine import Quarantine
+from clickstream_processor.processing.tasks.running import RunningTasks
+from clickstream_processor.processing.tasks.views import TaskViews
+from clickstream_processor.processing.transaction import Transactions
+from clickstream_processor.settings import Settings
+
+MIN_COMMIT_S = 0.010  # R11: commits closer together cost more than they give
+IDLE_WAIT_S = 0.05
+
+
+class Commits:
+    """The pod's commits, one after another. Used by the worker's thread only."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: AssignmentSource,
+        running: RunningTasks,
+        transactions: Transactions,
+        quarantine: Quarantine,
+        reporter: Reporter,
+        views: TaskViews,
+    ) -> None:
+        self._clicks_topic = settings.topics.clicks
+        self._interval_s = settings.processing.commit_interval_ms / 1_000
+        self._source = source
+        self._running = running
+        self._transactions = transactions
+        self._quarantine = quarantine
+        self._reporter = reporter
+        self._views = views
+        self._committed_s = 0.0
+        self.failures = 0  # since the last commit that got through; the recovery counts them
+
+    def pending(self) -> bool:
+        """Tell whether any task has something to commit."""
+        return any(task.touched or task.profiles_touched for task in self._running.tasks.values())
+
+    def due(self, drained: bool) -> bool:
+        """Tell whether it is time to commit. `drained`: no more input was waiting."""
+        since_s = time.monotonic() - self._committed_s
+        return since_s >= self._interval_s or (drained and since_s >= MIN_COMMIT_S)
+
+    def wait_s(self) -> float:
+        """Return how long to wait for input: not beyond the time of the next commit."""
+        if not self._transactions.open and not self.pending():
+            return IDLE_WAIT_S
+        return max(0.0, self._committed_s + MIN_COMMIT_S - time.monotonic())
+
+    def commit_open(self) -> None:
+        """Commit if a transaction is open: before tasks stop that it may touch."""
+        if self._transactions.open:
+            self.commit()
+
+    def commit(self, timeout_s: float = client.TRANSACTION_TIMEOUT_S) -> None:
+        """Commit every task that has something to commit; nothing happens where none has.
+
+        Raises TransactionFailed, TaskBroken, LineFailed.
+        """
+        self._committed_s = time.monotonic()
+        changed = [task for task in self._running.tasks.values() if task.touched or task.profiles_touched]
+        touched = [task for task in changed if task.touched]
+        for task in changed:
+            if not task.touched:
+                task.commit_profiles()
+        now_ms = time.time_ns() // 1_000_000
+        if touched:
+            self._transactions.begin()
+            new = [task for task in touched if task.position is None]
+            self._transactions.commit(touched, now_ms, timeout_s)
+            for task in new:
+                self._source.acquired(task.partition, task.epoch)
+            for task in touched:
+                self._quarantine.committed(task.partition, task.next_clicks)
+            self.failures = 0
+            self._committed_s = time.monotonic()
+        self._reporter.set_aside(touched, self._clicks_topic, now_ms)
+        self._reporter.committed(changed, now_ms, transactions=1 if touched else 0)
+        self._views.publish(touched)

@@ -1,0 +1,164 @@
+"""A user's metrics from this pod's committed state: the one place where a query touches the store.
+
+Only a running owner with a fresh view of control topic and brokers answers without a staleness mark.
+Every other readable state (a standby, a task that restores, an owner cut off from Kafka) is a true state
+of a moment in the past, and the answer says how long ago that was. A state of no known moment is not
+answered from: a staleness is measured or not told.
+"""
+
+import logging
+from typing import Any
+
+import msgspec
+
+from clickstream_processor.directory import Directory, Phase, Role, TaskView
+from clickstream_processor.errors import (
+    ProcessorError,
+    StateCorrupted,
+    StateTooNew,
+    StateUnavailable,
+    StoreClosed,
+)
+from clickstream_processor.query.http.problems import Problem, task_stopped, unknown_user
+from clickstream_processor.query.users.answer import Answer, window_name
+from clickstream_processor.query.users.question import Question
+from clickstream_processor.query.users.turns import TurnLimits, Turns
+from clickstream_processor.state.reads import Span, Steps, UserMetrics, WindowPage, user_metrics, window_page
+from clickstream_processor.state.store import TaskStore
+from clickstream_processor.topology.partitioning import murmur2_partition
+from clickstream_processor.topology.plan import Plan
+
+log = logging.getLogger(__name__)
+
+_encode = msgspec.json.encode
+
+
+class LocalState:
+    """Answers from this pod's stores; None where it cannot."""
+
+    def __init__(self, directory: Directory, plan: Plan, fresh_ms: int, turns: TurnLimits) -> None:
+        self._directory = directory
+        self._plan = plan
+        self._fresh_ms = fresh_ms
+        self._turns = Turns(turns)
+        self._size_name = window_name(plan.size_ms)
+        self._count_name = f"clicks_last_{self._size_name}"
+
+    def question(self, user: str, at_ms: int | None, windows: Span | None) -> Question:
+        """Return the question with the partition the user's records are in."""
+        return Question(user, murmur2_partition(user.encode(), self._plan.partitions), at_ms, windows)
+
+    async def as_owner(self, question: Question, now_ms: int) -> Answer | None:
+        """Answer as the running owner; None when this pod is not that, or cannot read its state.
+
+        Raises Problem 503 while too many long reads are under way, as `as_any` does.
+        """
+        view = self._directory.tasks.get(question.partition)
+        if view is None or view.role is not Role.OWNER or view.phase is not Phase.RUNNING:
+            return None
+        routes_ms, brokers_ms = self._directory.routes.as_of_ms, self._directory.brokers_seen_ms
+        if routes_ms is None or brokers_ms is None:  # it has just started: its state has a time of its own
+            return await self._aged(question, view, now_ms)
+        stale_ms = now_ms - min(routes_ms, brokers_ms)
+        return await self._read(question, view, now_ms, stale_ms if stale_ms > self._fresh_ms else 0)
+
+    async def as_any(self, question: Question, now_ms: int) -> Answer | None:
+        """Answer from whatever state this pod holds of the task, with its age; None when there is none."""
+        answer = await self.as_owner(question, now_ms)
+        view = self._directory.tasks.get(question.partition)
+        if answer is not None or view is None:
+            return answer
+        return await self._aged(question, view, now_ms)
+
+    def stopped(self, partition: int) -> Problem | None:
+        """Return why this pod, the task's owner, has stopped it; None when it has not."""
+        view = self._directory.tasks.get(partition)
+        if view is None or view.role is not Role.OWNER or view.phase is not Phase.STOPPED:
+            return None
+        return task_stopped(partition, self._directory.ordinal, view.detail)
+
+    async def _aged(self, question: Question, view: TaskView, now_ms: int) -> Answer | None:
+        """Answer with the age of the task's own state; None when that is not known."""
+        if view.as_of_ms is None:
+            return None
+        return await self._read(question, view, now_ms, max(now_ms - view.as_of_ms, 1))
+
+    async def _read(self, question: Question, view: TaskView, now_ms: int, stale_ms: int) -> Answer | None:
+        if view.store is None:
+            return None
+        at_ms = now_ms if question.at_ms is None else question.at_ms
+        staleness = f"{stale_ms / 1000:.3f}" if stale_ms else None
+        try:
+            found, page = await self._turns.read(_both(view.store, self._plan, question, at_ms))
+        except StoreClosed:  # the task was given away a moment ago
+            return None
+        except (StateCorrupted, StateTooNew, StateUnavailable) as error:
+            self._note(error, question.partition, view.store)
+            return None
+        if question.at_ms is not None and (gone := self._expired(at_ms, view)) is not None:
+            return Answer(gone.status, gone.body(), staleness)
+        if found is None and not _known_by(page, question.windows):
+            return Answer(404, unknown_user(question.user, self._looked_at(page)).body(), staleness)
+        document = self._document(found or UserMetrics(question.user, None, 0))
+        if page is not None:
+            document["windows"] = [
+                {"window_start": w.start_ms, "window_end": w.end_ms, "clicks": w.clicks} for w in page.windows
+            ]
+            document["windows_from"] = page.from_ms
+            document["next"] = page.next_to_ms
+            document["as_of"] = now_ms - stale_ms
+            document["staleness"] = stale_ms / 1000
+        return Answer(200, _encode(document), staleness)
+
+    def _note(self, error: ProcessorError, partition: int, store: TaskStore) -> None:
+        """Tell whoever holds the task: its own reads may never meet what a query has met."""
+        if store.damage is not None:
+            return  # it is told, and the state is about to be rebuilt
+        if isinstance(error, StateCorrupted):
+            store.damage = error
+        log.error("task clicks-%d cannot be read: %s", partition, error)
+
+    def _looked_at(self, page: WindowPage | None) -> str:
+        """Return the time in which no click was found, in words."""
+        return f"in the last {self._size_name}" if page is None else f"since {page.from_ms}"
+
+    def _document(self, found: UserMetrics) -> dict[str, Any]:
+        profile = found.profile
+        return {
+            "user_id": found.user_id,
+            "user_name": profile.name if profile else None,
+            self._count_name: found.rolling,
+            "country": profile.country if profile else None,
+            "plan_tier": profile.plan_tier if profile else None,
+        }
+
+    def _expired(self, at_ms: int, view: TaskView) -> Problem | None:
+        """Return the problem of a time whose clicks are no longer kept: a count would be too small."""
+        dropped_before_ms = view.store.checkpoint.dropped_before_ms if view.store is not None else 0
+        earliest_ms = dropped_before_ms + self._plan.size_ms
+        if at_ms >= earliest_ms or not dropped_before_ms:
+            return None
+        return Problem(
+            400,
+            "expired-time",
+            f"Clicks around at={at_ms} are no longer kept; the earliest time to ask for is {earliest_ms}.",
+            parameter="at",
+            earliest_ms=earliest_ms,
+        )
+
+
+def _both(
+    store: TaskStore, plan: Plan, question: Question, at_ms: int
+) -> Steps[tuple[UserMetrics | None, WindowPage | None]]:
+    """Read what is asked for."""
+    found = yield from user_metrics(store, plan, question.user, at_ms)
+    if question.windows is None:
+        return found, None
+    return found, (yield from window_page(store, plan, question.user, at_ms, question.windows))
+
+
+def _known_by(page: WindowPage | None, asked: Span | None) -> bool:
+    """Tell whether a user without profile and recent click is known: by a window, or nobody can say yet."""
+    if page is None or asked is None:
+        return False
+    return bool(page.windows) or page.next_to_ms is not None or asked.to_ms is not None

@@ -1,0 +1,75 @@
+"""A question about a user, and what a URL may say of it, on the public route and on the one between pods."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clickstream_processor.query.http.parameters import flag
+from clickstream_processor.query.http.problems import malformed
+from clickstream_processor.state.reads import Span
+from clickstream_processor.topology.codec import MAX_KEY_BYTES
+
+MAX_USER_BYTES = MAX_KEY_BYTES
+MAX_MS = 9_007_199_254_740_991  # 2^53 - 1: the greatest integer every JSON reader keeps
+DEFAULT_WINDOWS = 100  # a page of windows
+MAX_WINDOWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: one user, at one event time (None: now), and which windows (None: none)."""
+
+    user: str
+    partition: int
+    at_ms: int | None = None
+    windows: Span | None = None
+
+
+def user_id(text: str) -> str:
+    """Return a user id; raises Problem 400 when it is empty or longer than MAX_USER_BYTES."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise malformed("The user id is not valid UTF-8.", "id") from error
+    if not 0 < size <= MAX_USER_BYTES:
+        raise malformed(f"The user id must have 1 to {MAX_USER_BYTES} bytes; it has {size}.", "id")
+    return text
+
+
+def event_time(parameters: Mapping[str, str]) -> int | None:
+    """Return ``at`` in milliseconds since the epoch, None when it is not given; raises Problem 400."""
+    return _milliseconds(parameters, "at")
+
+
+def windows(parameters: Mapping[str, str]) -> Span | None:
+    """Return which windows are asked for, None without ``detail=1``; raises Problem 400."""
+    if not flag(parameters, "detail"):
+        for name in ("from", "to", "limit"):
+            if name in parameters:
+                raise malformed(f"{name} says which windows to list: it needs detail=1.", name)
+        return None
+    span = Span(_milliseconds(parameters, "from"), _milliseconds(parameters, "to"), _limit(parameters))
+    if span.from_ms is not None and span.to_ms is not None and span.from_ms >= span.to_ms:
+        raise malformed(f"from must be before to, which is {span.to_ms}; it is {span.from_ms}.", "from")
+    return span
+
+
+def _milliseconds(parameters: Mapping[str, str], name: str) -> int | None:
+    text = parameters.get(name)
+    if text is None:
+        return None
+    if not _is_whole(text) or int(text) > MAX_MS:
+        raise malformed(
+            f"{name} must be a whole number of milliseconds since the epoch, 0 to {MAX_MS}.", name
+        )
+    return int(text)
+
+
+def _limit(parameters: Mapping[str, str]) -> int:
+    text = parameters.get("limit", str(DEFAULT_WINDOWS))
+    if not _is_whole(text) or not 1 <= int(text) <= MAX_WINDOWS:
+        raise malformed(f"limit must be a whole number of windows, 1 to {MAX_WINDOWS}.", "limit")
+    return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 16

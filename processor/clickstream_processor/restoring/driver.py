@@ -1,0 +1,91 @@
+"""Takes each restore on to its next step once what it waits for is there: steps 3 to 6 of restore.py."""
+
+import logging
+import time
+
+from clickstream_processor.errors import StateCorrupted
+from clickstream_processor.kafka.log_reader import LogReader
+from clickstream_processor.restoring.preparation import Preparation
+from clickstream_processor.restoring.restore import Restore, RestoreStep
+from clickstream_processor.restoring.restores import STOPS, Restores
+from clickstream_processor.restoring.snapshot import SnapshotGate
+from clickstream_processor.restoring.stores import tell_damage
+from clickstream_processor.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class RestoreDriver:
+    """Used by the restore thread only."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        restores: Restores,
+        reader: LogReader,
+        preparation: Preparation,
+        snapshot: SnapshotGate,
+    ) -> None:
+        self._settings = settings
+        self._restores = restores
+        self._reader = reader
+        self._preparation = preparation
+        self._snapshot = snapshot
+
+    def advance(self, task: Restore) -> None:
+        """Take the steps that one restore can take now."""
+        try:
+            if task.store is not None and task.store.damage is not None:  # a query has found it
+                raise task.store.damage
+            if task.step is RestoreStep.LOOKUP:
+                self._look_up(task)
+            if task.step is RestoreStep.READING and task.owner and task.has_read():
+                if not task.needs_snapshot():
+                    self._restores.finish(task)
+                else:
+                    task.step = RestoreStep.WAITING
+            if task.step is RestoreStep.WAITING:
+                self._wait_for_snapshot(task)
+        except STOPS as error:
+            self._restores.refuse(task, error)
+        except StateCorrupted as error:
+            tell_damage(task.partition, error)
+            self._restores.start_over(task)
+
+    def _look_up(self, task: Restore) -> None:
+        found = task.looked_up()
+        if found is None:
+            return
+        if not found:
+            positions = (self._settings.positions_topic, task.partition)
+            task.look_back()
+            self._reader.forget([positions])
+            self._reader.follow([(*positions, task.positions_next)])
+            return
+        replay = task.decide(time.time_ns() // 1_000_000)
+        if task.changelog_next >= 0:  # a promoted standby reads on where it is
+            task.step = RestoreStep.READING
+            return
+        if replay.wipe:
+            log.info("task clicks-%d: the local state is too old or too new: rebuilding it", task.partition)
+            logs = task.logs
+            self._restores.reopen(task)
+            task.logs = logs
+        elif replay.wipe_profiles:
+            task.wipe_profiles()
+        task.reads_from(replay)
+        partition, settings = task.partition, self._settings
+        self._reader.follow(
+            [
+                (settings.changelog_topic, partition, task.changelog_next),
+                (settings.topics.profiles, partition, task.profiles_next),
+            ]
+        )
+
+    def _wait_for_snapshot(self, task: Restore) -> None:
+        if not self._snapshot.complete:
+            self._snapshot.watch()
+        elif (end := self._preparation.profiles_end(task.partition)) is not None:
+            task.profiles_target = end
+            task.wait_for_snapshot = False
+            task.step = RestoreStep.READING

@@ -1,0 +1,34 @@
+"""Local states of tasks that are not this pod's any more: kept for a while, as tasks come back."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from clickstream_processor.state.store import TaskStore
+from clickstream_processor.task_id import TaskId, clicks_task
+
+KEEP_S = 600.0  # as Kafka Streams does (state.cleanup.delay.ms)
+
+
+class Leftovers:
+    """Remembers since when each state is unused. The caller makes sure that a state to delete is closed."""
+
+    def __init__(self, tasks_dir: Path) -> None:
+        self._dir = tasks_dir
+        self._unused_s: dict[int, float] = {}
+
+    def due(self, held: Collection[int], now_s: float) -> list[int]:
+        """Return the partitions whose state has been unused for long enough."""
+        found = {task.partition for path in self._dir.glob("*") if (task := _task_of(path))}
+        self._unused_s = {p: self._unused_s.get(p, now_s) for p in found.difference(held)}
+        return [p for p, since_s in self._unused_s.items() if now_s - since_s >= KEEP_S]
+
+    def delete(self, partition: int) -> None:
+        """Delete one state."""
+        TaskStore.destroy(self._dir / str(clicks_task(partition)))
+
+
+def _task_of(path: Path) -> TaskId | None:
+    try:
+        return TaskId.parse(path.name)
+    except ValueError:
+        return None  # somebody else's

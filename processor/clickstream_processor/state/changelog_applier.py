@@ -1,0 +1,107 @@
+"""Replays the changelog and the profiles topic into a store, thousands of records a batch.
+
+Used by a restoring owner and by a standby, which never stops. Messages must come from a read_committed
+consumer, without error records. Batches go past the write-ahead log, as Kafka has the records: a crash falls
+back to the last flush.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from clickstream_processor.errors import MalformedRecord, StateCorrupted
+from clickstream_processor.state.checkpoint import Position
+from clickstream_processor.state.overlay import check_layout
+from clickstream_processor.state.store import Change, TaskStore
+from clickstream_processor.topology import keys
+from clickstream_processor.topology.codec import checked_key
+from clickstream_processor.topology.interfaces import Message, RefusedRow
+from clickstream_processor.topology.plan import Plan
+from clickstream_processor.topology.working_set import check_partition, checked_profile
+
+
+class ChangelogApplier:
+    """Applies batches to one store. Each is atomic with the offset after it, so it may stop anywhere.
+
+    Raises LayoutChanged where the store's chunks were written with other windows than the plan's.
+    """
+
+    def __init__(
+        self, store: TaskStore, plan: Plan, partition: int, partition_of: Callable[[bytes, int], int]
+    ) -> None:
+        check_layout(store.checkpoint, plan)
+        self._store = store
+        self._plan = plan
+        self._partition = partition
+        self._partition_of = partition_of
+
+    def changelog(self, messages: Sequence[Message]) -> None:
+        """Apply changelog records and store the offset after the last one with them; clears the owner's mark.
+
+        Expired chunks go, though not as soon as at the owner: all that is known of stream time is that no
+        counted click was further ahead of it than the plan allows.
+        """
+        if not messages:
+            return
+        changes: list[Change] = []
+        newest = keys.CHUNK
+        for message in messages:
+            key = message.key()
+            if key is None or not key.startswith(keys.CHUNK) or len(key) < keys.CHUNK_USER:
+                raise StateCorrupted(f"changelog offset {message.offset()}: {key!r} is no key of the state")
+            changes.append((key, message.value()))
+            if key > newest:
+                newest = key
+        before = self._store.checkpoint
+        expired_ms = self._plan.expired_before_ms(keys.chunk_start_ms(newest) - self._plan.most_ahead_ms)
+        checkpoint = msgspec.structs.replace(
+            before,
+            changelog_offset=messages[-1].offset() + 1,
+            owner_mark=False,
+            layout=self._plan.layout,
+            dropped_before_ms=max(before.dropped_before_ms, expired_ms),
+        )
+        self._store.write(changes, checkpoint, bulk=True)
+
+    def profiles(self, messages: Sequence[Message]) -> list[RefusedRow]:
+        """Apply profiles records; return those that are refused, the same that the pipeline would refuse."""
+        if not messages:
+            return []
+        refused: list[RefusedRow] = []
+        changes: list[Change] = []
+        for message in messages:
+            try:
+                key, name = checked_key(message.key())
+                check_partition(key, self._partition, self._plan.partitions, self._partition_of)
+                value = message.value()
+                checked_profile(name, value)
+                changes.append((keys.profile_key(key), value))
+            except MalformedRecord as error:
+                refused.append((message, str(error.args[0]), str(error.args[1])))
+        checkpoint = msgspec.structs.replace(
+            self._store.checkpoint, profiles_offset=messages[-1].offset() + 1
+        )
+        self._store.write(changes, checkpoint, bulk=True)
+        return refused
+
+    def caught_up(self, changelog_offset: int, profiles_offset: int, at_ms: int) -> None:
+        """Note that both topics were read up to here (EOF positions count), at wall clock `at_ms` (R14)."""
+        checkpoint = msgspec.structs.replace(
+            self._store.checkpoint,
+            changelog_offset=changelog_offset,
+            profiles_offset=profiles_offset,
+            proved_at_ms=at_ms,
+        )
+        self._store.write((), checkpoint, bulk=True)
+
+    def finish(self, position: Position | None, changelog_offset: int, at_ms: int) -> None:
+        """Close an owner's restore: the state now belongs to `position`; set the owner's mark (R19)."""
+        checkpoint = msgspec.structs.replace(
+            self._store.checkpoint,
+            changelog_offset=changelog_offset,
+            position=position,
+            proved_at_ms=at_ms,
+            owner_mark=True,
+            layout=self._plan.layout,
+        )
+        self._store.write((), checkpoint)

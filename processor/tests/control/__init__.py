@@ -1,0 +1,1 @@
+"""What a pod reads and writes on the control topics."""

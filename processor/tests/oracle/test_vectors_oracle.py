@@ -1,0 +1,28 @@
+"""The vectors and the examples of semantics.md, through Kafka Streams: it gives the same records."""
+
+import pytest
+from processor_support.differential import differences
+from processor_support.kafka_streams_oracle import outputs_of
+from processor_support.line_driver import Output
+from processor_support.worked_examples import Example, documented, events, play, vectors
+
+pytestmark = pytest.mark.real
+
+EXAMPLES = [example for example in vectors() + documented() if example.comparable]
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, list[Output]]:
+    """What Kafka Streams gives for each example, by its name."""
+    outputs = outputs_of([(example.plan, events(example)) for example in EXAMPLES])
+    return {example.name: output for example, output in zip(EXAMPLES, outputs, strict=True)}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_kafka_streams_agrees(example: Example, reference: dict[str, list[Output]]) -> None:
+    played = play(example)
+    assert differences(reference[example.name], played.outputs, played.commits) == []
+
+
+def test_most_examples_are_compared() -> None:
+    assert len(EXAMPLES) >= 0.7 * len(vectors() + documented())

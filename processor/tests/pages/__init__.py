@@ -1,0 +1,1 @@
+"""The pages, as they are served and in a browser."""

@@ -1,0 +1,1 @@
+"""What the processor's tests share; no tests."""

@@ -1,0 +1,1 @@
+"""The query and admin API: real servers over real stores, without Kafka."""

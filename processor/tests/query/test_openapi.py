@@ -1,0 +1,112 @@
+"""The API's description is valid OpenAPI 3.1, and every response is as it says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+from clickstream_processor.directory import Role
+from clickstream_processor.query.http.problems import CONTENT_TYPE
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from processor_support.query_pods import PLAN, Cluster, alice_on, fill, partition_of
+
+Json = dict[str, Any]
+
+
+async def description(cluster: Cluster) -> Json:
+    """Return /openapi.json."""
+    async with cluster.client.get(cluster.pods[0].url + "/openapi.json") as response:
+        document: Json = await response.json()
+        return document
+
+
+def check(document: Json, path: str, status: int, body: Json) -> None:
+    """Hold a body against the schema that the description gives for it."""
+    response = document["paths"][path]["get"]["responses"][str(status)]
+    if "$ref" in response:
+        response = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    content = response["content"]["application/json" if status == 200 else CONTENT_TYPE]
+    schema = {**content["schema"], "components": document["components"]}
+    jsonschema.Draft202012Validator(schema).validate(body)
+
+
+async def test_description_is_valid_openapi(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=1)
+    async with cluster:
+        document = await description(cluster)
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["openapi"].startswith("3.1.")
+    assert document["info"]["version"] == "1.1.0"
+
+
+async def test_description_covers_every_public_data_route(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=1)
+    async with cluster:
+        document = await description(cluster)
+    assert set(document["paths"]) == {
+        "/dashboard/users/{id}/metrics",
+        "/api/summary",
+        "/api/stream",
+        "/api/search",
+    }
+
+
+async def test_user_metrics_and_their_problems_are_as_described(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=2)
+    path = "/dashboard/users/{id}/metrics"
+    async with alice_on(cluster, owner=1):
+        cases = [
+            ("/dashboard/users/alice123/metrics", 200),
+            ("/dashboard/users/alice123/metrics?detail=1", 200),
+            ("/dashboard/users/alice123/metrics?at=x", 400),
+        ]
+        document = await description(cluster)
+        for url, status in cases:
+            async with cluster.client.get(cluster.pods[0].url + url) as response:
+                assert response.status == status
+                check(document, path, status, await response.json(content_type=None))
+        cluster.assign({})
+        cluster.pods[1].directory.tasks = {}
+        async with cluster.client.get(cluster.pods[0].url + cases[0][0]) as response:
+            assert response.status == 503
+            check(document, path, 503, await response.json(content_type=None))
+
+
+async def test_unknown_user_is_as_described(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=1)
+    partition = partition_of("nobody")
+    async with cluster:
+        fill(cluster.pods[0].hold(partition, Role.OWNER), partition, [], [])
+        cluster.assign({partition: 0})
+        document = await description(cluster)
+        async with cluster.client.get(cluster.pods[0].url + "/dashboard/users/nobody/metrics") as response:
+            assert response.status == 404
+            check(document, "/dashboard/users/{id}/metrics", 404, await response.json(content_type=None))
+
+
+async def test_summary_and_stream_are_as_described_also_when_partial(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=2)
+    async with alice_on(cluster, owner=1):
+        document = await description(cluster)
+        async with cluster.client.get(cluster.pods[0].url + "/api/summary") as response:
+            check(document, "/api/summary", 200, await response.json())
+        await cluster.pods[1].stop()
+        async with cluster.client.get(cluster.pods[0].url + "/api/stream") as response:
+            async for line in response.content:
+                if line.startswith(b"data: "):
+                    summary = json.loads(line[6:])
+                    break
+    assert summary["partial"] is True
+    check(document, "/api/summary", 200, summary)
+
+
+async def test_description_says_how_to_send_a_token_only_where_one_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("sesame")
+    for tokens, secured in ((None, False), (tmp_path / "tokens", True)):
+        cluster = Cluster(tmp_path, pods=1, tokens=tokens)
+        async with cluster:
+            document = await description(cluster)
+        OpenAPIV31SpecValidator(document).validate()
+        assert ("security" in document) is secured
+    assert PLAN.size_ms == 300_000
+    assert "clicks_last_5min" in document["components"]["schemas"]["UserMetrics"]["properties"]

@@ -1,0 +1,1 @@
+"""The store of a task, and what queries read of it."""
