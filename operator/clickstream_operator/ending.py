@@ -7,6 +7,8 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+AGAIN_S = 1.0
+
 
 def start(part: Coroutine[Any, Any, None], name: str, *, may_end: bool = False) -> "asyncio.Task[None]":
     """Run a part. An error in it ends the process; so does its end, unless it `may_end`."""
@@ -16,12 +18,19 @@ def start(part: Coroutine[Any, Any, None], name: str, *, may_end: bool = False) 
 
 
 async def stop(*tasks: "asyncio.Task[None]") -> None:
-    """Cancel parts and wait for their ends."""
+    """Cancel parts and wait for their ends.
+
+    What a part waits for can swallow a cancellation, as `asyncio.wait_for` does up to Python 3.11. A part
+    that goes on would keep the process and its lease for ever, so it is told again.
+    """
     for task in tasks:
         task.remove_done_callback(_ended_well)
         task.remove_done_callback(_ended)
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    going_on = set(tasks)
+    while going_on:
+        for task in going_on:
+            task.cancel()
+        _, going_on = await asyncio.wait(going_on, timeout=AGAIN_S)
 
 
 def _ended_well(task: "asyncio.Task[None]") -> None:

@@ -79,7 +79,8 @@ class KeyedQueue(Generic[K]):
             wait_s = self._heap[0][0] - now if self._heap else None
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._changed.wait()
             except TimeoutError:
                 continue
 

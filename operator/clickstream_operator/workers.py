@@ -51,7 +51,8 @@ class Workers:
     async def _reconcile(self, key: Key) -> None:
         started_s = time.monotonic()
         try:
-            outcome = await asyncio.wait_for(self._reconciler.reconcile(key), RECONCILE_S)
+            async with asyncio.timeout(RECONCILE_S):
+                outcome = await self._reconciler.reconcile(key)
         except (ApiFailure, TimeoutError) as failure:
             at_least_s = failure.retry_after_s if isinstance(failure, ApiFailure) else 0
             delay_s = self._queue.retry(key, at_least_s)

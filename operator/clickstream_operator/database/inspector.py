@@ -86,7 +86,8 @@ class Inspector:
                 begun_s = time.time()
                 facts, problem = None, ""
                 try:
-                    facts = await asyncio.wait_for(look(entry.target), LOOK_S)
+                    async with asyncio.timeout(LOOK_S):
+                        facts = await look(entry.target)
                 except DatabaseUnreachable as error:
                     problem = str(error)
                 except TimeoutError:

@@ -48,8 +48,8 @@ class Leader:
         """Compete until cancelled."""
         while True:
             try:
-                async with self._lease_in_use:
-                    await asyncio.wait_for(self._try(), LEASE_S - MARGIN_S)
+                async with self._lease_in_use, asyncio.timeout(LEASE_S - MARGIN_S):
+                    await self._try()
             except (ApiFailure, TimeoutError) as error:
                 log.warning("leader election: %s", error or type(error).__name__)
             if self.is_leader and self._now() - self._renewed > LEASE_S - MARGIN_S:

@@ -9,6 +9,7 @@ import logging
 import random
 from collections.abc import Callable
 
+from clickstream_operator import ending
 from clickstream_operator.kube.api import Api, ApiFailure
 from clickstream_operator.kube.kinds import (
     BUILT_IN,
@@ -153,9 +154,7 @@ class Watches:
                 await self._discover()
                 await asyncio.sleep(UPGRADE_S if self.strimzi_version else DISCOVERY_S)
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await ending.stop(*self._tasks)
 
     async def synced(self) -> None:
         """Wait until every watch has listed once, Strimzi's too where it is installed."""
@@ -184,7 +183,7 @@ class Watches:
         for scope in self._scopes:
             watcher = Watcher(self._api, self._store, kind, scope, self._on_change, self._on_connect)
             self.watchers.append(watcher)
-            self._tasks.append(asyncio.create_task(watcher.run(), name=f"watch {kind.plural} {scope or ''}"))
+            self._tasks.append(ending.start(watcher.run(), f"watch {kind.plural} {scope or ''}".rstrip()))
 
     async def _discover(self) -> None:
         try:

@@ -56,7 +56,8 @@ async def test_delayed_key_is_not_taken_early(queue: KeyedQueue[str], clock: Clo
     queue.add("now")
     assert await queue.take() == "now"
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(queue.take(), 0.01)
+        async with asyncio.timeout(0.01):
+            await queue.take()
     clock.now += 10
     assert await queue.take() == "later"
 
@@ -65,7 +66,8 @@ async def test_waiting_worker_wakes_for_a_new_key(queue: KeyedQueue[str]) -> Non
     worker = asyncio.create_task(queue.take())
     await asyncio.sleep(0)
     queue.add("a")
-    assert await asyncio.wait_for(worker, 1) == "a"
+    async with asyncio.timeout(20):
+        assert await worker == "a"
 
 
 async def test_backoff_doubles_up_to_its_limit_and_is_forgotten_on_success(queue: KeyedQueue[str]) -> None:

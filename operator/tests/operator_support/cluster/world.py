@@ -193,10 +193,18 @@ class OperatorProcess:
         return self._process is not None and self._process.poll() is None
 
     def terminate(self, timeout_s: float = 120) -> int:
-        """Stop it in order and return its exit status; print its last lines when that is not 0."""
+        """Stop it in order and return its exit status; print its last lines when that is not 0.
+
+        Raises TimeoutExpired when it does not end; it is killed then, for it would keep its lease.
+        """
         assert self._process
         self._process.terminate()
-        status = self._process.wait(timeout_s)
+        try:
+            status = self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            print(self.log.read_text()[-6000:])
+            self.kill()
+            raise
         if status:
             print(self.log.read_text()[-6000:])
         return status
