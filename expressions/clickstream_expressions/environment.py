@@ -1,10 +1,18 @@
 """What an expression sees: the variables, their types, and the library's two environments for them."""
 
+import ctypes
+import sys
+
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
 CLICK_FIELDS = {"user_id": "string", "page_url": "string", "action": "string", "timestamp": "int"}
 PROFILE_COLUMNS = ("user_id", "name", "email", "country", "plan_tier")
+
+if sys.version_info < (3, 12):
+    # For each null in a value, cel-expr-python 0.1.3 gives up a reference to None that it does not hold. Some
+    # thousand nulls would end the process, until None became immortal in Python 3.12. So be it here, too.
+    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 60
 
 _TYPES = {"string": cel.Type.STRING, "int": cel.Type.INT}
 
