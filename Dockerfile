@@ -1,4 +1,4 @@
-# The images of the product: `docker build --target processor|operator|connect .`
+# The images of the product: `docker build --target processor|operator|collector|connect .`
 #
 # PYTHON_IMAGE   base of all but Kafka Connect; any Debian with Python 3.11 and pip will do
 # CONNECT_IMAGE  base with the Kafka Connect runtime: Strimzi's Kafka image, of the Strimzi that runs it
@@ -8,7 +8,7 @@
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 ARG CONNECT_IMAGE=quay.io/strimzi/kafka:1.2.0-kafka-4.3.1
 
-# --- what processor and operator share ------------------------------------------------------------------
+# --- what processor, operator and collector share ------------------------------------------------------------------
 FROM ${PYTHON_IMAGE} AS base
 ENV LANG=C.UTF-8 \
     PATH=/opt/clickstream/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
@@ -77,6 +77,26 @@ COPY --from=operator-build /opt/clickstream /opt/clickstream
 USER 10001:10001
 EXPOSE 8080
 ENTRYPOINT ["python", "-m", "clickstream_operator"]
+
+# --- collector: takes clicks over HTTP -------------------------------------------------------------------
+FROM build AS collector-build
+COPY collector/requirements.lock collector/
+RUN install-locked collector/requirements.lock
+COPY collector collector
+RUN install-locked collector
+
+FROM base AS collector
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="clickstream-collector" \
+      org.opencontainers.image.description="Clicks over HTTP into Kafka, from browsers, applications and analytics SDKs" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=collector-build /opt/clickstream /opt/clickstream
+USER 10001:10001
+EXPOSE 8080 8081
+ENTRYPOINT ["python", "-m", "clickstream_collector"]
 
 # --- operator-dev: the same for `skaffold dev`, which copies changed sources to where they come first ------
 FROM operator AS operator-dev

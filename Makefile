@@ -13,7 +13,7 @@ UV := uv==0.13.9
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-$(READY): $(LOCKS) expressions/pyproject.toml operator/pyproject.toml processor/pyproject.toml local/pyproject.toml chaos/pyproject.toml
+$(READY): $(LOCKS) expressions/pyproject.toml collector/pyproject.toml operator/pyproject.toml processor/pyproject.toml local/pyproject.toml chaos/pyproject.toml
 	@scripts/bootstrap $(PYTHON) $(VENV) '$(UV)' && touch $@
 
 setup: $(READY)  ## Make the virtual environment from the lock file
@@ -62,7 +62,7 @@ sbom: $(READY)  ## Bills of materials of the images (CycloneDX), and a check of 
 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/mypy expressions && $(BIN)/mypy operator && $(BIN)/mypy processor && $(BIN)/mypy local && $(BIN)/mypy chaos && $(BIN)/mypy charts && $(BIN)/mypy connect/tests && $(BIN)/mypy e2e
+	$(BIN)/mypy expressions && $(BIN)/mypy operator && $(BIN)/mypy processor && $(BIN)/mypy collector && $(BIN)/mypy local && $(BIN)/mypy chaos && $(BIN)/mypy charts && $(BIN)/mypy connect/tests && $(BIN)/mypy e2e
 	MYPYPATH=bench $(BIN)/mypy -p clickstream_bench && MYPYPATH=bench $(BIN)/mypy bench/tests && MYPYPATH=bench $(BIN)/mypy bench/hot_path.py
 	$(BIN)/lint-imports
 
@@ -71,10 +71,11 @@ format: $(READY)  ## Format the code
 
 lock: $(READY)  ## Compile the lock files again
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
-	  --group dev expressions/pyproject.toml operator/pyproject.toml processor/pyproject.toml local/pyproject.toml -o requirements.lock
+	  --group dev expressions/pyproject.toml collector/pyproject.toml operator/pyproject.toml processor/pyproject.toml local/pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 expressions/pyproject.toml processor/pyproject.toml -o processor/requirements.lock
 	echo 'mypy[mypyc]==2.4.1' | $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 - -o processor/build-requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 expressions/pyproject.toml operator/pyproject.toml -o operator/requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 collector/pyproject.toml -o collector/requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group docs -o docs-requirements.lock
 
 clean:  ## Remove the demo's data, build output and the virtual environment

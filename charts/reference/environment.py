@@ -1,13 +1,15 @@
-"""The environment variables of processor and operator as a page, from the programs' own tables. Pure.
+"""The environment variables of the programs as a page, from their own tables. Pure.
 
-The operator has its table as values. The processor has it as the text of `--help`. What Kubernetes gives
-comes from the manifest of the pods and from the chart's template.
+Operator and collector have their tables as values. The processor has it as the text of `--help`. What
+Kubernetes gives comes from the manifest of the pods and from the chart's template.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from clickstream_collector.settings import SETTINGS as COLLECTOR_SETTINGS
+from clickstream_collector.settings import Setting
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.manifests.statefulset import statefulset
 from clickstream_operator.settings import SETTINGS
@@ -40,6 +42,12 @@ _CONTROLLER = """
 
 The controller alone, `python -m clickstream_operator.assignment`, reads one variable. It is the default of
 the option `--secrets`. Everything else comes from options.
+
+"""
+_COLLECTOR = """
+## Collector
+
+`python -m clickstream_collector --help` shows the same. [The collector](collector.md) says what they do.
 
 """
 CONTROLLER_SECRETS = ("CLICKSTREAM_SECRETS_DIR", "/etc/clickstream/secrets")
@@ -76,6 +84,8 @@ def environment_page(pipeline: ClickPipeline, deployment: str) -> str:
             _table(operator_variables(deployment), "chart"),
             _CONTROLLER,
             _table([controller]),
+            _COLLECTOR,
+            _table(collector_variables()),
         )
     )
 
@@ -102,6 +112,17 @@ def operator_variables(deployment: str) -> list[Variable]:
         )
         for setting in SETTINGS
     ]
+
+
+def collector_variables() -> list[Variable]:
+    """Return the settings of the collector."""
+    return [_setting(setting) for setting in COLLECTOR_SETTINGS]
+
+
+def _setting(setting: Setting) -> Variable:
+    """Return the row of a setting; its meaning says whether it is required."""
+    default = "*required*" if setting.meaning.endswith(" Required.") else _code(setting.default)
+    return Variable(setting.name, default, setting.meaning.removesuffix(" Required.").rstrip("."))
 
 
 def _pods_environment(pipeline: ClickPipeline) -> dict[str, str]:

@@ -6,6 +6,7 @@ import yaml
 from clickstream_operator.spec.clickpipeline import ClickPipeline, parse
 
 from charts.reference.clickpipeline import clickpipeline_page
+from charts.reference.collector import collector_page
 from charts.reference.environment import environment_page
 from charts.reference.metrics import metrics_page
 from charts.reference.records import records_page
@@ -26,6 +27,7 @@ def made_pages() -> dict[Path, str]:
     folder = ROOT / "docs/reference"
     return {
         folder / "clickpipeline.md": clickpipeline_page(yaml.safe_load(CRD.read_text())),
+        folder / "collector.md": collector_page(),
         folder / "environment.md": environment_page(example(), DEPLOYMENT.read_text()),
         folder / "metrics.md": metrics_page(),
         folder / "records.md": records_page(example()),

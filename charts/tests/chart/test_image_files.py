@@ -16,7 +16,7 @@ from clickstream_operator.manifests.statefulset import USER_ID
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 SKAFFOLD = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
-TARGETS = ("processor", "operator", "connect")
+TARGETS = ("processor", "operator", "collector", "connect")
 
 
 def stage(name: str) -> str:
@@ -35,7 +35,7 @@ def test_every_target_runs_as_a_numeric_user_and_says_what_it_is() -> None:
 
 
 def test_the_programs_are_started_directly() -> None:
-    for target in ("processor", "operator"):
+    for target in ("processor", "operator", "collector"):
         assert f'ENTRYPOINT ["python", "-m", "clickstream_{target}"]' in stage(target)
 
 
@@ -48,7 +48,7 @@ def test_the_user_is_the_one_that_the_pods_run_as() -> None:
 def test_dependencies_come_from_hashed_lock_files() -> None:
     script = (ROOT / "scripts/install-locked").read_text()
     assert "--require-hashes --requirement" in script
-    for target in ("processor", "operator"):
+    for target in ("processor", "operator", "collector"):
         assert f"RUN install-locked {target}/requirements.lock" in stage(f"{target}-build")
 
 

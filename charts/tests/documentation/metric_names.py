@@ -7,6 +7,7 @@ ROOT = Path(__file__).parents[3]
 SOURCES = [
     ROOT / "processor/clickstream_processor/metrics.py",
     ROOT / "operator/clickstream_operator/metrics.py",
+    ROOT / "collector/clickstream_collector/metrics.py",
 ]
 
 
@@ -16,7 +17,7 @@ def metrics_in(expression: str) -> set[str]:
 
 
 def exported_metrics() -> set[str]:
-    """Return the names that processor, operator and sink export."""
+    """Return the names that processor, operator, collector and sink export."""
     return set(re.findall(r'"(clickstream_\w+)"', "".join(file.read_text() for file in SOURCES))) | _sink()
 
 

@@ -10,7 +10,11 @@ import pytest
 ROOT = Path(__file__).parents[3]
 TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
 CONTRACTS: list[dict[str, Any]] = TOOLS["importlinter"]["contracts"]
-PACKAGES = {"clickstream_operator": ROOT / "operator", "clickstream_processor": ROOT / "processor"}
+PACKAGES = {
+    "clickstream_collector": ROOT / "collector",
+    "clickstream_operator": ROOT / "operator",
+    "clickstream_processor": ROOT / "processor",
+}
 
 
 def modules(package: str) -> dict[str, Path]:
@@ -32,6 +36,7 @@ def is_within(module: str, names: list[str]) -> bool:
 @pytest.mark.parametrize(
     ("package", "name"),
     [
+        ("clickstream_collector", "The collector's pure modules do nothing but compute"),
         ("clickstream_operator", "The operator's pure modules do nothing but compute"),
         ("clickstream_processor", "The processor's pure modules do nothing but compute"),
     ],

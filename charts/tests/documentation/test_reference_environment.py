@@ -1,15 +1,21 @@
-"""The page of environment variables has every variable that processor and operator read, and no other."""
+"""The page of environment variables has every variable that the programs read, and no other."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from charts.reference.environment import CONTROLLER_SECRETS, operator_variables, processor_variables
+from charts.reference.environment import (
+    CONTROLLER_SECRETS,
+    collector_variables,
+    operator_variables,
+    processor_variables,
+)
 from charts.reference.pages import DEPLOYMENT, ROOT, example
 
 PROCESSOR = ROOT / "processor/clickstream_processor"
 OPERATOR = ROOT / "operator/clickstream_operator"
+COLLECTOR = ROOT / "collector/clickstream_collector"
 DEVELOPMENT = (ROOT / "docs/reference/development-variables.md").read_text()
 READ = re.compile(r"""(?:environ\.get|environ\[|number|one_of|Setting)[(\[]?\(?["'](CLICKSTREAM_\w+)["']""")
 
@@ -30,12 +36,22 @@ def test_every_variable_that_the_operator_reads_has_a_row() -> None:
     assert 'environ.get("{}", "{}")'.format(*CONTROLLER_SECRETS) in code
 
 
+def test_every_variable_that_the_collector_reads_has_a_row() -> None:
+    assert {row.name for row in collector_variables()} == read_in(COLLECTOR)
+
+
 def test_every_row_has_a_meaning_and_a_default_where_there_is_one() -> None:
-    rows = [*processor_variables(example()), *operator_variables(DEPLOYMENT.read_text())]
+    rows = [
+        *processor_variables(example()),
+        *operator_variables(DEPLOYMENT.read_text()),
+        *collector_variables(),
+    ]
     assert all(row.meaning for row in rows)
     assert {row.name for row in rows if row.default == "*required*"} == {
         "CLICKSTREAM_SETTINGS",
         "CLICKSTREAM_PROCESSOR_IMAGE",
+        "CLICKSTREAM_COLLECTOR_BOOTSTRAP_SERVERS",
+        "CLICKSTREAM_COLLECTOR_PIPELINE_ID",
     }
 
 

@@ -1,0 +1,1 @@
+"""Bodies of requests: from bytes to a document, with bounds. No I/O, no clock."""

@@ -1,0 +1,78 @@
+"""JSON -> document: fast where the text is JSON, and patient where one of many events spoils it. Pure.
+
+Fifty events must not be lost for half an emoji in one of them, as JavaScript's `substring` leaves it, nor for
+a NaN. So a text that strict JSON refuses is read again: lone surrogates become U+FFFD, and a number
+that JSON has no word for becomes an Unwritable, which refuses the one event that holds it.
+"""
+
+import json
+import math
+import re
+from typing import Any
+
+import msgspec
+
+from clickstream_collector.errors import UnreadableBody
+
+MAX_DIGITS = 400  # of a whole number; the largest double has 309
+
+_decode = msgspec.json.decode
+# Escapes one by one, so that `\\ud800` is a backslash and letters; a whole pair is none of group 1.
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+class Unwritable:
+    """A number that JSON cannot hold; whatever holds it cannot be written and is refused by itself."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text[:32]
+
+    def __repr__(self) -> str:
+        """Return the beginning of the number, for the reason of a refusal."""
+        return self._text
+
+
+def decoded(text: bytes) -> Any:
+    """Return the document in a JSON text. Raises UnreadableBody."""
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _patiently(text)
+    except RecursionError as error:
+        raise UnreadableBody("the JSON is nested too deeply") from error
+
+
+def lines(text: bytes) -> list[Any]:
+    """Return the documents of a text with one a line (NDJSON); a line that is none is an Unwritable."""
+    found: list[Any] = []
+    for line in text.splitlines():
+        if line.strip():
+            try:
+                found.append(decoded(line))
+            except UnreadableBody:
+                found.append(Unwritable(line[:32].decode(errors="replace")))
+    return found
+
+
+def _patiently(text: bytes) -> Any:
+    mended = _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text.decode("utf-8", "replace"))
+    try:
+        return json.loads(
+            mended, parse_constant=Unwritable, parse_float=_float, parse_int=_whole, strict=False
+        )
+    except ValueError as error:
+        raise UnreadableBody(f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise UnreadableBody("the JSON is nested too deeply") from error
+
+
+def _float(text: str) -> float | Unwritable:
+    number = float(text)
+    return number if math.isfinite(number) else Unwritable(text)
+
+
+def _whole(text: str) -> int | Unwritable:
+    return int(text) if len(text) <= MAX_DIGITS else Unwritable(text)

@@ -1,0 +1,45 @@
+"""The body of a request: in time, within bounds, and as a document."""
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+from clickstream_collector.bodies import content
+from clickstream_collector.bodies.compression import decompressed
+from clickstream_collector.http.credentials import PARAMETERS
+from clickstream_collector.http.problems import malformed, too_large, too_slow
+from clickstream_collector.http.routes import Reading, Route
+
+EXPANSION = 8  # a body may decompress to so many times what one may be sent as
+
+
+async def document_of(request: web.Request, route: Route, limit: int, body_s: float) -> Any:
+    """Return the document of a request.
+
+    Raises Problem, and what bodies/ raises: UnreadableBody, BodyTooLarge, UnknownEncoding.
+    """
+    if route.reading is Reading.QUERY:
+        return {name: value for name, value in request.query.items() if name not in PARAMETERS}
+    if route.reading is Reading.QUERY_DATA:
+        return content.document(request.query.get("data", "").encode(errors="replace"), limit)
+    kind = content.media_type(request.headers.get("Content-Type", ""))
+    body = await _read(request, limit, body_s)
+    body = decompressed(body, request.headers.get("Content-Encoding", ""), limit * EXPANSION)
+    if route.reading is Reading.CLICKS:
+        return content.clicks_document(body, kind, limit * EXPANSION)
+    return content.document(body, limit * EXPANSION)
+
+
+async def _read(request: web.Request, limit: int, body_s: float) -> bytes:
+    if request.content.is_eof() and request.content.total_bytes <= limit:
+        return await request.read()  # it came with the head: nothing to wait for, and no timer to set
+    try:
+        async with asyncio.timeout(body_s):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise too_large(f"A body may have {limit} bytes.") from error
+    except TimeoutError as error:
+        raise too_slow(body_s) from error
+    except (web.RequestPayloadError, ConnectionError) as error:  # of the second nobody reads the answer
+        raise malformed("The body ends too soon, or its chunks are damaged.") from error
