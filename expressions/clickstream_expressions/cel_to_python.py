@@ -44,17 +44,25 @@ def evaluate(click, profile, fields=None, columns=None):
 """
 
 
-def to_function(tree: Tree, by_library: Function) -> Function | None:
-    """Return ``f(click, profile, fields, columns)``, or None when only the library can evaluate the tree."""
+def to_python(tree: Tree) -> ast.expr | None:
+    """Return the tree as a Python expression, or None when only the library can evaluate it.
+
+    It reads ``click``, ``profile``, ``fields``, ``columns`` and the names of ``RUNTIME``. Whoever evaluates
+    it asks the library wherever it raises one of ``DOUBT``, as ``to_function`` does.
+    """
     try:
-        body = _Translation(tree).value(tree.root)
+        return _Translation(tree).value(tree.root)
     except _NotTranslated:
         return None
+
+
+def to_function(body: ast.expr, by_library: Function) -> Function:
+    """Return ``f(click, profile, fields, columns)`` of an expression that ``to_python`` made."""
     module = ast.parse(_TEMPLATE)
     returned = next(node for node in ast.walk(module) if isinstance(node, ast.Return))
     returned.value = body
     # Safe: the tree holds nothing but the node kinds made below; the expression's text is only in constants.
-    names: dict[str, Any] = _RUNTIME | {"doubt": DOUBT, "by_library": by_library}
+    names: dict[str, Any] = RUNTIME | {"doubt": DOUBT, "by_library": by_library}
     exec(compile(ast.fix_missing_locations(module), "<expression>", "exec"), names)  # noqa: S102
     function: Function = names["evaluate"]
     return function
@@ -223,6 +231,6 @@ def _not_bool(value: Any) -> Any:
     return None if value.__class__ is bool else value
 
 
-_RUNTIME: dict[str, Any] = {"__builtins__": {}} | {
+RUNTIME: dict[str, Any] = {"__builtins__": {}} | {
     function.__name__: function for function in (_plain, _bool, _same, _number, _not_bool)
 }

@@ -52,6 +52,13 @@ def require_condition(name: str, source: str, kind: str) -> None:
         raise invalid(name, source, f"the filter is of type {kind.lower()}, not bool", 0, hint)
 
 
+def require_kind(name: str, source: str, kind: str, what: str, allowed: tuple[str, ...]) -> None:
+    """Raise InvalidExpression unless the type is among the allowed ones, or known per click only."""
+    if kind != "DYN" and kind.lower() not in allowed:
+        hint = f"it must be {', '.join(allowed[:-1])} or {allowed[-1]}; string() and int() convert"
+        raise invalid(name, source, f"the {what} is of type {kind.lower()}", 0, hint)
+
+
 def require_json_type(name: str, source: str, kind: str) -> None:
     """Raise InvalidExpression where the type alone tells that JSON cannot hold the value."""
     strange = [part for part in re.findall(r"\w+", kind) if part not in _JSON_TYPES]

@@ -16,7 +16,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from clickstream_expressions import cel_to_python
-from clickstream_expressions.check import check, require_condition, require_json_type
+from clickstream_expressions.check import check, require_condition, require_json_type, require_kind
 from clickstream_expressions.constants import require_json_constant
 from clickstream_expressions.environment import RUN
 from clickstream_expressions.errors import OF_A_VALUE, EvaluationFailed
@@ -50,9 +50,13 @@ class Expression:
         self.profile_columns = reads.profile_columns  # None: all there are
         self._activation = reads.activation
         self._library = RUN.compile(source)
-        function = cel_to_python.to_function(self.tree, self.by_library)
-        self.is_native = function is not None
-        self.evaluate: Evaluate = function or self.by_library
+        self.python = cel_to_python.to_python(self.tree)  # for loops that evaluate it in place
+        self.is_native = self.python is not None
+        self.evaluate: Evaluate = (
+            self.by_library
+            if self.python is None
+            else cel_to_python.to_function(self.python, self.by_library)
+        )
 
     def by_library(self, click: Any, profile: Any, fields: Row = None, columns: Row = None) -> Any:
         """Evaluate in the library, whatever the expression: the reference for ``evaluate``."""
@@ -96,4 +100,25 @@ def compile_output(name: str, source: str) -> Expression:
     expression = Expression(name, source)
     require_json_type(name, source, expression.type)
     require_json_constant(name, source, expression.tree)
+    return expression
+
+
+def compile_key(name: str, source: str) -> Expression:
+    """Return the expression of a key that metrics are grouped by: a text, an integer, a bool or null."""
+    expression = Expression(name, source)
+    require_kind(name, source, expression.type, "key", ("string", "int", "uint", "bool"))
+    return expression
+
+
+def compile_number(name: str, source: str) -> Expression:
+    """Return the expression of a number that a metric adds up or compares."""
+    expression = Expression(name, source)
+    require_kind(name, source, expression.type, "value", ("int", "uint", "double"))
+    return expression
+
+
+def compile_scalar(name: str, source: str) -> Expression:
+    """Return the expression of a value whose different ones a metric counts."""
+    expression = Expression(name, source)
+    require_kind(name, source, expression.type, "value", ("string", "int", "uint", "double", "bool"))
     return expression

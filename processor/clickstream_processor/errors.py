@@ -15,6 +15,10 @@ class MalformedRecord(ProcessorError):
     """The bytes are not a valid record. Dead-letter it with its reason, count it, keep going."""
 
 
+class MalformedPartial(ProcessorError):
+    """The bytes are no partial, aggregate or mark of a metric. Count it, pass over it, keep going."""
+
+
 class LineFailed(ProcessorError):
     """The line failed on some click in an unnamed way. Give up the transaction, then find that click."""
 

@@ -1,0 +1,160 @@
+"""What the clicks of one partition add to the metrics since the last commit: working partials, and the marks.
+
+Lateness is decided here, against the partition's own time and the metric's grace, and nowhere else. A late
+click, and one for which an expression has no value, is counted for that metric and stops nothing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from clickstream_expressions.errors import EvaluationFailed
+
+from clickstream_processor.aggregation.aggregates import aggregate_type, encode_aggregate
+from clickstream_processor.aggregation.keys import distinct_key
+from clickstream_processor.aggregation.loop import Row, make_loop
+from clickstream_processor.aggregation.metric import Metric, MetricCounters, by_identity
+from clickstream_processor.aggregation.partials import encode_mark, pane_prefix
+from clickstream_processor.aggregation.working import Cells, Pane, Places
+from clickstream_processor.topology.partitioning import murmur2_partition
+from clickstream_processor.topology.working_set import PartitionOf
+
+# Partition, key, value, record time in ms: the pane's start, which no click in it is older than.
+Record = tuple[int, bytes, bytes, int]
+
+SETTLED_AFTER = 50_000  # clicks in one commit, after which values that wait in lists and sets are taken in
+
+
+class Gathering:
+    """The working partials of one clicks task. Not thread-safe: it belongs to the worker's thread.
+
+    Partials go to the partition that `partition_of` (Kafka's murmur2 partitioner) has for identity and key.
+    The bound of keys holds for what this object has seen: it begins anew where the task moves to another pod.
+    """
+
+    def __init__(
+        self,
+        metrics: Sequence[Metric],
+        partition: int,
+        partitions: int,
+        partition_of: PartitionOf = murmur2_partition,
+    ) -> None:
+        self.metrics = tuple(by_identity(tuple(metrics)).values())
+        self.counters = {metric.name: MetricCounters() for metric in self.metrics}
+        expressions = [each for metric in self.metrics for each in metric.expressions]
+        self.reads_fields = any(each.reads_fields for each in expressions)
+        self.reads_columns = any(each.reads_columns for each in expressions)
+        self._partition, self._partitions = partition, partitions
+        self._told_ms = -1  # the last mark
+        self._since_settled = 0
+        self._panes: list[dict[int, Pane]] = [{} for _ in self.metrics]
+        self._places = [Places(metric, partitions, partition_of) for metric in self.metrics]
+        shared: dict[tuple[int, int], list[int]] = {}
+        for number, metric in enumerate(self.metrics):
+            shared.setdefault((metric.panes.advance_ms, metric.panes.grace_ms), []).append(number)
+        self._groups = list(shared.values())
+        turns = [self._turn(group) for group in self._groups]
+        agains = [self._again(metric) for metric in self.metrics]
+        self._loop = make_loop(self.metrics, self._groups, turns, agains)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Add a batch of joined clicks, in order. A row is (click, profile, fields, columns, closed_ms).
+
+        `fields` and `columns` are None unless `reads_fields`, `reads_columns`. A pane whose end and grace are
+        not beyond `closed_ms` is closed for this click. `closed_ms` never decreases.
+        """
+        for metric, late in zip(self.metrics, self._loop(rows), strict=True):
+            if late:
+                self.counters[metric.name].late += late
+        self._since_settled += len(rows)
+        if self._since_settled >= SETTLED_AFTER:
+            self._since_settled = 0
+            for pane in self._open():
+                for _, cell in pane.cells.by_key.values():
+                    cell.settle()
+
+    def flush(self, closed_ms: int) -> list[Record]:
+        """Return what is to be committed: a partial for each key that was touched, then marks if one is due.
+
+        Call it once per commit. `closed_ms`: the partition's time. After a transaction that failed call
+        `rollback`.
+        """
+        records: list[Record] = []
+        for metric, panes in zip(self.metrics, self._panes, strict=True):
+            for start_ms, pane in list(panes.items()):
+                prefix = pane_prefix(metric.identity, start_ms)
+                for place, cell in pane.take().values():
+                    records.append((place.partition, prefix + place.key, encode_aggregate(cell), start_ms))
+                if metric.panes.pane_closes_ms(start_ms) <= closed_ms:
+                    del panes[start_ms]
+        self._since_settled = 0
+        if self._mark_is_due(closed_ms):
+            self._told_ms = closed_ms
+            key, value = encode_mark(self._partition, closed_ms)
+            records += [(partition, key, value, closed_ms) for partition in range(self._partitions)]
+        return records
+
+    def rollback(self) -> None:
+        """Forget what was added and told since the last commit: the clicks are read again."""
+        for pane in self._open():
+            pane.take()
+        self._told_ms = -1  # a mark that is told twice does no harm
+        self._since_settled = 0
+
+    def _open(self) -> Iterable[Pane]:
+        return (pane for panes in self._panes for pane in panes.values())
+
+    def _mark_is_due(self, closed_ms: int) -> bool:
+        """Tell whether a pane has closed since the last mark."""
+        if closed_ms < 0 or not self.metrics:
+            return False
+        return self._told_ms < 0 or any(
+            metric.panes.last_closed_pane_ms(closed_ms)
+            > max(-1, metric.panes.last_closed_pane_ms(self._told_ms))
+            for metric in self.metrics
+        )
+
+    def _turn(self, group: Sequence[int]) -> Callable[[int], tuple[Any, ...]]:
+        """Return the look-up of the panes of metrics that share them (loop.py has its shape)."""
+        arithmetic = self.metrics[group[0]].panes
+
+        def turn(event_ms: int) -> tuple[Any, ...]:
+            start_ms = arithmetic.pane_start_ms(event_ms)
+            cells = [self._pane(number, start_ms).cells for number in group]
+            return (start_ms, start_ms + arithmetic.advance_ms, arithmetic.pane_closes_ms(start_ms), *cells)
+
+        return turn
+
+    def _pane(self, number: int, start_ms: int) -> Pane:
+        pane = self._panes[number].get(start_ms)
+        if pane is None:
+            metric = self.metrics[number]
+            pane = Pane(metric, start_ms, self._places[number], self.counters[metric.name])
+            self._panes[number][start_ms] = pane
+        return pane
+
+    def _again(self, metric: Metric) -> Callable[..., None]:
+        """Return the evaluation of one metric for a click that the loop could not add."""
+        counters = self.counters[metric.name]
+        single, new_cell = len(metric.by) == 1, aggregate_type(metric.kind)
+
+        def again(
+            error: Exception, click: Any, profile: Any, fields: Any, columns: Any, is_open: bool, cells: Cells
+        ) -> None:
+            try:
+                if isinstance(error, EvaluationFailed):
+                    raise error
+                counters.slow += 1
+                row = (click, profile, fields, columns)
+                if metric.condition is not None and not metric.condition.by_library(*row):
+                    return
+                if not is_open:
+                    counters.late += 1
+                    return
+                found = tuple(distinct_key(key.by_library(*row)) for key in metric.keys)
+                value = None if metric.operand is None else metric.operand.by_library(*row)
+                new_cell().add(value)  # or a value that is refused would leave an empty partial behind
+                cells[found[0] if single else found].add(value)
+            except Exception as why:  # noqa: BLE001 # one click of one metric stops nothing
+                counters.fail(why)
+
+        return again
