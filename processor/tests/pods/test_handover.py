@@ -35,6 +35,8 @@ class Script:
         self._written: AssignmentTable | None = None
         self.acquisitions: list[tuple[int, int]] = []
         self.releases: list[tuple[int, int]] = []
+        self.waits_for: Script | None = None  # a living pod, which releases before it is fenced (R8)
+        self.waited = False
 
     def write(self, generation: int, tasks: dict[int, TaskAssignment], *, visible: bool = True) -> None:
         """Publish; `visible` False: the pod lags, and sees it only when it reads to the end (R3)."""
@@ -50,7 +52,12 @@ class Script:
         self._seen = self._written
         return self._seen
 
-    def to_fence(self, _: int, task: TaskAssignment, __: float) -> tuple[int, ...] | None:
+    def to_fence(self, partition: int, task: TaskAssignment, _: float) -> tuple[int, ...] | None:
+        if self.waits_for is not None:
+            if (partition, task.epoch) in self.waits_for.releases:
+                return ()
+            self.waited = True
+            return None
         return tuple(ordinal for ordinal in task.fence if ordinal != self._ordinal)
 
     def holds(self, partition: int) -> None:
@@ -153,7 +160,15 @@ def test_an_orderly_handover_releases_then_acquires_and_loses_nothing(pair: Pair
     pair.write(1, TaskAssignment(owner=0, epoch=1, standbys=(1,)))
     pair.rig.send_clicks(2_000, NAMES)
     pair.wait_for_standby(1)
-    pair.write(2, TaskAssignment(owner=1, epoch=2, fence=(), standbys=(0,), started=True))
+    old, new = pair.scripts
+    new.waits_for = old
+    after = {0: TaskAssignment(owner=1, epoch=2, fence=(0,), standbys=(0,), started=True)}
+    new.write(2, after)  # the old owner goes on until it hears of it
+    pair.rig.send_clicks(2_000, NAMES)
+    eventually(lambda: new.waited, "the new owner waits for the release")
+    pair.rig.wait_until_handled()
+    assert new.acquisitions == []
+    old.write(2, after)
     pair.rig.send_clicks(2_000, NAMES)
     pair.wait(1, Role.OWNER)
     pair.rig.wait_until_handled()
