@@ -1,8 +1,8 @@
 """JSON -> document: fast where the text is JSON, and patient where one of many events spoils it. Pure.
 
 Fifty events must not be lost for half an emoji in one of them, as JavaScript's `substring` leaves it, nor for
-a NaN. So a text that strict JSON refuses is read again: lone surrogates become U+FFFD, and a number
-that JSON has no word for becomes an Unwritable, which refuses the one event that holds it.
+a NaN. So a text of usual size that strict JSON refuses is read again: lone surrogates become U+FFFD, and a
+number that JSON has no word for becomes an Unwritable, which refuses the one event that holds it.
 """
 
 import json
@@ -14,6 +14,8 @@ import msgspec
 
 from clickstream_collector.errors import UnreadableBody
 
+# Patience takes half a microsecond a byte in which no other request is answered.
+MAX_PATIENT_BYTES = 1 << 19
 MAX_DIGITS = 400  # of a whole number; the largest double has 309
 
 _decode = msgspec.json.decode
@@ -39,7 +41,9 @@ def decoded(text: bytes) -> Any:
     """Return the document in a JSON text. Raises UnreadableBody."""
     try:
         return _decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if len(text) > MAX_PATIENT_BYTES:
+            raise UnreadableBody(f"the body is not JSON: {error}") from error
         return _patiently(text)
     except RecursionError as error:
         raise UnreadableBody("the JSON is nested too deeply") from error

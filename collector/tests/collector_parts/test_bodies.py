@@ -8,9 +8,9 @@ from typing import Any
 
 import brotli
 import pytest
-from clickstream_collector.bodies.compression import decompressed
+from clickstream_collector.bodies.compression import MAX_MEMBERS, decompressed
 from clickstream_collector.bodies.content import clicks_document, document, media_type
-from clickstream_collector.bodies.json_text import Unwritable, decoded
+from clickstream_collector.bodies.json_text import MAX_PATIENT_BYTES, Unwritable, decoded
 from clickstream_collector.errors import BodyTooLarge, UnknownEncoding, UnreadableBody
 
 LIMIT = 10_000
@@ -51,6 +51,13 @@ def test_body_is_decompressed(body: bytes, coding: str) -> None:
 def test_bomb_is_refused(body: bytes, coding: str) -> None:
     with pytest.raises(BodyTooLarge):
         decompressed(body, coding, LIMIT)
+
+
+def test_many_members_are_refused_before_they_cost_time() -> None:
+    """Each costs a copy of the rest: what is refused are not their bytes, but their number."""
+    with pytest.raises(UnreadableBody, match=f"more than {MAX_MEMBERS} members"):
+        decompressed(gzip.compress(b"") * (MAX_MEMBERS + 1), "gzip", LIMIT)
+    assert decompressed(gzip.compress(b"[") * MAX_MEMBERS, "gzip", LIMIT) == b"[" * MAX_MEMBERS
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
@@ -146,3 +153,11 @@ def test_deep_nesting_is_refused(depth: int) -> None:
     for text in shapes:
         with pytest.raises(UnreadableBody):
             decoded(text)
+
+
+def test_a_huge_text_that_is_no_json_is_read_once() -> None:
+    """The second reading is for one odd event among others, not for megabytes of them."""
+    odd = b'["' + b"\\n" * 40 + b'", NaN]'
+    assert isinstance(decoded(odd)[1], Unwritable)
+    with pytest.raises(UnreadableBody, match="not JSON"):
+        decoded(odd.replace(b"NaN", b"NaN" + b" " * MAX_PATIENT_BYTES))

@@ -1,19 +1,21 @@
 """What the parts have in common: one program each, which can be started, stopped, killed and frozen."""
 
+from abc import ABC, abstractmethod
+
 from clickstream_local.machine.process import Process
 
 
-class Part:
+class Part(ABC):
     """A subclass makes the process, and says what comes before its start and what shows that it is ready."""
 
     _process: Process
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> None:  # noqa: B027  # some programs read nothing
         """Write what the program reads when it starts."""
 
+    @abstractmethod
     def _is_ready(self) -> bool:
         """Tell whether the program does its work. Asked again and again after the start."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Start the program and wait until it is ready. Raises PartFailed when it ends first."""

@@ -19,6 +19,7 @@ from clickstream_processor.aggregation.keys import (
     encode_key,
 )
 from clickstream_processor.aggregation.partials import (
+    LATEST_MS,
     check_key,
     decode_mark,
     decode_metric,
@@ -150,6 +151,16 @@ def test_a_partials_key_is_read_back(identity: bytes, pane_ms: int, values: tupl
 def test_marks_and_metrics_are_read_back() -> None:
     assert decode_mark(*encode_mark(7, 12_345)) == (7, 12_345)
     assert decode_metric(encode_metric(5, -1)) == (5, -1)
+
+
+def test_a_time_beyond_all_clicks_is_malformed() -> None:
+    """One forged record must not move a task's time, or make a pane that never expires."""
+    split_partial_key(pane_prefix(IDENTITY, LATEST_MS))
+    decode_mark(*encode_mark(7, LATEST_MS))
+    with pytest.raises(MalformedPartial, match="a pane that starts at"):
+        split_partial_key(pane_prefix(IDENTITY, LATEST_MS + 1))
+    with pytest.raises(MalformedPartial, match="a mark of"):
+        decode_mark(*encode_mark(7, LATEST_MS + 1))
 
 
 @given(st.integers(0, 2**53), st.integers(0, 2**53))
