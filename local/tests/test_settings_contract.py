@@ -9,9 +9,13 @@ import msgspec
 import pytest
 import yaml
 from clickstream_local.pipeline.reference import EXAMPLE
+from clickstream_operator.assignment.options import options_from
 from clickstream_operator.manifests.settings import settings_document
 from clickstream_operator.spec.clickpipeline import parse
 from clickstream_processor import settings, settings_file, units
+from clickstream_processor.control.assignment import StaticAssignment
+from clickstream_processor.stages.listed import stages_of
+from clickstream_processor.stages.programs import compile_programs, plan_of
 
 EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -121,3 +125,12 @@ def test_what_is_for_the_operator_alone_is_still_written(tmp_path: Path) -> None
     for path in settings_file.FOR_THE_OPERATOR:
         section, _, name = path.rpartition(".")
         assert name in (at(document, section) if section else document)
+
+
+def test_the_controller_assigns_the_tasks_of_the_stages_that_the_pods_run(tmp_path: Path) -> None:
+    document = settings_document(parse(yaml.safe_load(EXAMPLE.read_text())))
+    read = load(document, tmp_path)
+    stages = stages_of(read, plan_of(read), compile_programs(read))
+    tasks = StaticAssignment(1, read.topics.partitions, stages).poll().tasks
+    assigned = options_from(document, lambda _, __: "").policy.tasks
+    assert sorted(assigned) == sorted(str(task) for task in tasks)

@@ -25,12 +25,14 @@ from clickstream_processor.directory import Directory, Routes
 from clickstream_processor.errors import InvalidSettings, TwinDetected
 from clickstream_processor.faults import NO_FAULTS, Faults
 from clickstream_processor.kafka.client import connection
-from clickstream_processor.processing.tasks.programs import Programs, compile_programs, plan_of
 from clickstream_processor.processing.worker import Worker
 from clickstream_processor.query.api import serve
 from clickstream_processor.query.options import options_of
 from clickstream_processor.query.service import QueryService
 from clickstream_processor.settings import Settings
+from clickstream_processor.stages.listed import stages_of
+from clickstream_processor.stages.programs import Programs, compile_programs, plan_of
+from clickstream_processor.stages.stage import Stages
 from clickstream_processor.state.memory import MemoryShares, StateMemory, container_limit_bytes
 from clickstream_processor.topology import pipeline
 from clickstream_processor.topology.plan import Plan
@@ -115,8 +117,9 @@ def _run(chosen: Settings, plan: Plan, programs: Programs, faults: Faults) -> in
     memory = StateMemory(MemoryShares.of_limit(limit))
     directory = Directory(pod.ordinal, _nobody(plan.partitions))
     directory.instance = instance.id
-    source = _source(chosen, directory, instance, faults)
-    worker = Worker(chosen, plan, programs, directory, source, memory, faults)
+    stages = stages_of(chosen, plan, programs)
+    source = _source(chosen, stages, directory, instance, faults)
+    worker = Worker(chosen, stages, directory, source, memory, faults)
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
@@ -140,11 +143,13 @@ def _run(chosen: Settings, plan: Plan, programs: Programs, faults: Faults) -> in
     return 0 if worker.failed is None else 1
 
 
-def _source(chosen: Settings, directory: Directory, instance: Instance, faults: Faults) -> AssignmentSource:
+def _source(
+    chosen: Settings, stages: Stages, directory: Directory, instance: Instance, faults: Faults
+) -> AssignmentSource:
     pods = chosen.pod.static_pods
     if pods is not None:
-        return StaticAssignment(pods, chosen.topics.partitions)
-    control = ControlTopic(chosen, directory, instance, faults)
+        return StaticAssignment(pods, chosen.topics.partitions, stages)
+    control = ControlTopic(chosen, directory, instance, faults, stages)
     control.start()
     return control
 

@@ -7,6 +7,8 @@ broker told lately. What is not known is None, never 0. Times are wall clock, ms
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from clickstream_processor.task_id import TaskId
+
 STALE_MS = 15_000  # an end of the input that was asked for longer ago says nothing of now
 
 
@@ -28,10 +30,10 @@ class LastCommit:
 
 @dataclass(frozen=True, slots=True)
 class InputEnds:
-    """Where the clicks of each partition end, as of `asked_ms` or later."""
+    """Where the input of each task ends, as of `asked_ms` or later."""
 
     asked_ms: int
-    high: Mapping[int, int]
+    high: Mapping[TaskId, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +62,30 @@ class Backlogs:
     """Measures again and again. Used by one thread."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, _Seen] = {}
+        self._seen: dict[TaskId, _Seen] = {}
 
     def measure(
-        self, committed: Mapping[int, LastCommit | None], ends: InputEnds | None, now_ms: int
-    ) -> dict[int, Backlog]:
+        self, committed: Mapping[TaskId, LastCommit | None], ends: InputEnds | None, now_ms: int
+    ) -> dict[TaskId, Backlog]:
         """Return the backlog of each of these tasks; others are forgotten."""
-        self._seen = {p: seen for p, seen in self._seen.items() if p in committed}
-        return {p: self._one(p, place, ends, now_ms) for p, place in committed.items()}
+        self._seen = {task: seen for task, seen in self._seen.items() if task in committed}
+        return {task: self._one(task, place, ends, now_ms) for task, place in committed.items()}
 
-    def _one(self, partition: int, place: LastCommit | None, ends: InputEnds | None, now_ms: int) -> Backlog:
+    def _one(self, task: TaskId, place: LastCommit | None, ends: InputEnds | None, now_ms: int) -> Backlog:
         if place is None:
             return Backlog()
-        seen = self._seen.get(partition, _Seen(place.to, False, now_ms, 0))
+        seen = self._seen.get(task, _Seen(place.to, False, now_ms, 0))
         if seen.to != place.to:
             seen = replace(seen, to=place.to, moved_ms=now_ms)
-        self._seen[partition] = seen
-        if ends is None or now_ms - ends.asked_ms > STALE_MS or partition not in ends.high:
+        self._seen[task] = seen
+        if ends is None or now_ms - ends.asked_ms > STALE_MS or task not in ends.high:
             return Backlog(stands_ms=seen.stands_ms(now_ms))
-        waiting = max(0, ends.high[partition] - place.to)
+        waiting = max(0, ends.high[task] - place.to)
         if not waiting:
-            self._seen[partition] = _Seen(place.to, False, now_ms, ends.asked_ms)
+            self._seen[task] = _Seen(place.to, False, now_ms, ends.asked_ms)
             return Backlog(0, 0)
         if not seen.waits:
-            seen = self._seen[partition] = replace(seen, waits=True, moved_ms=now_ms)
+            seen = self._seen[task] = replace(seen, waits=True, moved_ms=now_ms)
         since_ms = max(place.since_ms(), seen.caught_up_ms)
         age_ms = max(1, now_ms - since_ms) if since_ms > 0 else None
         return Backlog(waiting, age_ms, seen.stands_ms(now_ms))

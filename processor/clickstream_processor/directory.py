@@ -11,6 +11,7 @@ from clickstream_processor.backlog import Backlog, LastCommit
 from clickstream_processor.commit_health import CommitHealth
 from clickstream_processor.incidents import Incident
 from clickstream_processor.state.store import TaskStore
+from clickstream_processor.task_id import TaskId
 from clickstream_processor.topic_finding import TopicFinding
 
 
@@ -34,7 +35,7 @@ class Phase(StrEnum):
 class TaskView:
     """One task of this pod, as a reader may see it."""
 
-    partition: int
+    task: TaskId
     role: Role
     phase: Phase
     epoch: int
@@ -49,7 +50,7 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Who owns each partition, by pod ordinal; None while nobody does."""
+    """Who owns each partition of one stage, by pod ordinal; None while nobody does."""
 
     generation: int
     owners: tuple[int | None, ...]
@@ -76,9 +77,9 @@ class Directory:
     def __init__(self, ordinal: int, routes: Routes) -> None:
         self.ordinal = ordinal
         self.instance = ""
-        self.routes = routes
-        self.tasks: dict[int, TaskView] = {}
-        self.backlogs: dict[int, Backlog] = {}  # of owned tasks, by partition; written by the lag watch
+        self.routes = routes  # of the tasks that hold the users' counts
+        self.tasks: dict[TaskId, TaskView] = {}
+        self.backlogs: dict[TaskId, Backlog] = {}  # of owned tasks; written by the lag watch
         self.commits = CommitHealth()
         self.totals = ProcessTotals()
         self.ready = False  # can route: the assignment is known

@@ -1,6 +1,6 @@
 """Error types of the processor: one per recovery. The docstring says what the caller does next."""
 
-from clickstream_processor.task_id import clicks_task
+from clickstream_processor.task_id import TaskId
 
 
 class ProcessorError(Exception):
@@ -22,9 +22,9 @@ class MalformedPartial(ProcessorError):
 class LineFailed(ProcessorError):
     """The line failed on some click in an unnamed way. Give up the transaction, then find that click."""
 
-    def __init__(self, partition: int, offset: int | None, cause: Exception) -> None:
-        super().__init__(f"task {clicks_task(partition)}: {type(cause).__name__}: {cause}")
-        self.partition = partition
+    def __init__(self, task: TaskId, offset: int | None, cause: Exception) -> None:
+        super().__init__(f"task {task}: {type(cause).__name__}: {cause}")
+        self.task = task
         self.offset = offset  # the click's; None: one of those in hand
         self.cause = cause
 
@@ -69,9 +69,9 @@ OUTSIDE_THE_LOG = (
 class TaskBroken(ProcessorError):
     """One task's state failed in mid-work. Give up the transaction, then fix or stop that task."""
 
-    def __init__(self, partition: int, cause: ProcessorError) -> None:
-        super().__init__(f"task {clicks_task(partition)}: {cause}")
-        self.partition = partition
+    def __init__(self, task: TaskId, cause: ProcessorError) -> None:
+        super().__init__(f"task {task}: {cause}")
+        self.task = task
         self.cause = cause
 
 

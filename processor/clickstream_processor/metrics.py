@@ -6,6 +6,8 @@ event; the query side once per request. `render` is what /metrics answers.
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, Info, generate_latest
 
+from clickstream_processor.task_id import CLICKS, TaskId
+
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _QUERY = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -153,6 +155,11 @@ QUERY_IN_FLIGHT = Gauge("clickstream_query_in_flight", "HTTP requests being answ
 QUERY_REFUSED = Counter(
     "clickstream_query_refused_total", "HTTP requests refused because too many were in flight"
 )
+
+
+def label_of(task: TaskId) -> str:
+    """Return the label `partition` of a task: its number; of another stage than `clicks`, its name."""
+    return str(task.partition) if task.stage == CLICKS else str(task)
 
 
 def render() -> tuple[bytes, str]:

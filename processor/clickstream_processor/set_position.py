@@ -13,14 +13,16 @@ import time
 from dataclasses import dataclass
 
 from clickstream_processor import settings_file
-from clickstream_processor.control.records import task_partition
 from clickstream_processor.errors import InvalidSettings, MalformedRecord, ProcessorError
 from clickstream_processor.kafka import client
 from clickstream_processor.kafka.ends import Log, read_logs
 from clickstream_processor.kafka.log_reader import LogReader
+from clickstream_processor.restoring.positions import newest_of, position_in
 from clickstream_processor.settings import Settings
+from clickstream_processor.stages.listed import stages_of
+from clickstream_processor.stages.programs import compile_programs, plan_of
 from clickstream_processor.state.checkpoint import Position
-from clickstream_processor.task_id import clicks_task
+from clickstream_processor.task_id import TaskId, task_of
 
 _LOOK_BACK = (1_000, 1 << 62)  # records of the positions topic, from its end
 _READ_S = 60.0
@@ -83,9 +85,9 @@ def decide(
     return PositionChange(new, meaning)
 
 
-def read_position(settings: Settings, partition: int) -> Position | None:
+def read_position(settings: Settings, task: TaskId, input_topic: str) -> Position | None:
     """Return the newest position of a task; None where there is none. Raises NotSet."""
-    key = (settings.positions_topic, partition)
+    key = (settings.positions_topic, task.partition)
     log = read_logs(client.make_admin(settings, "position-admin"), [key])[key]
     reader = LogReader(lambda: client.make_consumer(settings, "position"))
     deadline_s = time.monotonic() + _READ_S
@@ -97,22 +99,24 @@ def read_position(settings: Settings, partition: int) -> Position | None:
         offset = start
         while offset < log.high:
             if time.monotonic() > deadline_s:
-                raise NotSet(f"{key[0]}-{partition} could not be read within {_READ_S:.0f} s")
+                raise NotSet(f"{key[0]}-{key[1]} could not be read within {_READ_S:.0f} s")
             batch = reader.read(1_000, 1.0)
-            for message in batch.records.get(key, []):
-                value = message.value()
-                position = None if value is None else Position.decode(value)
-                offset = message.offset() + 1
+            messages = batch.records.get(key, [])
+            newest = newest_of(task, messages)
+            if newest is not None:
+                position = position_in(newest, input_topic)
+            if messages:
+                offset = messages[-1].offset() + 1
             offset = max(offset, batch.reached.get(key, 0))
         if position is not None or start == log.low:
             return position
     return None
 
 
-def write_position(settings: Settings, partition: int, position: Position) -> None:
+def write_position(settings: Settings, task: TaskId, position: Position) -> None:
     """Write it and wait until the brokers have it. Raises NotSet."""
     producer = client.make_plain_producer(settings, "position")
-    producer.produce(settings.positions_topic, position.encode(), str(clicks_task(partition)), partition)
+    producer.produce(settings.positions_topic, position.encode(), str(task), task.partition)
     if producer.flush(30):
         raise NotSet("the brokers did not take it within 30 s")
 
@@ -133,11 +137,12 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = settings_file.load()
-        partition = task_partition(f"task/{arguments.task}".encode())
+        stages = stages_of(settings, plan_of(settings), compile_programs(settings))
+        task = task_of(arguments.task, stages)
         to = None if arguments.to == "first" else int(arguments.to)
-        key = (settings.topics.clicks, partition)
+        key = stages[task.stage].input_of(task.partition)
         clicks = read_logs(client.make_admin(settings, "position-admin"), [key])[key]
-        before = read_position(settings, partition)
+        before = read_position(settings, task, key[0])
         now_ms = time.time_ns() // 1_000_000
         change = decide(before, clicks, to, now_ms, force=arguments.force, stream_ms=arguments.stream_ms)
         print(f"{arguments.task}: {'none' if before is None else before.clicks} -> {change.position.clicks}")
@@ -145,7 +150,7 @@ def main() -> int:
         if not arguments.write:
             print("nothing was written; again with --write")
             return 0
-        write_position(settings, partition, change.position)
+        write_position(settings, task, change.position)
         print("written; delete the owner's pod, so that it starts again and takes the position")
     except InvalidSettings as error:
         print(f"wrong settings\n{error}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Which task: a stage of the pipeline, and the partition that it reads."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 
@@ -21,9 +22,18 @@ class TaskId(NamedTuple):
         return cls(stage, int(partition))
 
 
-CLICKS = "clicks"  # the one stage: profiles joined, clicks counted
+CLICKS = "clicks"  # the stage that is always there: profiles joined, clicks counted by user
+ALWAYS = frozenset({CLICKS})
 
 
 def clicks_task(partition: int) -> TaskId:
-    """Return the task of a partition of the clicks."""
+    """Return the task that holds the counts of a partition's users."""
     return TaskId(CLICKS, partition)
+
+
+def task_of(text: str, stages: Collection[str] = ALWAYS) -> TaskId:
+    """Read the name of a task of one of these stages. Raises ValueError."""
+    task = TaskId.parse(text)
+    if task.stage not in stages:
+        raise ValueError(f"{text!r} is of no stage that this program has: {', '.join(sorted(stages))}")
+    return task

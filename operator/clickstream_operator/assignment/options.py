@@ -41,12 +41,14 @@ def options_from(document: dict[str, Any], secrets: Secrets) -> ControllerOption
     """Return the options of a settings document. Raises InvalidSettings with the field's path."""
     try:
         processors, peers = document["processors"], document["peers"]
-        tasks = task_names(document["topics"]["partitions"])
+        partitions = document["topics"]["partitions"]
         return ControllerOptions(
             id=document["id"],
             pipeline=f"{document['namespace']}/{document['name']}",
             kafka=client_config(document["kafka"], secrets, CLIENT_ID),
-            policy=Policy(tasks, min(processors["replicas"], len(tasks)), processors["standbys"]),
+            policy=Policy(
+                task_names(partitions), min(processors["replicas"], partitions), processors["standbys"]
+            ),
             failover_after_s=duration_ms(processors["failoverAfter"]) / 1_000,
             peer_host=peers["host"],
             peer_port=peers["port"],

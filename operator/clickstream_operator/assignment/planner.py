@@ -8,7 +8,9 @@ the last one stopped. Invariants (docs/reference/protocol.md; tests/assignment/t
 - the fence list is all owners since the last acknowledged acquisition (R2);
 - a standby is never on its owner's pod;
 - nothing moves that need not: ownership changes only when the owner is dead, leaves, or owns two
-  tasks more than another pod; and then only to a pod that has caught up, unless the owner is dead.
+  partitions more than another pod; and then only to a pod that has caught up, unless the owner is dead;
+- the tasks of one partition are one pod's, whatever their stage, and so are their standbys: what one stage
+  sends the next stays on the pod. They are judged, balanced and moved together.
 """
 
 from collections import Counter
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from clickstream_operator.assignment.records import Assignment
+from clickstream_operator.assignment.tasks import partition_of
 
 
 class PodHealth(StrEnum):
@@ -118,6 +121,11 @@ class _Table:
             self._rows[task] = (
                 _Row(a.owner, a.epoch, a.fence, a.standbys, a.started) if a else _Row(None, 0, (), (), False)
             )
+        # The tasks of each partition under the first of them, which speaks for all: mostly they are as one.
+        together: dict[str, list[str]] = {}
+        for task in policy.tasks:
+            together.setdefault(partition_of(task), []).append(task)
+        self._members = {tasks[0]: tuple(tasks) for tasks in together.values()}
 
     def changes(self, current: Mapping[str, Assignment], term: int) -> tuple[Assignment, ...]:
         """Return the rows that differ from ``current``, as records of this generation."""
@@ -161,21 +169,39 @@ class _Table:
         """Give every task without a living owner to a pod that is well; tell whether there was one."""
         if not (self._complete or self._seen.settled):
             return False
-        orphans = [
-            task
-            for task, row in self._rows.items()
-            if row.owner is None or self._seen.of(row.owner) in (PodHealth.DEAD, PodHealth.ABSENT)
-        ]
-        owned = self._owned(except_for=orphans)
-        # Tasks with a standby first: the others then even out what the standbys' places decided.
-        orphans.sort(key=lambda task: not any(o in self._well for o in self._rows[task].standbys))
-        for task in orphans:
-            heir = min(self._well, key=lambda o: (*self._rank(task, o), owned[o], o))
-            owned[heir] += 1
-            self._give(task, heir)
+        orphans = [first for first in self._members if any(map(self._is_orphan, self._members[first]))]
+        owned = self._owned(except_for=[first for first in orphans if self._is_orphan(first)])
+        # Partitions with a standby first: the others then even out what the standbys' places decided.
+        orphans.sort(key=lambda first: not any(o in self._well for o in self._rows[first].standbys))
+        for first in orphans:
+            heir = self._well_owner(first)
+            if heir is None:
+                heir = min(self._well, key=lambda o: (*self._rank(first, o), owned[o], o))
+            if self._is_orphan(first):
+                owned[heir] += 1
+            for task in self._members[first]:
+                if self._is_orphan(task):
+                    self._give(task, heir)
         return bool(orphans)
 
-    def _rank(self, task: str, ordinal: int) -> tuple[int, int]:
+    def _is_orphan(self, task: str) -> bool:
+        owner = self._rows[task].owner
+        return owner is None or self._seen.of(owner) in (PodHealth.DEAD, PodHealth.ABSENT)
+
+    def _well_owner(self, first: str) -> int | None:
+        """Return the pod that owns another task of the partition and is well: the others belong there."""
+        owners = [self._rows[task].owner for task in self._members[first]]
+        return next((o for o in owners if o is not None and o in self._well), None)
+
+    def _rank(self, first: str, ordinal: int) -> tuple[int, int]:
+        """Order pods by how soon they could own a partition's tasks: as soon as the last of them."""
+        rows = self._rows
+        return max(
+            (self._rank_of(task, ordinal) for task in self._members[first] if rows[task].owner != ordinal),
+            default=(0, 0),
+        )
+
+    def _rank_of(self, task: str, ordinal: int) -> tuple[int, int]:
         """Order pods by how soon they could own the task: caught up, standby by its lag, from nothing."""
         if ordinal not in self._rows[task].standbys:
             return 2, 0
@@ -196,29 +222,41 @@ class _Table:
             row.standbys = (*row.standbys, old)
 
     def _owned(self, except_for: Collection[str] = ()) -> Counter[int]:
-        rows = self._rows.items()
-        return Counter(row.owner for task, row in rows if row.owner is not None and task not in except_for)
+        """Return how many partitions each pod owns, by the first task of each."""
+        owners = {first: self._rows[first].owner for first in self._members if first not in except_for}
+        return Counter(owner for owner in owners.values() if owner is not None)
 
     # 3 ------------------------------------------------------------------------------------------
 
     def move(self) -> dict[str, int]:
-        """Hand over what is ready; return the receivers of the moves that still restore."""
+        """Hand over what is ready; return the receivers of the moves that still restore, by first task."""
         pending: dict[str, int] = {}
-        for task, receiver in self._moves().items():
-            row = self._rows[task]
-            giver_well = row.owner is not None and self._seen.of(row.owner) is PodHealth.WELL
-            if giver_well and self._acquired(task, row) and self._rank(task, receiver)[0] == 0:
-                self._give(task, receiver)
+        for first, receiver in self._moves().items():
+            moving = [task for task in self._members[first] if self._rows[task].owner != receiver]
+            if self._rank(first, receiver)[0] == 0 and all(map(self._can_give, moving)):
+                for task in moving:
+                    self._give(task, receiver)
             else:
-                pending[task] = receiver
+                pending[first] = receiver
         return pending
 
+    def _can_give(self, task: str) -> bool:
+        row = self._rows[task]
+        well = row.owner is not None and self._seen.of(row.owner) is PodHealth.WELL
+        return well and self._acquired(task, row)
+
     def _moves(self) -> dict[str, int]:
-        """Return task -> receiver: the fewest moves that empty the leavers and bring the rest within one."""
-        owner = {task: row.owner for task, row in self._rows.items() if row.owner is not None}
+        """Return first task -> receiver: the fewest moves that empty the leavers and balance the rest.
+
+        A partition whose tasks are apart moves to the owner of its first one.
+        """
+        firsts = {first: self._rows[first].owner for first in self._members}
+        owner = {first: o for first, o in firsts.items() if o is not None}
         owned = self._owned()
-        place = {task: i for i, task in enumerate(self._policy.tasks)}
-        moves: dict[str, int] = {}
+        place = {first: i for i, first in enumerate(self._members)}
+        moves = {
+            first: o for first, o in owner.items() if self._calm and o in self._well and self._apart(first)
+        }
         while True:
             least = min(owned[o] for o in self._well)
             givers = {o for o in owned if o >= self._policy.replicas and owned[o]}
@@ -228,14 +266,17 @@ class _Table:
             if not givers:
                 return moves
             takers = [o for o in self._well if owned[o] == least]
-            task, taker = min(
-                ((task, taker) for task, giver in owner.items() if giver in givers for taker in takers),
+            first, taker = min(
+                ((first, taker) for first, giver in owner.items() if giver in givers for taker in takers),
                 # Of equals the one that moved last: after a fail-over the returning pod gets its own back.
                 key=lambda pair: (*self._rank(*pair), -self._rows[pair[0]].epoch, pair[1], place[pair[0]]),
             )
-            owned[owner[task]] -= 1
+            owned[owner[first]] -= 1
             owned[taker] += 1
-            owner[task] = moves[task] = taker
+            owner[first] = moves[first] = taker
+
+    def _apart(self, first: str) -> bool:
+        return len({self._rows[task].owner for task in self._members[first]}) > 1
 
     # 4 ------------------------------------------------------------------------------------------
 
@@ -245,23 +286,36 @@ class _Table:
         for row in self._rows.values():
             row.standbys = tuple(o for o in row.standbys if o in self._kept and o != row.owner)
         count = self._standing()
-        for task, row in self._rows.items():
+        for first in self._members:
+            row = self._rows[first]
             if row.owner is None:
                 continue
             self._add_missing(row, wanted, count)
-            receiver = receivers.get(task)
-            if receiver is not None:
+            receiver = receivers.get(first)
+            if receiver is not None and receiver != row.owner:
                 if receiver not in row.standbys:
                     row.standbys = (*row.standbys, receiver)
                     count[receiver] += 1
-                self._drop_surplus(task, row, wanted + 1, count, keep=receiver)
+                self._drop_surplus(first, row, wanted + 1, count, keep=receiver)
             else:
-                self._drop_surplus(task, row, wanted, count)
+                self._drop_surplus(first, row, wanted, count)
         if self._calm and not receivers:
             self._balance_standbys(count)
+        for first in self._members:
+            self._follow_first(first)
+
+    def _follow_first(self, first: str) -> None:
+        """Give the other tasks of a partition the standbys of the first; one that is apart, its owner too."""
+        lead = self._rows[first]
+        for task in self._members[first][1:]:
+            row = self._rows[task]
+            if row.owner is None or lead.owner is None:
+                continue
+            beside = (*lead.standbys, lead.owner) if row.owner != lead.owner else lead.standbys
+            row.standbys = tuple(o for o in beside if o != row.owner)
 
     def _standing(self) -> Counter[int]:
-        return Counter(o for row in self._rows.values() for o in row.standbys)
+        return Counter(o for first in self._members for o in self._rows[first].standbys)
 
     def _add_missing(self, row: _Row, wanted: int, count: Counter[int]) -> None:
         while len(row.standbys) < wanted:
@@ -273,14 +327,14 @@ class _Table:
             count[chosen] += 1
 
     def _drop_surplus(
-        self, task: str, row: _Row, wanted: int, count: Counter[int], keep: int | None = None
+        self, first: str, row: _Row, wanted: int, count: Counter[int], keep: int | None = None
     ) -> None:
         """Drop the standbys of the fullest pods, as soon as those that stay have caught up.
 
         ``count`` is lowered at once: a surplus that still waits counts as dropped.
         """
         surplus = len(row.standbys) - wanted
-        ready = {o: self._rank(task, o)[0] == 0 for o in row.standbys}
+        ready = {o: self._rank(first, o)[0] == 0 for o in row.standbys}
         by_fullness = sorted((o for o in row.standbys if o != keep), key=lambda o: (-count[o], ready[o], o))
         for victim in by_fullness[: max(0, surplus)]:
             count[victim] -= 1
@@ -293,7 +347,7 @@ class _Table:
 
         A move begins as a standby more than wanted; `_drop_surplus` ends it.
         """
-        for _ in range(len(self._rows) * self._policy.replicas):
+        for _ in range(len(self._members) * self._policy.replicas):
             by_count = sorted(self._well, key=lambda o: (count[o], o))
             begun = next(
                 (
@@ -301,7 +355,7 @@ class _Table:
                     for empty in by_count
                     for full in reversed(by_count)
                     if count[full] - count[empty] > 1
-                    for row in self._rows.values()
+                    for row in map(self._rows.__getitem__, self._members)
                     if full in row.standbys
                     and empty != row.owner
                     and empty not in row.standbys

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from clickstream_operator.assignment.planner import Observation, PodHealth, Policy, holds, plan, undrained
 from clickstream_operator.assignment.records import Assignment
+from clickstream_operator.assignment.tasks import partition_of, task_names
 
 WELL, SILENT, DEAD, ABSENT = PodHealth.WELL, PodHealth.SILENT, PodHealth.DEAD, PodHealth.ABSENT
 Table = dict[str, Assignment]
@@ -201,3 +203,81 @@ def test_with_no_pod_left_nothing_changes() -> None:
 
 def test_one_pod_alone_has_no_standbys() -> None:
     assert all(a.standbys == () for a in at_rest(policy(replicas=1)).values())
+
+
+def of_stages(*stages: str, partitions: int = 12, replicas: int = 3, standbys: int = 1) -> Policy:
+    return Policy(task_names(partitions, stages), replicas, standbys)
+
+
+def together(table: Table) -> bool:
+    """Tell whether the tasks of each partition have one owner and the same standbys."""
+    pods: dict[str, set[object]] = {}
+    for task, a in table.items():
+        pods.setdefault(partition_of(task), set()).add((a.owner, frozenset(a.standbys)))
+    return all(len(places) == 1 for places in pods.values())
+
+
+def test_the_tasks_of_a_partition_are_on_one_pod_whatever_their_stage() -> None:
+    table = at_rest(of_stages("clicks", "metrics"))
+    assert owners(table) == {0: 8, 1: 8, 2: 8}
+    assert Counter(o for a in table.values() for o in a.standbys) == {0: 8, 1: 8, 2: 8}
+    assert together(table)
+
+
+def test_a_new_stage_moves_nothing_and_its_tasks_join_those_of_their_partitions() -> None:
+    table = at_rest(of_stages("clicks"))
+    before, asked = dict(table), of_stages("clicks", "metrics")
+    step(table, observe(table, all_well(3)), asked)
+    assert [table[f"metrics-{p}"].owner for p in range(12)] == [table[f"clicks-{p}"].owner for p in range(12)]
+    settle(table, all_well(3), asked)
+    assert {task: table[task].epoch for task in before} == {task: a.epoch for task, a in before.items()}
+    assert len(table) == 24
+    assert together(table)
+
+
+def test_a_dead_pods_partitions_go_over_whole_to_where_every_stage_has_caught_up() -> None:
+    asked = of_stages("clicks", "metrics", partitions=1, replicas=3, standbys=2)
+    table = at_rest(asked)
+    first, (behind, ready) = table["clicks-0"].owner, table["clicks-0"].standbys
+    seen = observe(table, {**all_well(3), first or 0: DEAD})
+    lag = {**seen.lag, ("metrics-0", behind): 90_000}
+    changes = step(table, Observation(seen.health, lag, seen.acquired), asked)
+    assert {(a.task, a.owner) for a in changes} == {("clicks-0", ready), ("metrics-0", ready)}
+
+
+def test_a_hand_over_waits_until_every_stage_has_caught_up_and_is_acquired() -> None:
+    asked = of_stages("clicks", "metrics", partitions=2, replicas=1, standbys=0)
+    table, more = at_rest(asked), of_stages("clicks", "metrics", partitions=2, replicas=2, standbys=0)
+    step(table, observe(table, all_well(2)), more)  # pod 1 stands by
+    moving = {task for task, a in table.items() if a.standbys}
+    assert len(moving) == 2
+    seen = observe(table, all_well(2))
+    one_behind = {place: lag for place, lag in seen.lag.items() if not place[0].startswith("metrics")}
+    assert step(table, Observation(seen.health, one_behind, seen.acquired), more) == ()
+    unheard = {task: epoch for task, epoch in seen.acquired.items() if not task.startswith("metrics")}
+    never = {task: replace(a, started=False) for task, a in table.items()}
+    assert not any(a.owner == 1 for a in plan(never, Observation(seen.health, seen.lag, unheard), more, 1))
+    assert {a.task for a in step(table, seen, more) if a.owner == 1} == moving
+
+
+def test_tasks_of_a_partition_that_are_apart_come_together() -> None:
+    asked = of_stages("clicks", "metrics", partitions=3)
+    table = at_rest(asked)
+    owner, other = table["clicks-0"].owner, table["clicks-0"].standbys[0]
+    table["metrics-0"] = replace(table["metrics-0"], owner=other, standbys=())
+    settle(table, all_well(3), asked)
+    assert table["clicks-0"].owner == owner
+    assert together(table)
+
+
+def test_a_task_without_owner_does_not_wait_for_a_silent_pod_that_owns_the_rest_of_its_partition() -> None:
+    asked = of_stages("clicks", "metrics", partitions=3)
+    table = at_rest(asked)
+    silent = table["clicks-0"].owner
+    assert silent is not None
+    del table["metrics-0"]
+    step(table, observe(table, {**all_well(3), silent: SILENT}), asked)
+    assert table["clicks-0"].owner == silent
+    assert table["metrics-0"].owner not in (None, silent)
+    settle(table, all_well(3), asked)
+    assert together(table)

@@ -5,6 +5,7 @@ from collections import Counter
 from clickstream_local.testing.randomised import examples
 from clickstream_operator.assignment.planner import Observation, PodHealth, Policy, holds, plan
 from clickstream_operator.assignment.records import Assignment
+from clickstream_operator.assignment.tasks import partition_of, task_names
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -28,9 +29,11 @@ class Pods:
 class Controller(RuleBasedStateMachine):
     """Random events against the planner; the model keeps the truth of what must be fenced."""
 
+    stages: tuple[str, ...] = ("clicks",)
+
     @initialize(tasks=st.integers(1, 16), replicas=st.integers(1, PODS), standbys=st.integers(0, 2))
     def start(self, tasks: int, replicas: int, standbys: int) -> None:
-        self.policy = Policy(tuple(f"clicks-{p}" for p in range(tasks)), replicas, standbys)
+        self.policy = Policy(task_names(tasks, self.stages), replicas, standbys)
         self.pods = Pods()
         self.pods.health = dict.fromkeys(range(replicas), PodHealth.WELL)
         self.table: dict[str, Assignment] = {}
@@ -113,7 +116,9 @@ class Controller(RuleBasedStateMachine):
         assert self.pods.acquired[new.task] == old.epoch
         if old.owner < self.policy.replicas:
             count = Counter(a.owner for a in self.table.values())
-            assert count[old.owner] - count[new.owner] > 1
+            beside = [a for a in self.table.values() if partition_of(a.task) == partition_of(new.task)]
+            joins = any(a.owner == new.owner for a in beside if a.task != new.task)
+            assert joins or count[old.owner] - count[new.owner] > 1
 
     @rule()
     def all_comes_to_rest(self) -> None:
@@ -133,15 +138,19 @@ class Controller(RuleBasedStateMachine):
             self.check_and_apply(changes)
             rounds += 1
             assert rounds < 12, "no rest"
-        assert moves == least
+        assert moves == least or len(self.stages) > 1  # of several, tasks that were apart come together
         owned = Counter(a.owner for a in self.table.values())
         counts = [owned[o] for o in range(replicas)]
         assert sum(counts) == len(self.policy.tasks)
-        assert max(counts) - min(counts) <= 1
+        assert max(counts) - min(counts) <= len(self.stages)
+        places = {(partition_of(a.task), a.owner, frozenset(a.standbys)) for a in self.table.values()}
+        assert len(places) * len(self.stages) == len(self.policy.tasks)
         standing = Counter(o for a in self.table.values() for o in a.standbys)
         wanted = min(self.policy.standbys, replicas - 1)
         assert all(len(a.standbys) == wanted for a in self.table.values())
-        assert max(standing[o] for o in range(replicas)) - min(standing[o] for o in range(replicas)) <= 2
+        assert max(standing[o] for o in range(replicas)) - min(
+            standing[o] for o in range(replicas)
+        ) <= 2 * len(self.stages)
 
     def least_moves(self) -> int:
         """Tasks that leave pods which must give some, in the cheapest balanced outcome."""
@@ -167,3 +176,13 @@ Controller.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestController = Controller.TestCase
+
+
+class SeveralStages(Controller):
+    """The same with tasks of two stages: what belongs together is together at rest."""
+
+    stages = ("clicks", "metrics")
+
+
+SeveralStages.TestCase.settings = Controller.TestCase.settings
+TestSeveralStages = SeveralStages.TestCase

@@ -13,7 +13,7 @@ from clickstream_operator.manifests.settings import settings_document
 from clickstream_operator.spec.clickpipeline import parse
 from clickstream_processor import settings_file
 from clickstream_processor.errors import InvalidSettings
-from clickstream_processor.processing.tasks.programs import compile_programs, plan_of
+from clickstream_processor.stages.programs import compile_programs, plan_of
 from operator_support.documents import changed
 from operator_support.verdicts import Case, cases
 

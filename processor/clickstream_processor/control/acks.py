@@ -12,7 +12,7 @@ from clickstream_processor.control.records import VERSION, Ack, Heartbeat, TaskR
 from clickstream_processor.directory import Role, TaskView
 from clickstream_processor.kafka.client import connection
 from clickstream_processor.settings import Settings
-from clickstream_processor.task_id import clicks_task
+from clickstream_processor.task_id import TaskId
 
 log = logging.getLogger(__name__)
 
@@ -30,30 +30,30 @@ class Acks:
             connection(settings, "acks")
             | {"enable.idempotence": True, "message.timeout.ms": 30_000, "linger.ms": 0}
         )
-        self._held: set[int] = (
+        self._held: set[TaskId] = (
             set()
         )  # acquired and not yet released: no release goes out behind the worker's back
-        self._acquired: dict[int, tuple[int, float]] = {}  # partition -> epoch, when it was last said
-        self._released: dict[int, int] = {}  # partition -> epoch of the last release sent
+        self._acquired: dict[TaskId, tuple[int, float]] = {}  # epoch, when it was last said
+        self._released: dict[TaskId, int] = {}  # epoch of the last release sent
 
-    def holds(self, partition: int) -> None:
+    def holds(self, task: TaskId) -> None:
         """Note that transactions may touch the task from here on."""
-        self._held.add(partition)
+        self._held.add(task)
 
-    def acquired(self, partition: int, epoch: int) -> None:
+    def acquired(self, task: TaskId, epoch: int) -> None:
         """Say that this pod has fenced, restored and starts the task now."""
-        self._held.add(partition)
-        self._acquired[partition] = (epoch, time.monotonic())
-        self._answer("acquired", partition, epoch)
+        self._held.add(task)
+        self._acquired[task] = (epoch, time.monotonic())
+        self._answer("acquired", task, epoch)
 
-    def released(self, partition: int, epoch: int) -> None:
+    def released(self, task: TaskId, epoch: int) -> None:
         """Say that this pod has committed and dropped the task, in the epoch that took it away."""
-        self._held.discard(partition)
-        self._acquired.pop(partition, None)
-        self._released[partition] = epoch
-        self._answer("released", partition, epoch)
+        self._held.discard(task)
+        self._acquired.pop(task, None)
+        self._released[task] = epoch
+        self._answer("released", task, epoch)
 
-    def follow(self, tasks: Mapping[int, TaskAssignment]) -> None:
+    def follow(self, tasks: Mapping[TaskId, TaskAssignment]) -> None:
         """Say what the newest assignment asks for: releases, and acquisitions that it does not show."""
         self._release_unheld(tasks)
         self._repeat_acquired(tasks)
@@ -74,29 +74,29 @@ class Acks:
         """Wait until everything has left."""
         self._producer.flush(timeout_s)
 
-    def _repeat_acquired(self, tasks: Mapping[int, TaskAssignment]) -> None:
+    def _repeat_acquired(self, tasks: Mapping[TaskId, TaskAssignment]) -> None:
         """Say again what the controller has not noted: it may have been away, and the ack compacted."""
         now_s = time.monotonic()
-        for partition, (epoch, said_s) in self._acquired.items():
-            task = tasks.get(partition)
-            unnoted = task is not None and task.epoch == epoch and (task.fence or not task.started)
+        for task, (epoch, said_s) in self._acquired.items():
+            given = tasks.get(task)
+            unnoted = given is not None and given.epoch == epoch and (given.fence or not given.started)
             if unnoted and now_s - said_s > REPEAT_S:
-                self._acquired[partition] = (epoch, now_s)
-                self._answer("acquired", partition, epoch)
+                self._acquired[task] = (epoch, now_s)
+                self._answer("acquired", task, epoch)
 
-    def _release_unheld(self, tasks: Mapping[int, TaskAssignment]) -> None:
+    def _release_unheld(self, tasks: Mapping[TaskId, TaskAssignment]) -> None:
         """Release what this pod is to be fenced for and does not hold: the new owner need not wait (R8)."""
-        for partition, task in tasks.items():
-            if self._ordinal not in task.fence or task.owner == self._ordinal or partition in self._held:
+        for task, given in tasks.items():
+            if self._ordinal not in given.fence or given.owner == self._ordinal or task in self._held:
                 continue
-            if self._released.get(partition) != task.epoch:
-                self._released[partition] = task.epoch
-                self._answer("released", partition, task.epoch)
+            if self._released.get(task) != given.epoch:
+                self._released[task] = given.epoch
+                self._answer("released", task, given.epoch)
 
-    def _answer(self, kind: str, partition: int, epoch: int) -> None:
+    def _answer(self, kind: str, task: TaskId, epoch: int) -> None:
         now_ms = time.time_ns() // 1_000_000
         ack = Ack(VERSION, kind, epoch, self._ordinal, self._instance, now_ms)  # type: ignore[arg-type]
-        self._send(f"task/{clicks_task(partition)}", encode(ack))
+        self._send(f"task/{task}", encode(ack))
 
     def _send(self, key: str, value: bytes) -> None:
         try:

@@ -6,11 +6,13 @@ miss any number of generations in between (R1 of docs/reference/protocol.md). Tw
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
 from clickstream_processor.directory import Routes
+from clickstream_processor.task_id import ALWAYS, CLICKS, TaskId
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +28,19 @@ class TaskAssignment:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentTable:
-    """All tasks of the pipeline in one generation. A partition without an entry belongs to nobody."""
+    """All tasks of the pipeline in one generation. A task without an entry belongs to nobody."""
 
     generation: int
     term: int
-    tasks: MappingProxyType[int, TaskAssignment]  # partition -> who has it
+    tasks: MappingProxyType[TaskId, TaskAssignment]
     as_of_ms: int | None = field(
         default=None, compare=False
     )  # wall clock at which this was known to be the newest
 
-    def routes(self, partitions: int) -> Routes:
-        """Return what the query side needs to find a partition's owner."""
+    def routes(self, partitions: int, stage: str = CLICKS) -> Routes:
+        """Return what the query side needs to find the owner of a stage's partition."""
         nobody = TaskAssignment(owner=None)
-        tasks = [self.tasks.get(partition, nobody) for partition in range(partitions)]
+        tasks = [self.tasks.get(TaskId(stage, partition), nobody) for partition in range(partitions)]
         return Routes(
             generation=self.generation,
             owners=tuple(task.owner for task in tasks),
@@ -62,20 +64,20 @@ class AssignmentSource(Protocol):
         Called after each initialisation of the pod's producer, before it processes. Raises TimeoutError.
         """
 
-    def to_fence(self, partition: int, task: TaskAssignment, waited_s: float) -> tuple[int, ...] | None:
+    def to_fence(self, task: TaskId, given: TaskAssignment, waited_s: float) -> tuple[int, ...] | None:
         """Return whom a new owner must fence before it restores, or None to wait and ask again (R8).
 
-        A pod of `task.fence` that has released the task in this epoch needs no fencing; one that gives
+        A pod of `given.fence` that has released the task in this epoch needs no fencing; one that gives
         heartbeats has 3 s to release (`waited_s`: since the worker first asked); any other is fenced now.
         """
 
-    def holds(self, partition: int) -> None:
+    def holds(self, task: TaskId) -> None:
         """Note that transactions may touch the task from here on: no release may be sent until `released`."""
 
-    def acquired(self, partition: int, epoch: int) -> None:
+    def acquired(self, task: TaskId, epoch: int) -> None:
         """Say that this pod has fenced, restored and starts the task now; the fence list may be cleared."""
 
-    def released(self, partition: int, epoch: int) -> None:
+    def released(self, task: TaskId, epoch: int) -> None:
         """Say that this pod has committed and dropped the task it owned (R8).
 
         `epoch` is that of the newer record which took the task away, not that of the ownership: the new owner
@@ -88,14 +90,15 @@ class AssignmentSource(Protocol):
 
 
 class StaticAssignment:
-    """Task p belongs to pod p mod pods, forever; no standbys, nobody to fence, nobody to answer to.
+    """Task p of each stage belongs to pod p mod pods, forever; no standbys, nobody to fence or to answer.
 
     Two processes with one ordinal fence each other's producer: nothing is lost or doubled, but neither
     gets far. The controller's heartbeats would detect it; here the operator of the process must.
     """
 
-    def __init__(self, pods: int, partitions: int) -> None:
-        self._tasks = MappingProxyType({p: TaskAssignment(owner=p % pods) for p in range(partitions)})
+    def __init__(self, pods: int, partitions: int, stages: Iterable[str] = ALWAYS) -> None:
+        tasks = [TaskId(stage, partition) for stage in stages for partition in range(partitions)]
+        self._tasks = MappingProxyType({task: TaskAssignment(owner=task.partition % pods) for task in tasks})
 
     def poll(self) -> AssignmentTable:
         """Return the assignment; it never ages."""
@@ -105,17 +108,17 @@ class StaticAssignment:
         """Return the assignment: nothing to read."""
         return self.poll()
 
-    def to_fence(self, partition: int, task: TaskAssignment, waited_s: float) -> tuple[int, ...]:  # noqa: ARG002
+    def to_fence(self, task: TaskId, given: TaskAssignment, waited_s: float) -> tuple[int, ...]:  # noqa: ARG002
         """Return the fence list, which is empty: nobody else ever owned the task."""
-        return task.fence
+        return given.fence
 
-    def holds(self, partition: int) -> None:
+    def holds(self, task: TaskId) -> None:
         """Nobody waits for a release."""
 
-    def acquired(self, partition: int, epoch: int) -> None:
+    def acquired(self, task: TaskId, epoch: int) -> None:
         """Nobody listens."""
 
-    def released(self, partition: int, epoch: int) -> None:
+    def released(self, task: TaskId, epoch: int) -> None:
         """Nobody listens."""
 
     def close(self) -> None:

@@ -4,12 +4,13 @@ The controller has another one and the two never import each other: both are tes
 examples in docs/reference/protocol.md.
 """
 
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
 
 from clickstream_processor.errors import MalformedRecord, ProcessorError
-from clickstream_processor.task_id import CLICKS, TaskId
+from clickstream_processor.task_id import ALWAYS, TaskId, task_of
 
 VERSION = 1
 
@@ -90,37 +91,38 @@ _ack = msgspec.json.Decoder(Ack)
 encode = msgspec.json.Encoder().encode
 
 
-def task_partition(key: bytes | None) -> int:
-    """Return the partition of a key ``task/clicks-<p>``; raise MalformedRecord for any other key."""
+def task_in(key: bytes | None, stages: Collection[str] = ALWAYS) -> TaskId:
+    """Return the task of a key ``task/<stage>-<p>``; raise MalformedRecord for any other key, or stage."""
     prefix, _, name = (key or b"").partition(b"task/")
     try:
-        task = TaskId.parse(name.decode())
+        if prefix:
+            raise ValueError("it begins with more than task/")
+        return task_of(name.decode(), stages)
     except ValueError as error:
         raise MalformedRecord(f"key {key!r}: {error}") from error
-    if prefix or task.stage != CLICKS:
-        raise MalformedRecord(f"key {key!r} names no task of stage {CLICKS}")
-    return task.partition
 
 
-def decode_assignment(key: bytes | None, value: bytes) -> Claim | TaskRecord:
+def decode_assignment(
+    key: bytes | None, value: bytes, stages: Collection[str] = ALWAYS
+) -> Claim | TaskRecord:
     """Decode a record of the assignment topic. Raises MalformedRecord or ProtocolTooNew."""
     try:
         _check_version(key, value)
         if key == b"claim":
             return _claim.decode(value)
-        task_partition(key)
+        task_in(key, stages)
         return _assignment.decode(value)
     except msgspec.DecodeError as error:
         raise MalformedRecord(f"record {key!r}: {error}") from error
 
 
-def decode_ack(key: bytes | None, value: bytes) -> Heartbeat | Ack:
+def decode_ack(key: bytes | None, value: bytes, stages: Collection[str] = ALWAYS) -> Heartbeat | Ack:
     """Decode a record of the acks topic. Raises MalformedRecord or ProtocolTooNew."""
     try:
         _check_version(key, value)
         if key is not None and key.startswith(b"pod/"):
             return _heartbeat.decode(value)
-        task_partition(key)
+        task_in(key, stages)
         return _ack.decode(value)
     except msgspec.DecodeError as error:
         raise MalformedRecord(f"record {key!r}: {error}") from error

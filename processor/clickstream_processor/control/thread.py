@@ -10,6 +10,7 @@ No assignment is given out, so nothing is processed, before the process has clai
 import logging
 import threading
 import time
+from collections.abc import Collection
 
 from confluent_kafka import Message
 
@@ -25,7 +26,7 @@ from clickstream_processor.directory import Directory
 from clickstream_processor.errors import MalformedRecord, ProcessorError
 from clickstream_processor.faults import NO_FAULTS, Faults
 from clickstream_processor.settings import Settings
-from clickstream_processor.task_id import clicks_task
+from clickstream_processor.task_id import ALWAYS, TaskId
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,12 @@ class ControlTopic:
     """An `AssignmentSource` on the control topics. Make it, `start` it, give it to the worker."""
 
     def __init__(
-        self, settings: Settings, directory: Directory, instance: Instance, faults: Faults = NO_FAULTS
+        self,
+        settings: Settings,
+        directory: Directory,
+        instance: Instance,
+        faults: Faults = NO_FAULTS,
+        stages: Collection[str] = ALWAYS,
     ) -> None:
         self._ordinal = settings.pod.ordinal
         self._directory = directory
@@ -50,7 +56,7 @@ class ControlTopic:
         self._acks_topic = settings.acks_topic
         self._reader = ControlReader(settings)
         self._acks = Acks(settings, instance.id)
-        self._view = ControlView()
+        self._view = ControlView(frozenset(stages))
         self._changed = threading.Condition()  # guards everything below, the view and what the acks hold
         self._as_of_ms: int | None = None
         self._failure: ProcessorError | None = None
@@ -91,25 +97,25 @@ class ControlTopic:
                 self._changed.wait(left_s)
             return self._newest()
 
-    def to_fence(self, partition: int, task: TaskAssignment, waited_s: float) -> tuple[int, ...] | None:
+    def to_fence(self, task: TaskId, given: TaskAssignment, waited_s: float) -> tuple[int, ...] | None:
         """Return whom a new owner must fence before it restores, or None to wait and ask again (R8)."""
         with self._changed:
-            return self._view.to_fence(self._ordinal, partition, task, waited_s, time.monotonic())
+            return self._view.to_fence(self._ordinal, task, given, waited_s, time.monotonic())
 
-    def holds(self, partition: int) -> None:
+    def holds(self, task: TaskId) -> None:
         """Note that transactions may touch the task from here on."""
         with self._changed:
-            self._acks.holds(partition)
+            self._acks.holds(task)
 
-    def acquired(self, partition: int, epoch: int) -> None:
+    def acquired(self, task: TaskId, epoch: int) -> None:
         """Say that this pod has fenced, restored and starts the task now."""
         with self._changed:
-            self._acks.acquired(partition, epoch)
+            self._acks.acquired(task, epoch)
 
-    def released(self, partition: int, epoch: int) -> None:
+    def released(self, task: TaskId, epoch: int) -> None:
         """Say that this pod has committed and dropped the task, in the epoch that took it away."""
         with self._changed:
-            self._acks.released(partition, epoch)
+            self._acks.released(task, epoch)
 
     def close(self) -> None:
         """Send the last heartbeat, which says that the pod ended in order, and close."""
@@ -237,10 +243,7 @@ class ControlTopic:
             ended=ended,
             worker_silent_ms=int((time.monotonic() - self._polled_s) * 1_000),
             volume_refuses=any(view.volume_refuses for view in tasks.values()),
-            tasks={
-                str(clicks_task(partition)): report_of(view, backlogs.get(partition, Backlog()))
-                for partition, view in tasks.items()
-            },
+            tasks={str(task): report_of(view, backlogs.get(task, Backlog())) for task, view in tasks.items()},
         )
         self._acks.heartbeat(beat)
 

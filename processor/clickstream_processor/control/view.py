@@ -1,8 +1,9 @@
 """What the two control topics say, folded record by record; no I/O, the time is an argument.
 
-Fed by the control thread (thread.py). Tasks are keyed by partition: this version has one stage, `clicks`.
+Fed by the control thread (thread.py). Tasks of stages that this program does not have are malformed records.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -13,8 +14,9 @@ from clickstream_processor.control.records import (
     Heartbeat,
     decode_ack,
     decode_assignment,
-    task_partition,
+    task_in,
 )
+from clickstream_processor.task_id import ALWAYS, TaskId
 
 RELEASE_WAIT_S = 3.0  # R8: how long a living pod may take to release before it is fenced
 ALIVE_S = 2.5  # two heartbeats missed and a half: not alive enough to wait for
@@ -32,11 +34,12 @@ class PodProcess:
 class ControlView:
     """The newest assignment, the pods' heartbeats and their releases."""
 
+    stages: Collection[str] = ALWAYS
     generation: int = 0
     term: int = 0
-    tasks: MappingProxyType[int, TaskAssignment] = field(default_factory=lambda: MappingProxyType({}))
+    tasks: MappingProxyType[TaskId, TaskAssignment] = field(default_factory=lambda: MappingProxyType({}))
     pods: dict[int, PodProcess] = field(default_factory=dict)
-    _releases: dict[tuple[int, int], Ack] = field(default_factory=dict)  # (partition, ordinal) -> the last
+    _releases: dict[tuple[TaskId, int], Ack] = field(default_factory=dict)  # (task, ordinal) -> the last
 
     def assignment(self, as_of_ms: int | None) -> AssignmentTable | None:
         """Return the assignment, None as long as no controller has ever claimed the topic."""
@@ -48,18 +51,18 @@ class ControlView:
         """Take in a record of the assignment topic; a stale controller's are ignored (R15)."""
         if value is None:
             if key is not None and key.startswith(b"task/"):
-                partition = task_partition(key)
-                self.tasks = MappingProxyType({p: t for p, t in self.tasks.items() if p != partition})
+                gone = task_in(key, self.stages)
+                self.tasks = MappingProxyType({t: given for t, given in self.tasks.items() if t != gone})
             return
-        record = decode_assignment(key, value)
+        record = decode_assignment(key, value, self.stages)
         if record.term < self.term:
             return
         self.term = record.term
         if isinstance(record, Claim):
             return
         self.generation = max(self.generation, record.generation)
-        task = TaskAssignment(record.owner, record.epoch, record.fence, record.standbys, record.started)
-        self.tasks = MappingProxyType({**self.tasks, task_partition(key): task})
+        given = TaskAssignment(record.owner, record.epoch, record.fence, record.standbys, record.started)
+        self.tasks = MappingProxyType({**self.tasks, task_in(key, self.stages): given})
 
     def apply_ack(self, key: bytes | None, value: bytes | None, heard_s: float) -> None:
         """Take in a record of the acks topic.
@@ -69,10 +72,10 @@ class ControlView:
         """
         if value is None:
             return
-        record = decode_ack(key, value)
+        record = decode_ack(key, value, self.stages)
         if isinstance(record, Ack):
             if record.kind == "released":
-                self._releases[task_partition(key), record.ordinal] = record
+                self._releases[task_in(key, self.stages), record.ordinal] = record
             return
         known = self.pods.get(record.ordinal)
         if known is None or record.incarnation > known.heartbeat.incarnation:
@@ -81,21 +84,21 @@ class ControlView:
             known.heartbeat, known.heard_s = record, heard_s
 
     def to_fence(
-        self, me: int, partition: int, task: TaskAssignment, waited_s: float, now_s: float
+        self, me: int, task: TaskId, given: TaskAssignment, waited_s: float, now_s: float
     ) -> tuple[int, ...] | None:
         """Return the pods to fence before the take-over, None to wait for a release (R8)."""
         fence = []
-        for ordinal in task.fence:
-            if ordinal == me or self._has_released(ordinal, partition, task.epoch):
+        for ordinal in given.fence:
+            if ordinal == me or self._has_released(ordinal, task, given.epoch):
                 continue
             if waited_s < RELEASE_WAIT_S and self._is_alive(ordinal, now_s):
                 return None
             fence.append(ordinal)
         return tuple(fence)
 
-    def _has_released(self, ordinal: int, partition: int, epoch: int) -> bool:
+    def _has_released(self, ordinal: int, task: TaskId, epoch: int) -> bool:
         """Tell whether the pod, and not an earlier process of it, holds nothing of the task in this epoch."""
-        release, pod = self._releases.get((partition, ordinal)), self.pods.get(ordinal)
+        release, pod = self._releases.get((task, ordinal)), self.pods.get(ordinal)
         return (
             release is not None
             and pod is not None

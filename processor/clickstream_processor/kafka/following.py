@@ -16,8 +16,9 @@ class Following:
         self._next: dict[LogKey, int] = {}
         self.consumer = make()
 
-    def __contains__(self, key: LogKey) -> bool:
-        return key in self._next
+    def next_of(self, key: LogKey) -> int | None:
+        """Return the offset that comes next in a log; None where it is not read."""
+        return self._next.get(key)
 
     def follow(self, offsets: Iterable[tuple[str, int, int]]) -> None:
         """Read these logs too: (topic, partition, offset)."""

@@ -34,9 +34,9 @@ class LogReader:
         """Read these logs too: (topic, partition, offset)."""
         self._following.follow(offsets)
 
-    def follows(self, key: LogKey) -> bool:
-        """Tell whether a log is read."""
-        return key in self._following
+    def next_of(self, key: LogKey) -> int | None:
+        """Return the offset that comes next in a log; None where it is not read."""
+        return self._following.next_of(key)
 
     def forget(self, keys: Iterable[LogKey]) -> None:
         """Read those of these logs that are followed no more; what is prefetched is dropped."""

@@ -32,7 +32,6 @@ class Commits:
         reporter: Reporter,
         views: TaskViews,
     ) -> None:
-        self._clicks_topic = settings.topics.clicks
         self._interval_s = settings.processing.commit_interval_ms / 1_000
         self._source = source
         self._running = running
@@ -80,11 +79,11 @@ class Commits:
             new = [task for task in touched if task.position is None]
             self._transactions.commit(touched, now_ms, timeout_s)
             for task in new:
-                self._source.acquired(task.partition, task.epoch)
+                self._source.acquired(task.id, task.epoch)
             for task in touched:
-                self._quarantine.committed(task.partition, task.next_clicks)
+                self._quarantine.committed(task.id, task.next_record)
             self.failures = 0
             self._committed_s = time.monotonic()
-        self._reporter.set_aside(touched, self._clicks_topic, now_ms)
+        self._reporter.set_aside(touched, now_ms)
         self._reporter.committed(changed, now_ms, transactions=1 if touched else 0)
         self._views.publish(touched)

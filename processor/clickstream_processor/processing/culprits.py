@@ -6,6 +6,7 @@ from clickstream_processor.processing.output.producer import PodProducer
 from clickstream_processor.processing.tasks.quarantine import Quarantine
 from clickstream_processor.processing.tasks.running import RunningTasks
 from clickstream_processor.processing.tasks.task import Task
+from clickstream_processor.task_id import TaskId
 
 
 class Culprits:
@@ -20,29 +21,25 @@ class Culprits:
         self._partitions = partitions
         self.learned = False  # the last failure has told something new of a click
 
-    def find(self, error: TransactionFailed | LineFailed) -> dict[int, str]:
+    def find(self, error: TransactionFailed | LineFailed) -> dict[TaskId, str]:
         """Take in what the failed transaction says of its clicks; return tasks to stop, with why."""
         self.learned = False
-        stopped = {}
+        stopped: dict[TaskId, str] = {}
         if self._quarantine.careful:
             self._producer.hear_refusals()
         for task in self._suspects(error):
-            partition = task.partition
-            self._quarantine.suspect(partition, task.next_clicks)
-            known, outputs = self._quarantine.known(partition), task.outputs
+            name = task.id
+            self._quarantine.suspect(name, task.next_record)
+            known, outputs = self._quarantine.known(name), task.outputs
             if not outputs.careful:
                 continue  # which click it was shows the next time
-            if isinstance(error, LineFailed) and error.partition == partition:
-                self._quarantine.failed(
-                    partition, task.first_in_hand, task.in_hand, error.offset, error.cause
-                )
+            if isinstance(error, LineFailed) and error.task == name:
+                self._quarantine.failed(name, task.first_in_hand, task.in_hand, error.offset, error.cause)
             else:
-                detail = self._quarantine.refused(
-                    partition, task.first_in_hand, task.in_hand, outputs.refusals
-                )
+                detail = self._quarantine.refused(name, task.first_in_hand, task.in_hand, outputs.refusals)
                 if detail is not None:
-                    stopped[partition] = detail
-            if self._quarantine.known(partition) != known:
+                    stopped[name] = detail
+            if self._quarantine.known(name) != known:
                 self.learned = True
         return stopped
 
@@ -50,6 +47,6 @@ class Culprits:
         """Return the tasks with clicks in hand that may be to blame; none, where the world is."""
         tasks = [task for task in self._running.tasks.values() if task.in_hand]
         if isinstance(error, LineFailed):
-            return [task for task in tasks if task.partition == error.partition]
+            return [task for task in tasks if task.id == error.task]
         refused = refused_partitions(self._producer.current, error, self._partitions)
         return [task for task in tasks if task.partition in refused or task.outputs.refusals]

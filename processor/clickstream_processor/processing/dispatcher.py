@@ -1,6 +1,6 @@
-"""Gives each batch of the input to the tasks: profiles first, then the clicks of tasks that need no care.
+"""Gives each batch of the input to the tasks: tables first, then the records of tasks that need no care.
 
-Clicks that may be to blame for a failure go through last, a few in a transaction (quarantine.py).
+Records that may be to blame for a failure go through last, a few in a transaction (quarantine.py).
 """
 
 import threading
@@ -17,6 +17,7 @@ from clickstream_processor.processing.tasks.running import RunningTasks
 from clickstream_processor.processing.tasks.task import Task
 from clickstream_processor.processing.transaction import Transactions
 from clickstream_processor.restoring.refused_rows import RefusedProfiles
+from clickstream_processor.task_id import TaskId
 from clickstream_processor.topology.interfaces import Message
 
 
@@ -46,40 +47,38 @@ class Dispatcher:
     def process(self, batch: Batch) -> None:
         """Process a batch. Raises TransactionFailed, TaskBroken, LineFailed."""
         running = self._running.tasks
-        for partition, messages in batch.profiles:
-            task = running.get(partition)
+        for name, messages in batch.rows:
+            task = running.get(name)
             if task is not None:
-                task.profiles(messages)
-                if task.pipeline.refused:
+                task.table(messages)
+                if task.line.refused:
                     self._tell_refused(task)
-        self._tell_attempts(batch)
+        runs = [(running[name], messages) for name, messages in batch.records if name in running]
+        self._tell_attempts(runs)
         careful: list[tuple[Task, Sequence[Message]]] = []
-        for partition, messages in batch.clicks:
-            task = running.get(partition)
-            if task is None:
-                continue
-            if self._quarantine.suspicion(partition) is not None:
+        for task, messages in runs:
+            if self._quarantine.suspicion(task.id) is not None:
                 careful.append((task, messages))
             else:
-                self._process_clicks(task, messages)
+                self._process_records(task, messages)
         for task, messages in careful:
             self._process_carefully(task, messages)
-        for partition, position in batch.reached.items():
-            task = running.get(partition)
+        for name, position in batch.reached.items():
+            task = running.get(name)
             if task is not None:
                 task.reached = max(task.reached, position)
 
-    def _process_clicks(self, task: Task, messages: Sequence[Message]) -> None:
+    def _process_records(self, task: Task, messages: Sequence[Message]) -> None:
         self._transactions.begin()
         try:
-            task.clicks(messages)
+            task.records(messages)
         except CLIENT_ERRORS as error:
             raise TransactionFailed(str(error)) from error
         self._transactions.relieve()
 
     def _tell_refused(self, task: Task) -> None:
         """Count and name the rows that the task has just refused, and set them aside as dead letters."""
-        self._refused.note(task.partition, task.pipeline.refused)
+        self._refused.note(task.partition, task.line.refused)
         self._transactions.begin()
         try:
             task.write_refusals()
@@ -87,16 +86,15 @@ class Dispatcher:
             raise TransactionFailed(str(error)) from error
         self._transactions.relieve()
 
-    def _tell_attempts(self, batch: Batch) -> None:
-        """Before the first clicks of a task that was taken over: commit that they are begun (ADR 0050)."""
-        begun = {}
-        for partition, _ in batch.clicks:
-            task = self._running.tasks.get(partition)
-            if task is None or self._quarantine.suspicion(partition) is not None or partition in begun:
+    def _tell_attempts(self, runs: Collection[tuple[Task, Sequence[Message]]]) -> None:
+        """Before the first records of a task that was taken over: commit that they are begun (ADR 0050)."""
+        begun: dict[TaskId, Task] = {}
+        for task, _ in runs:
+            if self._quarantine.suspicion(task.id) is not None or (begun and task.id in begun):
                 continue
-            if self._quarantine.to_tell(partition, task.epoch, task.next_clicks):
+            if self._quarantine.to_tell(task.id, task.epoch, task.next_record):
                 task.begin_attempt(alone=False)
-                begun[partition] = task
+                begun[task.id] = task
         self._commit_attempts(begun.values())
 
     def _commit_attempts(self, tasks: Collection[Task]) -> None:
@@ -104,30 +102,30 @@ class Dispatcher:
             return
         self._commits.commit()
         for task in tasks:
-            self._quarantine.told(task.partition, task.epoch, task.next_clicks)
+            self._quarantine.told(task.id, task.epoch, task.next_record)
 
     def _process_carefully(self, task: Task, messages: Sequence[Message]) -> None:
-        """Process clicks among which one may be to blame for a failure: see quarantine.py."""
-        partition = task.partition
-        messages = [message for message in messages if message.offset() >= task.next_clicks]
-        while part := self._quarantine.take(partition, messages):
+        """Process records among which one may be to blame for a failure: see quarantine.py."""
+        name = task.id
+        messages = [message for message in messages if message.offset() >= task.next_record]
+        while part := self._quarantine.take(name, messages):
             if self._stopping.is_set():
                 return  # what is not processed is read again
             if self._commits.pending():
                 self._commits.commit()
-            if self._quarantine.to_tell(partition, task.epoch, task.next_clicks):
+            if self._quarantine.to_tell(name, task.epoch, task.next_record):
                 task.begin_attempt(alone=len(part) == 1)
                 self._commit_attempts([task])
             messages = messages[len(part) :]
             self._transactions.begin()
             self._producer.bind(task.outputs, careful=True)
-            verdicts = self._quarantine.verdicts(partition)
+            verdicts = self._quarantine.verdicts(name)
             try:
                 for message in part:
                     task.outputs.at = message.offset()
                     verdict = verdicts.get(message.offset())
                     if verdict is None:
-                        task.clicks([message])
+                        task.records([message])
                     else:
                         task.set_aside(message, verdict)
             except CLIENT_ERRORS as error:
@@ -137,4 +135,4 @@ class Dispatcher:
             self._liveness.turn()
         self._producer.bind(task.outputs)
         if messages:
-            self._process_clicks(task, messages)
+            self._process_records(task, messages)

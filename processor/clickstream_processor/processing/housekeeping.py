@@ -11,7 +11,6 @@ from clickstream_processor.processing.tasks.quarantine import Quarantine
 from clickstream_processor.processing.tasks.running import RunningTasks
 from clickstream_processor.processing.tasks.views import TaskViews
 from clickstream_processor.processing.topics_watch import TopicsWatch
-from clickstream_processor.settings import Settings
 from clickstream_processor.state.memory import StateMemory
 
 REPORT_EVERY_S = 5.0
@@ -23,7 +22,6 @@ class Housekeeping:
 
     def __init__(
         self,
-        settings: Settings,
         directory: Directory,
         memory: StateMemory,
         inputs: Input,
@@ -35,7 +33,6 @@ class Housekeeping:
         lag: LagWatch,
         reporter: Reporter,
     ) -> None:
-        self._clicks_topic = settings.topics.clicks
         self._directory = directory
         self._memory = memory
         self._input = inputs
@@ -59,13 +56,13 @@ class Housekeeping:
                 task.touched = True
         self._heed_topics()
         self._running.limit_outputs()
-        self._quarantine.keep(p for p, view in self._directory.tasks.items() if view.phase != Phase.STOPPED)
+        self._quarantine.keep(t for t, view in self._directory.tasks.items() if view.phase != Phase.STOPPED)
         self._views.publish_routes()
         self._holdings.retry()
         if turned_s - self._report_s >= REPORT_EVERY_S and tasks:
             self._report_s = turned_s
             self._input.report(
-                {p: task.next_clicks for p, task in tasks.items() if task.position is not None}
+                {name: task.next_record for name, task in tasks.items() if task.position is not None}
             )
         self._views.publish(list(tasks.values()))
         self._reporter.measured(tasks.values(), self._memory, now_ms)
@@ -75,11 +72,12 @@ class Housekeeping:
         answer = self._lag.take()
         if answer is None:
             return
-        behind = False
-        for partition, task in self._running.tasks.items():
-            high = answer.high.get((self._clicks_topic, partition))
+        behind = set()  # stages
+        for task in self._running.tasks.values():
+            high = answer.high.get(task.stage.input_of(task.partition))
             if high is not None:
-                behind |= high > task.reached
+                if high > task.reached:
+                    behind.add(task.id.stage)
                 if task.measure(high, answer.asked_ms):
                     task.tick(answer.asked_ms)
         self._input.tell_progress(behind=behind)

@@ -14,7 +14,9 @@ from confluent_kafka.admin import AdminClient
 
 from clickstream_processor import backlog, metrics
 from clickstream_processor.directory import Directory, Role
-from clickstream_processor.kafka.ends import Ends, EndsWatch
+from clickstream_processor.kafka.ends import Ends, EndsWatch, LogKey
+from clickstream_processor.stages.stage import Stages
+from clickstream_processor.task_id import TaskId
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +27,14 @@ POLL_S = 0.1  # an answer is looked for so often
 class LagWatch:
     """The thread. `take` is for the worker, once a turn."""
 
-    def __init__(self, admin: AdminClient, clicks_topic: str, directory: Directory) -> None:
-        self._topic = clicks_topic
+    def __init__(self, admin: AdminClient, stages: Stages, directory: Directory) -> None:
+        self._stages = stages
         self._directory = directory
         self._watch = EndsWatch(admin)
         self._backlogs = backlog.Backlogs()
         self._ends: Ends | None = None
         self._untaken: Ends | None = None
-        self._shown: set[str] = set()
+        self._shown: set[TaskId] = set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lag", daemon=True)
 
@@ -60,13 +62,20 @@ class LagWatch:
                 now_s = time.monotonic()
                 if now_s - asked_s >= EVERY_S:
                     asked_s = now_s
-                    self._watch.ask([(self._topic, p) for p in self._owned()] or [(self._topic, 0)])
+                    self._watch.ask([self._input_of(task) for task in self._owned()] or self._any_input())
                     self._tell()
             except KafkaException as error:
                 log.warning("the end of the input is not known: %s", error)
 
-    def _owned(self) -> list[int]:
-        return [p for p, view in self._directory.tasks.items() if view.role is Role.OWNER]
+    def _owned(self) -> list[TaskId]:
+        return [task for task, view in self._directory.tasks.items() if view.role is Role.OWNER]
+
+    def _input_of(self, task: TaskId) -> LogKey:
+        return self._stages[task.stage].input_of(task.partition)
+
+    def _any_input(self) -> list[LogKey]:
+        """Return what to ask for while nothing is owned: an answer is a sign of life."""
+        return [stage.input_of(0) for stage in self._stages.values()][:1]
 
     def _hear(self, answer: Ends) -> None:
         self._ends = self._untaken = answer
@@ -76,28 +85,30 @@ class LagWatch:
 
     def _tell(self) -> None:
         tasks, ends = self._directory.tasks, self._ends
-        committed = {p: view.committed for p, view in tasks.items() if view.role is Role.OWNER}
-        high = {} if ends is None else {p: end for (_, p), end in ends.high.items()}
-        known = None if ends is None else backlog.InputEnds(ends.asked_ms, high)
+        committed = {task: view.committed for task, view in tasks.items() if view.role is Role.OWNER}
+        known = None
+        if ends is not None:
+            inputs = {task: self._input_of(task) for task in committed}
+            high = {task: ends.high[log] for task, log in inputs.items() if log in ends.high}
+            known = backlog.InputEnds(ends.asked_ms, high)
         backlogs = self._backlogs.measure(committed, known, time.time_ns() // 1_000_000)
         self._directory.backlogs = backlogs
-        for partition, lag in backlogs.items():
-            _show(metrics.LAG_RECORDS, str(partition), lag.records)
-            _show(metrics.LAG_SECONDS, str(partition), None if lag.ms is None else lag.ms / 1_000)
-            _show(metrics.STANDING, str(partition), lag.stands_ms / 1_000)
-        labels = {str(partition) for partition in backlogs}
-        for label in self._shown - labels:  # another pod's now: an old lag would look like a stuck task
+        for task, lag in backlogs.items():
+            _show(metrics.LAG_RECORDS, task, lag.records)
+            _show(metrics.LAG_SECONDS, task, None if lag.ms is None else lag.ms / 1_000)
+            _show(metrics.STANDING, task, lag.stands_ms / 1_000)
+        for task in self._shown - backlogs.keys():  # another pod's now: an old lag would alarm
             for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS, metrics.STANDING):
-                _show(gauge, label, None)
-        self._shown = labels
+                _show(gauge, task, None)
+        self._shown = set(backlogs)
 
 
-def _show(gauge: Any, label: str, value: float | None) -> None:
+def _show(gauge: Any, task: TaskId, value: float | None) -> None:
     """Set a gauge; what is not known is not exported."""
     if value is not None:
-        gauge.labels(label).set(value)
+        gauge.labels(metrics.label_of(task)).set(value)
         return
     try:
-        gauge.remove(label)
+        gauge.remove(metrics.label_of(task))
     except KeyError:
         return

@@ -23,6 +23,7 @@ from clickstream_processor.processing.tasks.quarantine import Quarantine
 from clickstream_processor.processing.tasks.running import RunningTasks
 from clickstream_processor.processing.topics_watch import TopicsWatch
 from clickstream_processor.processing.transaction import Transactions
+from clickstream_processor.task_id import TaskId
 
 log = logging.getLogger(__name__)
 
@@ -68,15 +69,15 @@ class Recovery:
         log.warning("transaction given up, starting over from the last commit: %s", error)
         self._commits.failures += 1
         self._reporter.commit_failed(str(error), time.time_ns() // 1_000_000)
-        stopped: dict[int, str] = {}
+        stopped: dict[TaskId, str] = {}
         if not isinstance(error, TaskBroken):
             stopped = self._culprits.find(error)
             if self._culprits.learned:
                 self._commits.failures = 1  # no need to wait
         self._holdings.fall_back()
         self._transactions.fail()
-        for partition, detail in stopped.items():
-            self._holdings.stop(partition, detail)
+        for task, detail in stopped.items():
+            self._holdings.stop(task, detail)
         if isinstance(error, TaskBroken):
             self._holdings.repair(error)
 

@@ -13,6 +13,7 @@ from clickstream_processor.errors import StateCorrupted, StateUnavailable, Store
 from clickstream_processor.incidents import Incident, with_newest
 from clickstream_processor.processing.tasks.task import Task
 from clickstream_processor.state.memory import StateMemory
+from clickstream_processor.task_id import TaskId
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Reporter:
         self._kept_ms = kept_ms
         self._warned_s = float("-inf")  # of outputs past that
         self._shown: set[tuple[str, str, str]] = set()  # label values of task states set to 1
-        self._partitions: set[str] = set()  # partitions with gauges
+        self._labels: set[str] = set()  # of tasks with gauges
         self._began_s = time.monotonic()
         for output in _OUTPUTS:  # at 0 from the start: Prometheus sees no increase in a series that begins
             metrics.OUTPUTS_PAST_RETENTION.labels(output)
@@ -44,10 +45,13 @@ class Reporter:
         totals = self._directory.totals
         dead_lettered = dict(totals.dead_lettered)
         clicks = enriched = filtered = profiles = 0
+        consumed: dict[str, int] = {}
         oldest_ms = min((t.oldest_ms for t in tasks if t.oldest_ms is not None), default=None)
         for task in tasks:
-            before, after = task.counted, task.pipeline.counters.snapshot()
+            before, after = task.counted, task.line.counters.snapshot()
             task.counted, task.oldest_ms = after, None
+            consumed[task.id.stage] = consumed.get(task.id.stage, 0) + task.taken - task.told
+            task.told = task.taken
             clicks += after["clicks"] - before["clicks"]
             enriched += after["enriched"] - before["enriched"]
             filtered += after["filtered"] - before["filtered"]
@@ -64,7 +68,8 @@ class Reporter:
         if transactions:
             self._directory.commits = self._directory.commits.committed(now_ms)
             metrics.COMMIT_FAILURES.set(0)
-        metrics.RECORDS_CONSUMED.labels("clicks").inc(clicks)
+        for stage, count in consumed.items():
+            metrics.RECORDS_CONSUMED.labels(stage).inc(count)
         metrics.RECORDS_CONSUMED.labels("profiles").inc(profiles)
         metrics.RECORDS_ENRICHED.inc(enriched)
         if filtered:
@@ -82,20 +87,20 @@ class Reporter:
             cpu_s=time.process_time(),
         )
 
-    def set_aside(self, tasks: Collection[Task], topic: str, now_ms: int) -> None:
+    def set_aside(self, tasks: Collection[Task], now_ms: int) -> None:
         """Name the clicks whose quarantine is committed: in the log, the metrics and the directory."""
         incidents = []
         for task in tasks:
             for offset, reason, error in task.outputs.set_aside:
                 metrics.QUARANTINED.labels(reason).inc()
-                incidents.append(Incident(topic, task.partition, offset, reason, error, now_ms))
+                incidents.append(Incident(task.stage.input, task.partition, offset, reason, error, now_ms))
             task.outputs.set_aside = []
         if not incidents:
             return
         for incident in incidents[:LOGGED]:
             log.error(
                 "click %s-%d at offset %d is set aside (%s): %s",
-                topic,
+                incident.topic,
                 incident.partition,
                 incident.offset,
                 incident.reason,
@@ -121,9 +126,9 @@ class Reporter:
         if any(grown.values()) and time.monotonic() - self._warned_s >= WARN_EVERY_S:
             self._warned_s = time.monotonic()
             log.warning(
-                "partition %d: the newest click is older than topics.retention (%d days): Kafka drops what "
+                "task %s: the newest click is older than topics.retention (%d days): Kafka drops what "
                 "is written for it within minutes; docs/how-to/load-old-clicks.md says how to load them",
-                task.partition,
+                task.id,
                 self._kept_ms // 86_400_000,
             )
 
@@ -132,12 +137,13 @@ class Reporter:
         directory = self._directory
         metrics.ASSIGNMENT_GENERATION.set(directory.routes.generation)
         self._show_states(directory.tasks)
-        partitions = set()
-        for partition, view in directory.tasks.items():
-            partitions.add(str(partition))
-            _show_age(str(partition), view.as_of_ms, now_ms)
+        labels = set()
+        for name, view in directory.tasks.items():
+            label = metrics.label_of(name)
+            labels.add(label)
+            _show_age(label, view.as_of_ms, now_ms)
         for task in tasks:
-            label = str(task.partition)
+            label = metrics.label_of(task.id)
             metrics.WATERMARK.labels(label).set(max(0, task.state.stream_ms) / 1_000)
             metrics.STREAM_AHEAD.labels(label).set(task.ahead_ms(now_ms) / 1_000)
             try:
@@ -148,9 +154,9 @@ class Reporter:
             metrics.ROCKSDB_MEMTABLE.labels(label).set(sizes["memtable_bytes"])
             metrics.ROCKSDB_PENDING.labels(label).set(sizes["pending_compaction_bytes"])
         metrics.ROCKSDB_CACHE_USED.set(memory.usage().get("block_cache", 0))
-        for label in self._partitions - partitions:
+        for label in self._labels - labels:
             _forget(label)
-        self._partitions = partitions
+        self._labels = labels
 
     def summary(self) -> None:
         """Log what this process has done."""
@@ -169,8 +175,8 @@ class Reporter:
             totals.clicks / cpu_s if cpu_s else 0,
         )
 
-    def _show_states(self, tasks: Mapping[int, TaskView]) -> None:
-        now = {(str(p), view.role.value, view.phase.value) for p, view in tasks.items()}
+    def _show_states(self, tasks: Mapping[TaskId, TaskView]) -> None:
+        now = {(metrics.label_of(task), view.role.value, view.phase.value) for task, view in tasks.items()}
         for labels in self._shown - now:
             metrics.TASK_STATE.remove(*labels)
         for labels in now - self._shown:
@@ -212,7 +218,7 @@ def _show_age(label: str, as_of_ms: int | None, now_ms: int) -> None:
 
 
 def _forget(label: str) -> None:
-    """Remove the gauges of a partition that is another pod's."""
+    """Remove the gauges of a task that is another pod's."""
     gauges: tuple[Any, ...] = (
         metrics.WATERMARK,
         metrics.STREAM_AHEAD,

@@ -20,6 +20,7 @@ from clickstream_processor.directory import Directory
 from clickstream_processor.kafka.topic_limits import TopicLimits
 from clickstream_processor.processing.topic_rules import findings
 from clickstream_processor.settings import Settings
+from clickstream_processor.stages.stage import Stages
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +39,12 @@ class Need:
 class TopicsWatch:
     """Used by the worker's thread; one request is under way at most."""
 
-    def __init__(self, admin: AdminClient, settings: Settings, directory: Directory) -> None:
+    def __init__(self, admin: AdminClient, settings: Settings, stages: Stages, directory: Directory) -> None:
         self._admin = admin
         self._settings = settings
         self._directory = directory
         self._replicas: dict[str, int] = {}
-        self._needs = needs_of(settings)
+        self._needs = needs_of(settings, stages)
         self.limits = TopicLimits(admin, self._needs)
         self._asked_s = float("-inf")
         self._asked: dict[str, Future[Any]] = {}
@@ -99,12 +100,13 @@ class TopicsWatch:
         self._directory.topic_findings = found
 
 
-def needs_of(settings: Settings) -> dict[str, Need]:
+def needs_of(settings: Settings, stages: Stages) -> dict[str, Need]:
     """Return what each of the pipeline's topics must have: tasks read and write partitions by number."""
-    topics, partitions = settings.topics, settings.topics.partitions
-    by_number = (topics.clicks, topics.profiles, settings.changelog_topic, settings.positions_topic)
-    outputs = (topics.enriched, topics.metrics, topics.dead_letters)
-    return dict.fromkeys(by_number, Need(partitions)) | dict.fromkeys(outputs, Need(partitions, or_more=True))
+    partitions = settings.topics.partitions
+    by_number = [topic for stage in stages.values() for topic in stage.topics()]
+    by_number.append(settings.positions_topic)
+    outputs = [topic for stage in stages.values() for topic in stage.outputs]
+    return dict.fromkeys(outputs, Need(partitions, or_more=True)) | dict.fromkeys(by_number, Need(partitions))
 
 
 def _is_missing(error: BaseException) -> bool:

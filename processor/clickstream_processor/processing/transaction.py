@@ -33,7 +33,6 @@ from clickstream_processor.processing.output.delivery import (
 from clickstream_processor.processing.output.producer import PodProducer
 from clickstream_processor.processing.tasks.task import Task
 from clickstream_processor.settings import Settings
-from clickstream_processor.task_id import clicks_task
 
 log = logging.getLogger(__name__)
 
@@ -144,10 +143,12 @@ class Transactions:
     def _produce_state(self, producer: Producer, task: Task, now_ms: int) -> ChangelogReport:
         """Finish a task's part; return where the offset of its last changelog record will be."""
         report = ChangelogReport(task.store.checkpoint.changelog_offset)
-        changes, topic, partition = task.flush(), self._settings.changelog_topic, task.partition
+        changes, topic, partition = task.flush(), task.stage.changelog or "", task.partition
         produce = producer.produce
         if task.outputs.careful:
             produce = partial(produce_reporting, produce, task.outputs)
+        if changes and not topic:
+            raise AssertionError(f"stage {task.stage.name} has changes of a state, and no changelog")
         for key, value in changes[:-1]:
             produce(topic, value, key, partition)
         if changes:
@@ -155,7 +156,5 @@ class Transactions:
             report.expected = True
             produce(topic, value, key, partition, report)
         position = task.next_position(now_ms, self._settings.pod.ordinal)
-        producer.produce(
-            self._settings.positions_topic, position.encode(), str(clicks_task(partition)), partition
-        )
+        producer.produce(self._settings.positions_topic, position.encode(), task.name, partition)
         return report

@@ -28,7 +28,6 @@ from clickstream_processor.processing.recovery import Recovery
 from clickstream_processor.processing.reporting import Reporter
 from clickstream_processor.processing.tasks.consumer import Input
 from clickstream_processor.processing.tasks.holdings import Holdings
-from clickstream_processor.processing.tasks.programs import Programs
 from clickstream_processor.processing.tasks.quarantine import Quarantine
 from clickstream_processor.processing.tasks.running import RunningTasks
 from clickstream_processor.processing.tasks.views import TaskViews
@@ -37,8 +36,9 @@ from clickstream_processor.processing.transaction import Transactions
 from clickstream_processor.restoring.refused_rows import RefusedProfiles
 from clickstream_processor.restoring.thread import RestoreThread
 from clickstream_processor.settings import Settings
+from clickstream_processor.stages.stage import Stages
 from clickstream_processor.state.memory import StateMemory
-from clickstream_processor.topology.plan import Plan
+from clickstream_processor.task_id import TaskId
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +52,7 @@ class Worker:
     def __init__(
         self,
         settings: Settings,
-        plan: Plan,
-        programs: Programs,
+        stages: Stages,
         directory: Directory,
         source: AssignmentSource,
         memory: StateMemory,
@@ -67,18 +66,18 @@ class Worker:
         self.stopping = threading.Event()
         self.failed: BaseException | None = None  # what ended the thread out of order
         self.ended = threading.Event()
-        self._topics = TopicsWatch(self._admin, settings, directory)
+        self._topics = TopicsWatch(self._admin, settings, stages, directory)
         refused = RefusedProfiles(settings.topics.profiles, directory)
-        self._restorer = RestoreThread(settings, plan, memory, faults, self._watchdog, refused)
-        self._producer = PodProducer(settings, self._watchdog, self._topics.limits.max_bytes)
+        self._restorer = RestoreThread(settings, stages, memory, faults, self._watchdog, refused)
+        self._producer = PodProducer(settings, stages, self._watchdog, self._topics.limits.max_bytes)
         self._transactions = Transactions(settings, self._producer, faults, self._watchdog)
         self._quarantine = Quarantine()
-        self._input = Input(settings, self._watchdog)
-        self._lag = LagWatch(self._admin, settings.topics.clicks, directory)
+        self._input = Input(settings, stages, self._watchdog)
+        self._lag = LagWatch(self._admin, stages, directory)
         self._reporter = Reporter(directory, settings.topics.retention_ms)
-        self._running = RunningTasks(plan, programs, memory, self._producer, self._input)
+        self._running = RunningTasks(stages, memory, self._producer, self._input)
         self._holdings = Holdings(settings.pod.ordinal, source, self._restorer, self._running, faults)
-        self._views = TaskViews(directory, self._holdings, self._restorer, plan.partitions)
+        self._views = TaskViews(directory, self._holdings, self._restorer, settings.topics.partitions)
         self._commits = Commits(
             settings,
             source,
@@ -112,7 +111,6 @@ class Worker:
             self.stopping,
         )
         self._housekeeping = Housekeeping(
-            settings,
             directory,
             memory,
             self._input,
@@ -185,10 +183,10 @@ class Worker:
     def _follow_assignment(self) -> None:
         """Take the restorer's outcomes and the steps to the newest assignment."""
         for task in self._holdings.take_outcomes():
-            task.pipeline.limit_outputs(self._producer.output_bytes())
+            task.line.limit_outputs(self._producer.output_bytes())
             if task.position is not None:
                 begun = task.position
-                self._quarantine.took_over(task.partition, task.epoch, begun.clicks, begun.attempts)
+                self._quarantine.took_over(task.id, task.epoch, begun.clicks, begun.attempts)
         if self._holdings.reconcile(self._source.poll(), self._commits.commit_open):
             self._directory.ready = True
             self._views.publish_routes()
@@ -201,15 +199,15 @@ class Worker:
         """
         if self._topics.problem and self._running.tasks:
             self._commits.commit_open()
-            for partition in list(self._running.tasks):
-                self._holdings.stop(partition, self._topics.problem)
+            for task in list(self._running.tasks):
+                self._holdings.stop(task, self._topics.problem)
 
-    def _stop_where_input_is_lost(self, lost: Mapping[int, str]) -> None:
+    def _stop_where_input_is_lost(self, lost: Mapping[TaskId, str]) -> None:
         """Stop the tasks whose position the log does not have, with why."""
-        for partition, why in lost.items():
-            if partition in self._running.tasks:
+        for task, why in lost.items():
+            if task in self._running.tasks:
                 self._commits.commit_open()
-                self._holdings.stop(partition, f"its position is outside the log: {why}. {OUTSIDE_THE_LOG}")
+                self._holdings.stop(task, f"its position is outside the log: {why}. {OUTSIDE_THE_LOG}")
 
     def _brokers_answer(self) -> bool:
         try:

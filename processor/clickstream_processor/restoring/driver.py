@@ -5,12 +5,12 @@ import time
 
 from clickstream_processor.errors import StateCorrupted
 from clickstream_processor.kafka.log_reader import LogReader
+from clickstream_processor.restoring.positions import PositionLogs
 from clickstream_processor.restoring.preparation import Preparation
 from clickstream_processor.restoring.restore import Restore, RestoreStep
 from clickstream_processor.restoring.restores import STOPS, Restores
 from clickstream_processor.restoring.snapshot import SnapshotGate
 from clickstream_processor.restoring.stores import tell_damage
-from clickstream_processor.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -20,16 +20,16 @@ class RestoreDriver:
 
     def __init__(
         self,
-        settings: Settings,
         restores: Restores,
         reader: LogReader,
         preparation: Preparation,
+        positions: PositionLogs,
         snapshot: SnapshotGate,
     ) -> None:
-        self._settings = settings
         self._restores = restores
         self._reader = reader
         self._preparation = preparation
+        self._positions = positions
         self._snapshot = snapshot
 
     def advance(self, task: Restore) -> None:
@@ -49,7 +49,7 @@ class RestoreDriver:
         except STOPS as error:
             self._restores.refuse(task, error)
         except StateCorrupted as error:
-            tell_damage(task.partition, error)
+            tell_damage(task.id, error)
             self._restores.start_over(task)
 
     def _look_up(self, task: Restore) -> None:
@@ -57,35 +57,28 @@ class RestoreDriver:
         if found is None:
             return
         if not found:
-            positions = (self._settings.positions_topic, task.partition)
             task.look_back()
-            self._reader.forget([positions])
-            self._reader.follow([(*positions, task.positions_next)])
+            self._positions.read_for(task.id, task.positions_next)
             return
         replay = task.decide(time.time_ns() // 1_000_000)
         if task.changelog_next >= 0:  # a promoted standby reads on where it is
             task.step = RestoreStep.READING
             return
         if replay.wipe:
-            log.info("task clicks-%d: the local state is too old or too new: rebuilding it", task.partition)
+            log.info("task %s: the local state is too old or too new: rebuilding it", task.id)
             logs = task.logs
             self._restores.reopen(task)
             task.logs = logs
         elif replay.wipe_profiles:
             task.wipe_profiles()
         task.reads_from(replay)
-        partition, settings = task.partition, self._settings
-        self._reader.follow(
-            [
-                (settings.changelog_topic, partition, task.changelog_next),
-                (settings.topics.profiles, partition, task.profiles_next),
-            ]
-        )
+        offsets = {task.stage.changelog: task.changelog_next, task.stage.table: task.profiles_next}
+        self._reader.follow((*log, offsets[log[0]]) for log in self._preparation.tail_keys(task.id))
 
     def _wait_for_snapshot(self, task: Restore) -> None:
         if not self._snapshot.complete:
             self._snapshot.watch()
-        elif (end := self._preparation.profiles_end(task.partition)) is not None:
+        elif (end := self._preparation.table_end(task.id)) is not None:
             task.profiles_target = end
             task.wait_for_snapshot = False
             task.step = RestoreStep.READING

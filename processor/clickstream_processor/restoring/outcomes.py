@@ -17,7 +17,7 @@ class Restored:
     goal: Goal
     store: TaskStore
     position: Position | None  # None: the task was never started
-    clicks_from: int
+    records_from: int
     profiles_from: int
     took_s: float
 
@@ -61,7 +61,7 @@ class Progress:
         running owner, its state would pass for the newest.
         """
         return TaskView(
-            goal.partition,
+            goal.task,
             goal.role,
             self.phase if self.token == goal.token else Phase.RESTORING,
             goal.epoch,

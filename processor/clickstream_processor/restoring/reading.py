@@ -1,16 +1,16 @@
 """Reads the logs of all restores in batches, and gives each record to the restore it belongs to."""
 
-import itertools
 import logging
 import time
 
 from clickstream_processor import metrics
 from clickstream_processor.errors import StateCorrupted
-from clickstream_processor.kafka.ends import EndsWatch
+from clickstream_processor.kafka.ends import Ends, EndsWatch
 from clickstream_processor.kafka.log_reader import LogReader
 from clickstream_processor.kafka.watchdog import Watchdog
 from clickstream_processor.restoring.preparation import Preparation
 from clickstream_processor.restoring.refused_rows import RefusedProfiles
+from clickstream_processor.restoring.restore import NO_LOG, Restore, RestoreStep
 from clickstream_processor.restoring.restores import STOPS, Restores
 from clickstream_processor.restoring.snapshot import SnapshotGate
 from clickstream_processor.restoring.stores import tell_damage
@@ -65,35 +65,44 @@ class Reading:
         answer = self._ends.take()
         if answer is not None:
             behind = False
-            for partition, task in tasks.items():
-                changelog, profiles = self._preparation.tail_keys(partition)
-                if changelog in answer.high and profiles in answer.high and task.changelog_next >= 0:
-                    task.measure(answer.high[changelog], answer.high[profiles], answer.asked_ms)
+            for task in tasks.values():
+                self._measure(task, answer)
                 behind |= task.has_more()
             if self._watchdog.starves("restore", behind=behind, got=self._reader.has_got()):
                 self._reader.replace_consumer()
         now_s = time.monotonic()
         if now_s - self._measured_s >= MEASURE_EVERY_S:
             self._measured_s = now_s
-            self._ends.ask(itertools.chain.from_iterable(self._preparation.tail_keys(p) for p in tasks))
+            self._ends.ask({key for task in tasks for key in self._preparation.end_keys(task)})
+
+    def _measure(self, task: Restore, answer: Ends) -> None:
+        if not all(key in answer.high for key in self._preparation.end_keys(task.id)):
+            return
+        if task.step is RestoreStep.READING or task.changelog_next >= 0:
+            changelog, table = (
+                NO_LOG.high if topic is None else answer.high[topic, task.partition]
+                for topic in (task.stage.changelog, task.stage.table)
+            )
+            task.measure(changelog, table, answer.asked_ms)
 
     def _apply(self, topic: str, partition: int, messages: list[Record]) -> None:
         if topic == self._settings.notifications_topic:
             self._snapshot.take(messages)
             return
-        task = self._restores.tasks.get(partition)
-        if task is None:
-            return
+        for task in self._restores.that_read(topic, partition):
+            self._apply_to(task, topic, messages)
+
+    def _apply_to(self, task: Restore, topic: str, messages: list[Record]) -> None:
         try:
-            if topic == self._settings.changelog_topic:
+            if topic == task.stage.changelog:
                 task.apply_changelog(messages)
-            elif topic == self._settings.topics.profiles:
-                self._refused.note(partition, task.apply_profiles(messages))
+            elif topic == task.stage.table:
+                self._refused.note(task.partition, task.apply_profiles(messages))
             else:
                 task.apply_positions(messages)
                 return
         except StateCorrupted as error:
-            tell_damage(partition, error)
+            tell_damage(task.id, error)
             self._restores.start_over(task)
             return
         except STOPS as error:
@@ -102,19 +111,16 @@ class Reading:
         metrics.RESTORED_RECORDS.labels(topic).inc(len(messages))
 
     def _reached(self, topic: str, partition: int, offset: int) -> None:
-        task = self._restores.tasks.get(partition)
-        if task is None or topic == self._settings.notifications_topic:
-            return
-        if topic == self._settings.changelog_topic:
-            task.changelog_next = max(task.changelog_next, offset)
-        elif topic == self._settings.topics.profiles:
-            task.profiles_next = max(task.profiles_next, offset)
-        else:
-            task.positions_next = max(task.positions_next, offset)
+        for task in self._restores.that_read(topic, partition):
+            if topic == task.stage.changelog:
+                task.changelog_next = max(task.changelog_next, offset)
+            elif topic == task.stage.table:
+                task.profiles_next = max(task.profiles_next, offset)
+            else:
+                task.positions_next = max(task.positions_next, offset)
 
     def _lost(self, topic: str, partition: int, detail: str) -> None:
         """A log no longer has the offset asked for: read again what can be, R14."""
         log.warning("restore of %s-%d: %s", topic, partition, detail)
-        task = self._restores.tasks.get(partition)
-        if task is not None and topic != self._settings.notifications_topic:
+        for task in self._restores.that_read(topic, partition):
             self._restores.start_over(task)

@@ -15,23 +15,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from confluent_kafka import murmur2
-
 from clickstream_processor.directory import Phase, Role
 from clickstream_processor.faults import NO_FAULTS, Faults
 from clickstream_processor.kafka.ends import Log
+from clickstream_processor.restoring.positions import newest_of, position_in
 from clickstream_processor.restoring.replay import (
     Replay,
     ReplayLimits,
     decide_owner_replay,
     decide_standby_replay,
 )
-from clickstream_processor.state.changelog_applier import ChangelogApplier
+from clickstream_processor.stages.stage import Applier, Stage
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.store import TaskStore
+from clickstream_processor.task_id import TaskId
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.interfaces import Message, RefusedRow
-from clickstream_processor.topology.plan import Plan
 
 # One transaction leaves a position and a marker; aborted ones leave more. Mostly the first try finds it.
 LOOK_BACK = (16, 1_024, 65_536)
@@ -55,7 +54,7 @@ class Goal:
     """What the worker wants of the restorer for one task. `token` names it in the outcome."""
 
     token: int
-    partition: int
+    task: TaskId
     role: Role
     epoch: int
     fence: tuple[int, ...] = ()
@@ -65,14 +64,15 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class TaskLogs:
-    """The logs of one task, as asked for."""
+    """The logs of one task, as asked for. `profiles`: its table's; NO_LOG where its stage has none."""
 
-    clicks: Log
+    input: Log
     profiles: Log
     changelog: Log
     positions: Log
 
 
+NO_LOG = Log(-1, -1)  # nothing is read of it, and its offset stays -1
 _NOWHERE = Log(0, 0)
 NOT_ASKED = TaskLogs(_NOWHERE, _NOWHERE, _NOWHERE, _NOWHERE)
 
@@ -86,7 +86,7 @@ class Restore:
     """The state of one goal on its way. Offsets are the next to be read."""
 
     goal: Goal
-    plan: Plan
+    stage: Stage
     limits: ReplayLimits
     wait_for_snapshot: bool
     faults: Faults = NO_FAULTS
@@ -107,12 +107,17 @@ class Restore:
     profiles_lack: bool = False  # the profile table was deleted and is being read again
     lag_records: int = 0
     begun_s: float = field(default_factory=time.monotonic)
-    _applier: ChangelogApplier | None = None
+    _applier: Applier | None = None
+
+    @property
+    def id(self) -> TaskId:
+        """Return which task it is."""
+        return self.goal.task
 
     @property
     def partition(self) -> int:
         """Return the task's partition."""
-        return self.goal.partition
+        return self.goal.task.partition
 
     @property
     def open_store(self) -> TaskStore:
@@ -122,7 +127,7 @@ class Restore:
         return self.store
 
     @property
-    def applier(self) -> ChangelogApplier:
+    def applier(self) -> Applier:
         """Return what applies records to the store."""
         if self._applier is None:
             raise NotOpen
@@ -150,7 +155,7 @@ class Restore:
     def opened(self, store: TaskStore) -> None:
         """1 -> 2."""
         self.store = store
-        self._applier = ChangelogApplier(store, self.plan, self.partition, murmur2)
+        self._applier = self.stage.applier(store, self.partition)
         self.step = RestoreStep.ASKING
 
     def promote(self, goal: Goal) -> None:
@@ -230,11 +235,14 @@ class Restore:
         return refused
 
     def apply_positions(self, messages: Sequence[Message]) -> None:
-        """Take the newest position of a batch."""
-        value = messages[-1].value()
-        if value is not None:
-            self.position = Position.decode(value)
-        self.positions_next = _after(messages)
+        """Take the newest position of a batch; other stages' tasks have theirs in the same log.
+
+        What was read before is passed over: the log may be read again from further back, for another task.
+        """
+        record = newest_of(self.id, messages, self.positions_next)
+        if record is not None:
+            self.position = position_in(record, self.stage.input)
+        self.positions_next = max(self.positions_next, _after(messages))
 
     def measure(self, changelog_high: int, profiles_high: int, asked_ms: int) -> None:
         """Compare with ends asked for at `asked_ms`; at both, the state is complete as of then (R14)."""

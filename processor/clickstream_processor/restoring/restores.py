@@ -1,4 +1,4 @@
-"""The restores under way, by partition: begun with a goal, left with an outcome."""
+"""The restores under way, by task: begun with a goal, left with an outcome."""
 
 import logging
 import time
@@ -17,13 +17,15 @@ from clickstream_processor.errors import (
 from clickstream_processor.faults import Faults
 from clickstream_processor.kafka.log_reader import LogReader
 from clickstream_processor.restoring.outcomes import Outcome, Refused, Restored, Withdrawn
+from clickstream_processor.restoring.positions import PositionLogs
 from clickstream_processor.restoring.preparation import Preparation
 from clickstream_processor.restoring.restore import Goal, Restore
 from clickstream_processor.restoring.stores import close_store, store_path, tell_damage
 from clickstream_processor.settings import Settings
+from clickstream_processor.stages.stage import Stages
 from clickstream_processor.state.memory import StateMemory
 from clickstream_processor.state.store import TaskStore
-from clickstream_processor.topology.plan import Plan
+from clickstream_processor.task_id import TaskId
 
 log = logging.getLogger(__name__)
 
@@ -37,34 +39,44 @@ class Restores:
     def __init__(
         self,
         settings: Settings,
-        plan: Plan,
+        stages: Stages,
         memory: StateMemory,
         faults: Faults,
         reader: LogReader,
         preparation: Preparation,
-        tasks: dict[int, Restore],
+        positions: PositionLogs,
+        tasks: dict[TaskId, Restore],
         outcomes: deque[Outcome],
     ) -> None:
         self._settings = settings
-        self._plan = plan
+        self._stages = stages
         self._memory = memory
         self._faults = faults
         self._reader = reader
         self._preparation = preparation
+        self._positions = positions
         self.tasks = tasks
         self._outcomes = outcomes
 
+    def that_read(self, topic: str, partition: int) -> list[Restore]:
+        """Return the restores that read a log: of the positions' several may."""
+        shared = topic == self._settings.positions_topic
+        return [
+            task
+            for task in self.tasks.values()
+            if task.partition == partition and (shared or topic in (task.stage.changelog, task.stage.table))
+        ]
+
     def begin(self, goal: Goal) -> None:
         """Begin with a goal; an owner's goal for a standby that is here promotes it."""
-        held = self.tasks.get(goal.partition)
+        held = self.tasks.get(goal.task)
         if held is not None:
             held.promote(goal)
             return
-        wait = self._settings.processing.join.wait_for_snapshot
-        task = Restore(
-            goal, self._plan, self._preparation.limits(), wait_for_snapshot=wait, faults=self._faults
-        )
-        self.tasks[goal.partition] = task
+        stage = self._stages[goal.task.stage]
+        limits, wait = self._preparation.limits(stage), stage.waits_for_snapshot
+        task = Restore(goal, stage, limits, wait_for_snapshot=wait, faults=self._faults)
+        self.tasks[goal.task] = task
         if goal.store is not None:
             try:
                 task.opened(goal.store)
@@ -73,13 +85,13 @@ class Restores:
 
     def open(self, task: Restore) -> None:
         """1: open the store; one that is damaged is deleted, and opened the next time."""
-        path = store_path(self._settings.pod.data_dir, task.partition)
+        path = store_path(self._settings.pod.data_dir, task.id)
         try:
             task.opened(TaskStore.open(path, self._memory))
         except STOPS as error:
             self.refuse(task, error)
         except StateCorrupted as error:
-            tell_damage(task.partition, error)
+            tell_damage(task.id, error)
             TaskStore.destroy(path)
 
     def reopen(self, task: Restore) -> None:
@@ -91,32 +103,32 @@ class Restores:
 
     def start_over(self, task: Restore) -> None:
         """Begin again with an empty store: the local state, or the log behind it, is not what it was."""
-        self._reader.forget(self._preparation.task_keys(task.partition))
+        self._forget(task)
         fresh = Restore(
-            task.goal, self._plan, task.limits, wait_for_snapshot=task.wait_for_snapshot, faults=task.faults
+            task.goal, task.stage, task.limits, wait_for_snapshot=task.wait_for_snapshot, faults=task.faults
         )
         fresh.store = task.store
-        self.tasks[task.partition] = fresh
+        self.tasks[task.id] = fresh
         self.reopen(fresh)
 
     def finish(self, task: Restore) -> None:
-        """6: check the clicks' log, close the restore and hand the store over. Raises PositionLost."""
-        clicks, position = task.logs.clicks, task.position
-        if position is not None and not clicks.low <= position.clicks <= clicks.high:
+        """6: check the input's log, close the restore and hand the store over. Raises PositionLost."""
+        records, position = task.logs.input, task.position
+        if position is not None and not records.low <= position.clicks <= records.high:
             raise PositionLost(
-                f"position {position.clicks} is outside the log of {self._settings.topics.clicks} "
-                f"({clicks.low} to {clicks.high}). {OUTSIDE_THE_LOG}"
+                f"position {position.clicks} is outside the log of {task.stage.input} "
+                f"({records.low} to {records.high}). {OUTSIDE_THE_LOG}"
             )
         task.finish(time.time_ns() // 1_000_000)
         self._leave(task)
         took_s = time.monotonic() - task.begun_s
-        start = clicks.low if position is None else position.clicks
+        start = records.low if position is None else position.clicks
         profiles = max(task.profiles_next, task.open_store.checkpoint.profiles_offset)
         self._outcomes.append(Restored(task.goal, task.open_store, position, start, profiles, took_s))
 
     def give_back(self, goal: Goal) -> None:
         """Answer that the goal is withdrawn, unless its outcome is on its way already."""
-        task = self.tasks.get(goal.partition)
+        task = self.tasks.get(goal.task)
         if task is not None and task.goal.token == goal.token:
             self._leave(task)
             self._outcomes.append(Withdrawn(goal, task.store))
@@ -124,11 +136,15 @@ class Restores:
     def refuse(self, task: Restore, error: ProcessorError) -> None:
         """Answer that the task cannot be had, with why; its store is closed."""
         self._leave(task)
-        log.error("task clicks-%d stops: %s", task.partition, error)
+        log.error("task %s stops: %s", task.id, error)
         if task.store is not None:
             close_store(task.store)
         self._outcomes.append(Refused(task.goal, str(error), isinstance(error, StateUnavailable)))
 
     def _leave(self, task: Restore) -> None:
-        del self.tasks[task.partition]
-        self._reader.forget(self._preparation.task_keys(task.partition))
+        del self.tasks[task.id]
+        self._forget(task)
+
+    def _forget(self, task: Restore) -> None:
+        self._reader.forget(self._preparation.tail_keys(task.id))
+        self._positions.leave(task.id)

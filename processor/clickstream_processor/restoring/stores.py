@@ -6,14 +6,14 @@ from pathlib import Path
 from clickstream_processor import metrics
 from clickstream_processor.errors import StateCorrupted, StateUnavailable
 from clickstream_processor.state.store import TaskStore
-from clickstream_processor.task_id import clicks_task
+from clickstream_processor.task_id import TaskId
 
 log = logging.getLogger(__name__)
 
 
-def store_path(data_dir: Path, partition: int) -> Path:
+def store_path(data_dir: Path, task: TaskId) -> Path:
     """Return the directory of a task's database."""
-    return data_dir / "tasks" / str(clicks_task(partition))
+    return data_dir / "tasks" / str(task)
 
 
 def close_store(store: TaskStore) -> None:
@@ -31,7 +31,7 @@ def discard_store(store: TaskStore, *, destroy: bool) -> None:
         TaskStore.destroy(store.path)
 
 
-def tell_damage(partition: int, error: StateCorrupted) -> None:
+def tell_damage(task: TaskId, error: StateCorrupted) -> None:
     """Count and name a local state that is about to be rebuilt."""
     metrics.STATES_DAMAGED.inc()
-    log.warning("task clicks-%d: the local state is damaged, rebuilding it: %s", partition, error)
+    log.warning("task %s: the local state is damaged, rebuilding it: %s", task, error)

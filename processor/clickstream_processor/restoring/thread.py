@@ -17,6 +17,7 @@ from clickstream_processor.kafka.watchdog import Watchdog
 from clickstream_processor.restoring.driver import RestoreDriver
 from clickstream_processor.restoring.leftovers import Leftovers
 from clickstream_processor.restoring.outcomes import Outcome, Progress, progress_of
+from clickstream_processor.restoring.positions import PositionLogs
 from clickstream_processor.restoring.preparation import Preparation
 from clickstream_processor.restoring.reading import Reading
 from clickstream_processor.restoring.refused_rows import RefusedProfiles
@@ -25,9 +26,10 @@ from clickstream_processor.restoring.restores import Restores
 from clickstream_processor.restoring.snapshot import SnapshotGate
 from clickstream_processor.restoring.stores import close_store, discard_store
 from clickstream_processor.settings import Settings
+from clickstream_processor.stages.stage import Stages
 from clickstream_processor.state.memory import StateMemory
 from clickstream_processor.state.store import TaskStore
-from clickstream_processor.topology.plan import Plan
+from clickstream_processor.task_id import TaskId
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +42,14 @@ class RestoreThread:
     def __init__(
         self,
         settings: Settings,
-        plan: Plan,
+        stages: Stages,
         memory: StateMemory,
         faults: Faults,
         watchdog: Watchdog,
         refused: RefusedProfiles,
     ) -> None:
         self._settings = settings
-        self._plan = plan
+        self._stages = stages
         self._memory = memory
         self._faults = faults
         self._watchdog = watchdog
@@ -57,9 +59,9 @@ class RestoreThread:
         self._ended = threading.Event()
         self.leftovers = Leftovers(settings.pod.data_dir / "tasks")
         self.outcomes: deque[Outcome] = deque()
-        self.progress: dict[int, Progress] = {}  # replaced whole
+        self.progress: dict[TaskId, Progress] = {}  # replaced whole
         self.failed: BaseException | None = None  # what ended the thread; the process must exit
-        self._tasks: dict[int, Restore] = {}
+        self._tasks: dict[TaskId, Restore] = {}
         self._thread = threading.Thread(target=self._run, name="restorer", daemon=True)
 
     def start(self) -> None:
@@ -84,9 +86,9 @@ class RestoreThread:
         """Close a store that the worker is done with, here, so that no running task waits for it."""
         self._command(lambda: discard_store(store, destroy=destroy))
 
-    def clean(self, partition: int) -> None:
+    def clean(self, task: TaskId) -> None:
         """Delete the state of a task that this pod has not held for long."""
-        self._command(lambda: None if partition in self._tasks else self.leftovers.delete(partition))
+        self._command(lambda: None if task in self._tasks else self.leftovers.delete(task))
 
     def _command(self, command: Callable[[], None]) -> None:
         self._commands.append(command)
@@ -111,24 +113,26 @@ class RestoreThread:
         settings = self._settings
         reader = LogReader(lambda: client.make_consumer(settings, "restore"))
         admin = client.make_admin(settings, "restore-admin")
-        preparation = Preparation(settings, self._plan, admin, reader, self._faults, self._watchdog)
+        positions = PositionLogs(settings.positions_topic, reader)
+        preparation = Preparation(settings, self._stages, admin, positions, self._faults, self._watchdog)
         ends = EndsWatch(admin)
         snapshot = SnapshotGate(settings.notifications_topic, admin, reader)
         self._preparation = preparation
         self._restores = Restores(
             settings,
-            self._plan,
+            self._stages,
             self._memory,
             self._faults,
             reader,
             preparation,
+            positions,
             self._tasks,
             self.outcomes,
         )
         self._reading = Reading(
             settings, self._restores, reader, preparation, ends, snapshot, self._refused, self._watchdog
         )
-        self._driver = RestoreDriver(settings, self._restores, reader, preparation, snapshot)
+        self._driver = RestoreDriver(self._restores, reader, preparation, positions, snapshot)
 
     def _turn(self) -> None:
         while self._commands:
@@ -146,4 +150,4 @@ class RestoreThread:
         for task in list(self._tasks.values()):
             self._driver.advance(task)
         self._reading.measure()
-        self.progress = {p: progress_of(task) for p, task in self._tasks.items()}
+        self.progress = {name: progress_of(task) for name, task in self._tasks.items()}

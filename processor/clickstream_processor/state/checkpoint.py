@@ -4,14 +4,14 @@ import msgspec
 
 from clickstream_processor.errors import MalformedRecord, StateCorrupted, StateTooNew
 
-POSITION_VERSION = 1
+POSITION_VERSION = 1  # as it is written; 2 is read as well (ADR 0064)
 FORMAT_VERSION = 1
 
 
 class Position(msgspec.Struct, frozen=True):
     """The record of a task in the positions topic, written in each transaction (protocol.md)."""
 
-    clicks: int  # next offset of the clicks topic
+    clicks: int  # next offset of the task's input
     stream_ms: int = -1
     closed_ms: int = -1
     at_ms: int = 0  # wall clock of the commit
@@ -29,15 +29,41 @@ class Position(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self)
 
     @staticmethod
-    def decode(value: bytes) -> "Position":
-        """Read a record's value; raises StateTooNew for a later version, MalformedRecord for what is none."""
+    def decode(value: bytes, input_topic: str | None = None) -> "Position":
+        """Read a record's value; raises StateTooNew for a later version, MalformedRecord for what is none.
+
+        `input_topic`: whose offset to take from a record of version 2; without it none can be read.
+        """
+        known = POSITION_VERSION if input_topic is None else POSITION_VERSION + 1
         try:
             version = _Version.of(value)
-            if version > POSITION_VERSION:
-                raise StateTooNew(f"a position of version {version}; this one knows {POSITION_VERSION}")
-            return msgspec.json.decode(value, type=Position)
+            if version > known:
+                raise StateTooNew(f"a position of version {version}; this one knows {known}")
+            if version <= POSITION_VERSION:
+                return msgspec.json.decode(value, type=Position)
+            found = msgspec.json.decode(value, type=_ByInput)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise MalformedRecord(f"not a position: {error}") from error
+        if input_topic not in found.inputs:
+            raise MalformedRecord(f"a position in {', '.join(found.inputs)}, not in {input_topic}")
+        fields = msgspec.structs.asdict(found)
+        offset = fields.pop("inputs")[input_topic]
+        return Position(clicks=offset, **{**fields, "version": POSITION_VERSION})
+
+
+class _ByInput(msgspec.Struct):
+    """A position of version 2: offsets by input topic. Defaults as in version 1."""
+
+    version: int
+    inputs: dict[str, int]
+    stream_ms: int = -1
+    closed_ms: int = -1
+    at_ms: int = 0
+    ordinal: int = -1
+    epoch: int = 0
+    attempts: int = 0
+    record_ms: int = -1
+    ahead_ms: int = -1
 
 
 class Checkpoint(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
     m                                 the checkpoint
     p  user id                        a profile, its JSON as it came
+    k  key                            a value of a stage that keeps no counts (stages/plain.py)
     c  chunk start, 8 bytes, user id  a chunk of counts (topology/chunk.py); its changelog record's key, too
 
 The start is big-endian, so chunks stand in the order of time, and those that expire are one range.
@@ -10,6 +11,7 @@ The start is big-endian, so chunks stand in the order of time, and those that ex
 CHECKPOINT = b"m"
 PROFILE = b"p"
 CHUNK = b"c"
+PLAIN = b"k"
 CHUNK_USER = 9  # where the user id begins in a chunk's key
 
 

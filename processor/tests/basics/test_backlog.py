@@ -2,15 +2,17 @@
 
 from clickstream_processor.backlog import STALE_MS, Backlog, Backlogs, InputEnds, LastCommit
 from clickstream_processor.commit_health import STANDS_AFTER_MS, CommitHealth, standing_text
+from clickstream_processor.task_id import clicks_task
 
+TASK = clicks_task(3)
 T0 = 1_800_000_000_000
 
 
 def measured(
     backlogs: Backlogs, place: LastCommit | None, high: int | None, at_ms: int, age_ms: int = 0
 ) -> Backlog:
-    ends = None if high is None else InputEnds(at_ms - age_ms, {3: high})
-    return backlogs.measure({3: place}, ends, at_ms)[3]
+    ends = None if high is None else InputEnds(at_ms - age_ms, {TASK: high})
+    return backlogs.measure({TASK: place}, ends, at_ms)[TASK]
 
 
 def test_the_lag_is_counted_from_the_last_commit() -> None:

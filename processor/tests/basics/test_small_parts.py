@@ -14,6 +14,7 @@ from clickstream_processor.logs import OnceInAWhile
 from clickstream_processor.restoring.outcomes import Progress
 from clickstream_processor.restoring.restore import Goal
 from clickstream_processor.restoring.snapshot import says_complete
+from clickstream_processor.task_id import clicks_task
 
 DONE = {"aggregate_type": "Initial Snapshot", "type": "COMPLETED"}
 
@@ -38,8 +39,8 @@ def test_only_a_completed_initial_snapshot_opens_the_gate(value: object, complet
 @pytest.mark.parametrize("role", Role)
 def test_standby_with_a_new_goal_does_not_run_before_the_restorer_has_it(role: Role) -> None:
     standby = Progress(1, Phase.RUNNING, None, 123, 0, None, -1)
-    assert standby.view(Goal(1, 5, Role.STANDBY, epoch=8)).phase is Phase.RUNNING
-    view = standby.view(Goal(2, 5, role, epoch=9))
+    assert standby.view(Goal(1, clicks_task(5), Role.STANDBY, epoch=8)).phase is Phase.RUNNING
+    view = standby.view(Goal(2, clicks_task(5), role, epoch=9))
     assert (view.role, view.phase, view.epoch, view.as_of_ms) == (role, Phase.RESTORING, 9, 123)
 
 

@@ -16,9 +16,10 @@ from clickstream_processor.control.records import (
     decode_ack,
     decode_assignment,
     encode,
-    task_partition,
+    task_in,
 )
 from clickstream_processor.errors import MalformedRecord
+from clickstream_processor.task_id import clicks_task
 
 PROTOCOL = Path(__file__).parents[3] / "docs" / "reference" / "protocol.md"
 
@@ -35,7 +36,7 @@ def test_the_documented_assignment_records_decode_to_what_the_text_says() -> Non
     assert claim == Claim(1, 7, "5f0c8a52-6a3e-4f6e-9d0e-0b5b8f7a1c11", 1690000000000)
     assert taken_over == TaskRecord(1, 7, 42, 41, owner=1, fence=(0,), standbys=(2,), started=True)
     assert unowned == TaskRecord(1, 7, 43, 43, owner=None, fence=(), standbys=(), started=False)
-    assert [task_partition(key) for key, _ in examples("assignment")[1:]] == [3, 4]
+    assert [task_in(key) for key, _ in examples("assignment")[1:]] == [clicks_task(3), clicks_task(4)]
 
 
 def test_encoding_an_ack_gives_the_documented_fields_and_no_others() -> None:

@@ -9,6 +9,7 @@ from clickstream_processor.control.ordinal_claim import SILENCE_S, ClaimStep, Or
 from clickstream_processor.control.records import Ack, Claim, Heartbeat, TaskRecord, encode
 from clickstream_processor.control.view import ALIVE_S, RELEASE_WAIT_S, ControlView, PodProcess
 from clickstream_processor.errors import MalformedRecord, TwinDetected
+from clickstream_processor.task_id import TaskId, clicks_task
 
 ME, OTHER = 1, 0
 
@@ -53,13 +54,32 @@ class TestAssignment:
         assignment = view.assignment(77)
         assert assignment is not None
         assert (assignment.generation, assignment.term, assignment.as_of_ms) == (9, 1, 77)
-        assert assignment.tasks[3] == TaskAssignment(1, 9, (0,), (), True)
+        assert assignment.tasks[clicks_task(3)] == TaskAssignment(1, 9, (0,), (), True)
+
+    def test_tasks_of_every_stage_of_the_pod_are_taken_in_and_those_of_others_are_malformed(self) -> None:
+        key, value = owned(3, 1, 5, owner=0)
+        view = ControlView(stages={"clicks", "metrics"})
+        for name in (b"clicks", b"metrics"):
+            view.apply_assignment(key.replace(b"clicks", name), value)
+        assert set(view.tasks) == {clicks_task(3), TaskId("metrics", 3)}
+        view.apply_assignment(key, None)
+        assert set(view.tasks) == {TaskId("metrics", 3)}
+        with pytest.raises(MalformedRecord, match="of no stage"):
+            view.apply_assignment(key.replace(b"clicks", b"other"), value)
+
+    def test_a_release_is_of_one_task_and_not_of_its_partition(self) -> None:
+        view = ControlView(stages={"clicks", "metrics"})
+        view.apply_ack(*heartbeat(OTHER, "a", 1), 100.0)
+        view.apply_ack(*released(3, 9, OTHER, "a"), 100.0)
+        given = TaskAssignment(ME, 9, fence=(OTHER,))
+        assert view.to_fence(ME, clicks_task(3), given, 0.0, 100.0) == ()
+        assert view.to_fence(ME, TaskId("metrics", 3), given, 0.0, 100.0) is None
 
     def test_a_record_of_a_stale_controller_is_ignored(self) -> None:
         view = ControlView()
         for record in (claim(2), owned(3, 2, 9, owner=1), owned(3, 1, 10, owner=0)):
             view.apply_assignment(*record)
-        assert view.tasks[3].owner == 1
+        assert view.tasks[clicks_task(3)].owner == 1
 
     def test_a_given_out_assignment_never_changes_under_its_reader(self) -> None:
         view = ControlView()
@@ -67,7 +87,7 @@ class TestAssignment:
         given = view.assignment(0)
         view.apply_assignment(*owned(3, 1, 6, owner=1))
         assert given is not None
-        assert given.tasks[3].owner == 0
+        assert given.tasks[clicks_task(3)].owner == 0
 
     def test_a_task_of_an_unknown_stage_is_malformed(self) -> None:
         key, value = owned(3, 1, 5, owner=0)
@@ -79,7 +99,7 @@ class TestFencing:
     TASK = TaskAssignment(owner=ME, epoch=41, fence=(OTHER,), started=True)
 
     def whom(self, view: ControlView, waited_s: float = 0.0, now_s: float = 100.0) -> tuple[int, ...] | None:
-        return view.to_fence(ME, 3, self.TASK, waited_s, now_s)
+        return view.to_fence(ME, clicks_task(3), self.TASK, waited_s, now_s)
 
     def test_a_pod_never_heard_of_is_fenced_at_once(self) -> None:
         assert self.whom(view_of()) == (OTHER,)
@@ -109,7 +129,7 @@ class TestFencing:
 
     def test_a_pod_does_not_fence_itself(self) -> None:
         task = TaskAssignment(owner=ME, epoch=43, fence=(ME,), started=True)
-        assert view_of().to_fence(ME, 3, task, 0.0, 100.0) == ()
+        assert view_of().to_fence(ME, clicks_task(3), task, 0.0, 100.0) == ()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from clickstream_local.testing.fixtures import Topics
 from clickstream_processor.state.memory import MemoryShares, StateMemory
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
-from confluent_kafka import TopicPartition, murmur2
+from confluent_kafka import Producer, TopicPartition, murmur2
 from confluent_kafka.admin import AdminClient
 from processor_support.runtime_rig import Rig, headers_of, users
 
@@ -218,6 +218,36 @@ def test_a_lost_positions_topic_stops_the_tasks_instead_of_starting_over(rig: Ri
     rig.start()
     eventually(lambda: set(rig.phases().values()) == {"stopped"}, "stopped")
     assert "position" in rig.status()["tasks"]["clicks-0"]["detail"]
+
+
+def test_a_position_by_input_and_those_of_other_stages_are_gone_on_from(kafka: Kafka, rig: Rig) -> None:
+    rig.send_clicks(500, NAMES)
+    rig.start()
+    rig.wait_until_handled()
+    rig.processes[0].stop()
+    shutil.rmtree(rig.data_dir(0))
+    newest = {m.partition() or 0: m for m in rig.committed(f"{rig.id}-positions")}
+    later = Producer({"bootstrap.servers": kafka.bootstrap})
+    for partition, message in newest.items():
+        fields = json.loads(message.value() or b"")
+        by_input = {"version": 2, "inputs": {rig.names["clicks"]: fields.pop("clicks")}}
+        later.produce(f"{rig.id}-positions", json.dumps(fields | by_input), message.key(), partition)
+        later.produce(f"{rig.id}-positions", '{"version": 9}', f"a-later-stage-{partition}", partition)
+    assert later.flush(30) == 0
+    rig.send_clicks(500, NAMES)
+    rig.start()
+    eventually(lambda: committed_to(rig) >= rig.sent, "all clicks handled")
+    rig.assert_exactly_once()
+
+
+def committed_to(rig: Rig) -> int:
+    """Return how many clicks the newest positions of the first format cover."""
+    newest: dict[bytes | None, int] = {}
+    for message in rig.committed(f"{rig.id}-positions"):
+        fields = json.loads(message.value() or b"")
+        if fields["version"] == 1:
+            newest[message.key()] = fields["clicks"]
+    return sum(newest.values())
 
 
 def test_no_click_is_processed_before_the_snapshot_is_complete(

@@ -6,7 +6,6 @@ Two workers in this process on a real broker; the assignment is written by the t
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
 from typing import cast
 
 import pytest
@@ -14,63 +13,20 @@ from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing.eventually import eventually
 from clickstream_local.testing.fixtures import Topics
 from clickstream_processor import settings_file
-from clickstream_processor.control.assignment import AssignmentTable, TaskAssignment
+from clickstream_processor.control.assignment import TaskAssignment
 from clickstream_processor.directory import Directory, Phase, Role, Routes
-from clickstream_processor.processing.tasks.programs import compile_programs, plan_of
 from clickstream_processor.processing.worker import Worker
+from clickstream_processor.stages.listed import stages_of
+from clickstream_processor.stages.programs import compile_programs, plan_of
 from clickstream_processor.state.memory import MemoryShares, StateMemory
+from clickstream_processor.task_id import clicks_task
 from clickstream_processor.topology import keys
 from processor_support.runtime_rig import Rig, users
+from processor_support.script import Script
 
 NAMES = users(100)
+TASK = clicks_task(0)
 MEMORY = StateMemory(MemoryShares.of_limit(1 << 30))
-
-
-class Script:
-    """An assignment that the test writes; what a pod answers is kept."""
-
-    def __init__(self, ordinal: int) -> None:
-        self._ordinal = ordinal
-        self._seen: AssignmentTable | None = None
-        self._written: AssignmentTable | None = None
-        self.acquisitions: list[tuple[int, int]] = []
-        self.releases: list[tuple[int, int]] = []
-        self.waits_for: Script | None = None  # a living pod, which releases before it is fenced (R8)
-        self.waited = False
-
-    def write(self, generation: int, tasks: dict[int, TaskAssignment], *, visible: bool = True) -> None:
-        """Publish; `visible` False: the pod lags, and sees it only when it reads to the end (R3)."""
-        now_ms = int(time.time() * 1_000)
-        self._written = AssignmentTable(generation, 1, MappingProxyType(tasks), now_ms)
-        if visible:
-            self._seen = self._written
-
-    def poll(self) -> AssignmentTable | None:
-        return self._seen
-
-    def refresh(self, timeout_s: float) -> AssignmentTable | None:  # noqa: ARG002
-        self._seen = self._written
-        return self._seen
-
-    def to_fence(self, partition: int, task: TaskAssignment, _: float) -> tuple[int, ...] | None:
-        if self.waits_for is not None:
-            if (partition, task.epoch) in self.waits_for.releases:
-                return ()
-            self.waited = True
-            return None
-        return tuple(ordinal for ordinal in task.fence if ordinal != self._ordinal)
-
-    def holds(self, partition: int) -> None:
-        pass
-
-    def acquired(self, partition: int, epoch: int) -> None:
-        self.acquisitions.append((partition, epoch))
-
-    def released(self, partition: int, epoch: int) -> None:
-        self.releases.append((partition, epoch))
-
-    def close(self) -> None:
-        pass
 
 
 class Pair:
@@ -88,16 +44,17 @@ class Pair:
         environment = self.rig.environment(ordinal) | {"CLICKSTREAM_ASSIGNMENT": "control"}
         chosen = settings_file.load(environment)
         directory, script = self.directories[ordinal], self.scripts[ordinal]
-        return Worker(chosen, plan_of(chosen), compile_programs(chosen), directory, script, MEMORY)
+        stages = stages_of(chosen, plan_of(chosen), compile_programs(chosen))
+        return Worker(chosen, stages, directory, script, MEMORY)
 
     def write(self, generation: int, task: TaskAssignment) -> None:
         """Publish to both pods."""
         for script in self.scripts:
-            script.write(generation, {0: task})
+            script.write(generation, {TASK: task})
 
     def is_in(self, ordinal: int, role: Role, phase: Phase) -> bool:
         """Tell what a pod does with the task."""
-        view = self.directories[ordinal].tasks.get(0)
+        view = self.directories[ordinal].tasks.get(TASK)
         return view is not None and (view.role, view.phase) == (role, phase)
 
     def wait(self, ordinal: int, role: Role, phase: Phase = Phase.RUNNING) -> None:
@@ -108,7 +65,7 @@ class Pair:
         """Wait until a standby has read everything that is committed."""
         self.wait(ordinal, Role.STANDBY)
         now_ms = int(time.time() * 1_000)
-        eventually(lambda: (self.directories[ordinal].tasks[0].as_of_ms or 0) >= now_ms, "caught up")
+        eventually(lambda: (self.directories[ordinal].tasks[TASK].as_of_ms or 0) >= now_ms, "caught up")
 
     def stop(self) -> None:
         """End both."""
@@ -131,7 +88,7 @@ def pair(kafka: Kafka, topics: Topics, tmp_path: Path) -> Iterator[Pair]:
 
 def chunks(pair: Pair, ordinal: int) -> dict[bytes, bytes]:
     """Return the counts in a pod's store."""
-    store = pair.directories[ordinal].tasks[0].store
+    store = pair.directories[ordinal].tasks[TASK].store
     assert store is not None
     with store.reader() as database:
         entries = cast(dict[bytes, bytes], dict(database.items()))
@@ -144,7 +101,7 @@ def test_a_standby_holds_what_the_owner_committed(pair: Pair) -> None:
     pair.rig.wait_until_handled()
     pair.wait_for_standby(1)
     assert chunks(pair, 0) == chunks(pair, 1) != {}
-    assert pair.directories[1].tasks[0].restore_records == 0
+    assert pair.directories[1].tasks[TASK].restore_records == 0
 
 
 def test_a_standby_of_a_task_that_never_ran_becomes_its_owner(pair: Pair) -> None:
@@ -162,7 +119,7 @@ def test_an_orderly_handover_releases_then_acquires_and_loses_nothing(pair: Pair
     pair.wait_for_standby(1)
     old, new = pair.scripts
     new.waits_for = old
-    after = {0: TaskAssignment(owner=1, epoch=2, fence=(0,), standbys=(0,), started=True)}
+    after = {TASK: TaskAssignment(owner=1, epoch=2, fence=(0,), standbys=(0,), started=True)}
     new.write(2, after)  # the old owner goes on until it hears of it
     pair.rig.send_clicks(2_000, NAMES)
     eventually(lambda: new.waited, "the new owner waits for the release")
@@ -172,8 +129,8 @@ def test_an_orderly_handover_releases_then_acquires_and_loses_nothing(pair: Pair
     pair.rig.send_clicks(2_000, NAMES)
     pair.wait(1, Role.OWNER)
     pair.rig.wait_until_handled()
-    assert pair.scripts[0].releases == [(0, 2)]
-    assert pair.scripts[1].acquisitions == [(0, 2)]
+    assert pair.scripts[0].releases == [(TASK, 2)]
+    assert pair.scripts[1].acquisitions == [(TASK, 2)]
     pair.wait_for_standby(0)
     assert chunks(pair, 0) == chunks(pair, 1)
     pair.rig.assert_exactly_once()
@@ -184,13 +141,13 @@ def test_an_owner_that_has_not_heard_of_its_successor_is_fenced_and_drops_the_ta
     pair.rig.send_clicks(1_000, NAMES)
     pair.wait(0, Role.OWNER)
     pair.wait_for_standby(1)
-    after = {0: TaskAssignment(owner=1, epoch=2, fence=(0,), started=True)}
+    after = {TASK: TaskAssignment(owner=1, epoch=2, fence=(0,), started=True)}
     pair.scripts[0].write(2, after, visible=False)
     pair.scripts[1].write(2, after)
     pair.rig.send_clicks(20_000, NAMES)
-    eventually(lambda: pair.scripts[1].acquisitions == [(0, 2)], "the new owner has fenced the old one")
+    eventually(lambda: pair.scripts[1].acquisitions == [(TASK, 2)], "the new owner has fenced the old one")
     pair.rig.send_clicks(1_000, NAMES)  # the old owner, if it was fast, has had nothing to commit since
-    eventually(lambda: (0, 2) in pair.scripts[0].releases, "the old owner knows")
+    eventually(lambda: (TASK, 2) in pair.scripts[0].releases, "the old owner knows")
     pair.rig.wait_until_handled()
     assert pair.directories[0].tasks == {}
     pair.rig.assert_exactly_once()
@@ -202,7 +159,7 @@ def test_an_owner_that_missed_two_generations_takes_its_task_over_in_full(pair: 
     pair.wait(0, Role.OWNER)
     pair.rig.wait_until_handled()
     pair.write(3, TaskAssignment(owner=0, epoch=3, fence=(0, 1), started=True))
-    eventually(lambda: pair.scripts[0].acquisitions == [(0, 1), (0, 3)], "acquired again")
+    eventually(lambda: pair.scripts[0].acquisitions == [(TASK, 1), (TASK, 3)], "acquired again")
     pair.rig.send_clicks(1_000, NAMES)
     pair.rig.wait_until_handled()
     pair.rig.assert_exactly_once()
@@ -211,7 +168,7 @@ def test_an_owner_that_missed_two_generations_takes_its_task_over_in_full(pair: 
 def test_a_task_marked_started_without_a_position_is_refused(pair: Pair) -> None:
     pair.write(1, TaskAssignment(owner=0, epoch=1, started=True))
     pair.wait(0, Role.OWNER, Phase.STOPPED)
-    assert "started before" in pair.directories[0].tasks[0].detail
+    assert "started before" in pair.directories[0].tasks[TASK].detail
     assert pair.scripts[0].acquisitions == []
 
 
@@ -226,4 +183,4 @@ def test_a_withdrawn_task_is_dropped_wherever_it_was(pair: Pair) -> None:
     pair.wait(0, Role.OWNER)
     pair.write(2, TaskAssignment(owner=None, epoch=2))
     eventually(lambda: pair.directories[0].tasks == {} == pair.directories[1].tasks, "dropped")
-    assert pair.scripts[0].releases == [(0, 2)]
+    assert pair.scripts[0].releases == [(TASK, 2)]

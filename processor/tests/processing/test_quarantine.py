@@ -8,63 +8,65 @@ from clickstream_processor.processing.tasks.quarantine import (
     Quarantine,
     next_attempts,
 )
+from clickstream_processor.task_id import clicks_task
 from clickstream_processor.topology.records import Reason
 from processor_support.sample_line import record
 
+TASK = clicks_task(3)
 CLICKS = [record(b"u", b"{}", offset) for offset in range(100, 2_000)]
 
 
 def suspected(until: int = 1_600) -> Quarantine:
     quarantine = Quarantine()
-    quarantine.suspect(3, until)
+    quarantine.suspect(TASK, until)
     return quarantine
 
 
 def test_without_a_failure_nothing_is_careful() -> None:
     quarantine = Quarantine()
-    assert quarantine.suspicion(3) is None
+    assert quarantine.suspicion(TASK) is None
     assert not quarantine.careful
-    assert not quarantine.take(3, CLICKS)
+    assert not quarantine.take(TASK, CLICKS)
 
 
 def test_clicks_in_hand_at_a_failure_are_taken_in_slices_until_they_are_behind() -> None:
     quarantine = suspected()
-    assert len(quarantine.take(3, CLICKS)) == SLICE
-    assert not quarantine.take(3, CLICKS[1_500:])
-    quarantine.committed(3, 1_600)
-    assert quarantine.suspicion(3) is None
+    assert len(quarantine.take(TASK, CLICKS)) == SLICE
+    assert not quarantine.take(TASK, CLICKS[1_500:])
+    quarantine.committed(TASK, 1_600)
+    assert quarantine.suspicion(TASK) is None
 
 
 def test_refusal_that_names_a_click_sets_it_aside() -> None:
     quarantine = suspected()
-    assert quarantine.refused(3, 100, 500, [Refusal(170, "too large"), Refusal(None, "too large")]) is None
-    verdict = quarantine.verdicts(3)[170]
+    assert quarantine.refused(TASK, 100, 500, [Refusal(170, "too large"), Refusal(None, "too large")]) is None
+    verdict = quarantine.verdicts(TASK)[170]
     assert (verdict.reason, verdict.error, verdict.bare) == (Reason.OUTPUT_REFUSED, "too large", False)
 
 
 def test_refused_count_of_many_clicks_is_narrowed_down_to_one() -> None:
     quarantine, sizes = suspected(), []
     for _ in range(5):
-        part = quarantine.take(3, CLICKS)
+        part = quarantine.take(TASK, CLICKS)
         sizes.append(len(part))
-        quarantine.refused(3, part[0].offset(), len(part), [Refusal(None, "too large")])
+        quarantine.refused(TASK, part[0].offset(), len(part), [Refusal(None, "too large")])
     assert sizes == [500, 31, 1, 500, 31]  # the culprit is known: the others go on together
-    assert list(quarantine.verdicts(3)) == [100]
+    assert list(quarantine.verdicts(TASK)) == [100]
 
 
 def test_failure_that_names_no_record_leads_to_no_verdict() -> None:
     quarantine = suspected()
-    assert quarantine.refused(3, 100, 1, []) is None
-    assert not quarantine.verdicts(3)
+    assert quarantine.refused(TASK, 100, 1, []) is None
+    assert not quarantine.verdicts(TASK)
 
 
 def test_refused_letter_loses_its_payload_and_then_stops_the_task() -> None:
     quarantine = suspected()
     refusal = [Refusal(170, "topic dead-letters, partition 3: too large")]
-    assert quarantine.refused(3, 170, 1, refusal) is None
-    assert quarantine.refused(3, 170, 1, refusal) is None
-    assert quarantine.verdicts(3)[170].bare
-    detail = quarantine.refused(3, 170, 1, refusal)
+    assert quarantine.refused(TASK, 170, 1, refusal) is None
+    assert quarantine.refused(TASK, 170, 1, refusal) is None
+    assert quarantine.verdicts(TASK)[170].bare
+    detail = quarantine.refused(TASK, 170, 1, refusal)
     assert detail is not None
     assert "without payload" in detail
     assert "topic dead-letters, partition 3" in detail
@@ -72,26 +74,26 @@ def test_refused_letter_loses_its_payload_and_then_stops_the_task() -> None:
 
 def test_error_of_the_line_sets_the_click_in_hand_aside() -> None:
     quarantine = suspected()
-    quarantine.failed(3, 100, 7, 104, MemoryError("no room"))
-    assert quarantine.verdicts(3)[104].error == "MemoryError: no room"
-    assert quarantine.verdicts(3)[104].reason is Reason.PROCESSING_FAILED
+    quarantine.failed(TASK, 100, 7, 104, MemoryError("no room"))
+    assert quarantine.verdicts(TASK)[104].error == "MemoryError: no room"
+    assert quarantine.verdicts(TASK)[104].reason is Reason.PROCESSING_FAILED
 
 
 def test_error_while_counts_are_written_is_narrowed_down() -> None:
     quarantine = suspected()
-    quarantine.failed(3, 100, 500, None, OverflowError("x"))
-    assert len(quarantine.take(3, CLICKS)) == 31
-    quarantine.failed(3, 100, 1, None, OverflowError("x"))
-    assert list(quarantine.verdicts(3)) == [100]
+    quarantine.failed(TASK, 100, 500, None, OverflowError("x"))
+    assert len(quarantine.take(TASK, CLICKS)) == 31
+    quarantine.failed(TASK, 100, 1, None, OverflowError("x"))
+    assert list(quarantine.verdicts(TASK)) == [100]
 
 
 def test_verdicts_end_with_the_commit_that_passes_them() -> None:
     quarantine = suspected()
-    quarantine.failed(3, 100, 7, 104, ValueError())
-    quarantine.committed(3, 104)
-    assert list(quarantine.verdicts(3)) == [104]
-    quarantine.committed(3, 105)
-    assert not quarantine.verdicts(3)
+    quarantine.failed(TASK, 100, 7, 104, ValueError())
+    quarantine.committed(TASK, 104)
+    assert list(quarantine.verdicts(TASK)) == [104]
+    quarantine.committed(TASK, 105)
+    assert not quarantine.verdicts(TASK)
 
 
 def lives_until_set_aside(deadly: int, start: int = 100) -> tuple[int, int]:
@@ -99,19 +101,19 @@ def lives_until_set_aside(deadly: int, start: int = 100) -> tuple[int, int]:
     position, attempts = start, 0
     for life in range(1, 20):
         quarantine = Quarantine()
-        quarantine.took_over(3, life, position, attempts)
+        quarantine.took_over(TASK, life, position, attempts)
         while True:
             waiting = [click for click in CLICKS if click.offset() >= position]
-            part = quarantine.take(3, waiting) or waiting[:1_000]
-            if part[0].offset() in quarantine.verdicts(3):
+            part = quarantine.take(TASK, waiting) or waiting[:1_000]
+            if part[0].offset() in quarantine.verdicts(TASK):
                 return life - 1, position
-            if quarantine.to_tell(3, life, position):
+            if quarantine.to_tell(TASK, life, position):
                 attempts = next_attempts(attempts, len(part) == 1)
-                quarantine.told(3, life, position)
+                quarantine.told(TASK, life, position)
             if any(click.offset() == deadly for click in part):
                 break
             position, attempts = part[-1].offset() + 1, 0
-            quarantine.committed(3, position)
+            quarantine.committed(TASK, position)
     raise AssertionError("it was never set aside")
 
 
@@ -128,19 +130,19 @@ def test_click_that_kills_among_others_is_found_alone() -> None:
 
 def test_take_over_after_an_orderly_end_is_not_careful() -> None:
     quarantine = Quarantine()
-    quarantine.took_over(3, 1, 100, 0)
-    assert quarantine.suspicion(3) is None
-    assert quarantine.to_tell(3, 1, 100)
-    quarantine.told(3, 1, 100)
-    assert not quarantine.to_tell(3, 1, 4_711)
+    quarantine.took_over(TASK, 1, 100, 0)
+    assert quarantine.suspicion(TASK) is None
+    assert quarantine.to_tell(TASK, 1, 100)
+    quarantine.told(TASK, 1, 100)
+    assert not quarantine.to_tell(TASK, 1, 4_711)
 
 
 def test_own_failure_is_not_taken_for_a_death() -> None:
     quarantine = Quarantine()
-    quarantine.took_over(3, 1, 100, 0)
-    quarantine.told(3, 1, 100)
-    quarantine.took_over(3, 1, 100, 1)
-    assert quarantine.suspicion(3) is None
+    quarantine.took_over(TASK, 1, 100, 0)
+    quarantine.told(TASK, 1, 100)
+    quarantine.took_over(TASK, 1, 100, 1)
+    assert quarantine.suspicion(TASK) is None
 
 
 def make(

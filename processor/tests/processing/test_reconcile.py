@@ -4,13 +4,15 @@ import pytest
 from clickstream_processor.control.assignment import StaticAssignment, TaskAssignment
 from clickstream_processor.directory import Role
 from clickstream_processor.processing.tasks.reconcile import Held, Transition, transitions
+from clickstream_processor.task_id import TaskId, clicks_task
 
+TASK = clicks_task(3)
 OWNED, STANDBY = Held(Role.OWNER, 5), Held(Role.STANDBY, 5)
 
 
 def step(task: TaskAssignment | None, held: Held | None) -> Transition | None:
-    desired = {} if task is None else {3: task}
-    return transitions(1, desired, {} if held is None else {3: held}).get(3)
+    desired = {} if task is None else {TASK: task}
+    return transitions(1, desired, {} if held is None else {TASK: held}).get(TASK)
 
 
 WANTED = {
@@ -52,5 +54,9 @@ def test_each_pair_of_held_and_wanted_has_its_step(wanted: str, held: str) -> No
 
 def test_a_static_assignment_gives_each_partition_to_one_pod() -> None:
     assignment = StaticAssignment(3, 8).poll()
-    assert [assignment.tasks[p].owner for p in range(8)] == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert [assignment.tasks[clicks_task(p)].owner for p in range(8)] == [0, 1, 2, 0, 1, 2, 0, 1]
+    of_two = StaticAssignment(3, 8, ["clicks", "metrics"]).poll()
+    assert of_two.tasks[TaskId("metrics", 5)] == of_two.tasks[clicks_task(5)]
+    assert of_two.routes(8, "metrics") == of_two.routes(8)
+    assert assignment.routes(8, "metrics").owners == (None,) * 8
     assert assignment.routes(8).owners == (0, 1, 2, 0, 1, 2, 0, 1)

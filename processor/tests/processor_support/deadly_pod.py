@@ -9,7 +9,7 @@ import signal
 from collections.abc import Sequence
 
 from clickstream_processor import __main__
-from clickstream_processor.processing.tasks import task
+from clickstream_processor.stages import clicks
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.pipeline import Pipeline
 
@@ -35,5 +35,5 @@ class DeadlyPipeline(Pipeline):
 
 
 if __name__ == "__main__":
-    vars(task)["Pipeline"] = DeadlyPipeline
+    vars(clicks)["Pipeline"] = DeadlyPipeline
     __main__.main()

@@ -23,6 +23,7 @@ from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.memory import MemoryShares, StateMemory
 from clickstream_processor.state.overlay import TaskState
 from clickstream_processor.state.store import TaskStore
+from clickstream_processor.task_id import clicks_task
 from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
@@ -143,14 +144,17 @@ class Pod:
         path = self.cluster.folder / f"pod-{self.ordinal}" / f"clicks-{partition}"
         store = TaskStore.open(path, self.cluster.memory)
         self.cluster.stores.append(store)
-        view = TaskView(partition, role, phase, 1, store, as_of_ms=now_ms())
-        self.directory.tasks = {**self.directory.tasks, partition: dataclasses.replace(view, **more)}
+        view = TaskView(clicks_task(partition), role, phase, 1, store, as_of_ms=now_ms())
+        self.directory.tasks = {
+            **self.directory.tasks,
+            clicks_task(partition): dataclasses.replace(view, **more),
+        }
         return store
 
     def change(self, partition: int, **more: Any) -> None:
         """Replace a task's view, as the worker does."""
-        view = dataclasses.replace(self.directory.tasks[partition], **more)
-        self.directory.tasks = {**self.directory.tasks, partition: view}
+        view = dataclasses.replace(self.directory.tasks[clicks_task(partition)], **more)
+        self.directory.tasks = {**self.directory.tasks, clicks_task(partition): view}
 
     def heard_from_kafka(self, at_ms: int) -> None:
         """Set when the pod last heard from the control topic and a broker."""

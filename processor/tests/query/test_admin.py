@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from clickstream_processor.backlog import Backlog
+from clickstream_processor.task_id import clicks_task
 from processor_support.query_pods import Cluster, alice_on, partition_of, totals
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -57,7 +58,7 @@ async def test_status_tells_tasks_routes_totals_and_the_search_index(tmp_path: P
         pod = cluster.pods[0]
         pod.directory.totals = totals(1000)
         pod.change(ALICES, epoch=41, detail="behind")
-        pod.directory.backlogs = {ALICES: Backlog(7, 80)}
+        pod.directory.backlogs = {clicks_task(ALICES): Backlog(7, 80)}
         async with cluster.client.get(pod.admin_url + "/status", headers=cluster.peer_headers()) as response:
             assert response.status == 200
             status = await response.json()

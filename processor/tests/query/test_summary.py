@@ -15,6 +15,7 @@ from clickstream_processor.commit_health import CommitHealth
 from clickstream_processor.directory import Directory, Phase, ProcessTotals, Role, Routes
 from clickstream_processor.incidents import KEPT, Incident
 from clickstream_processor.query.summary.report import PodReporter
+from clickstream_processor.task_id import clicks_task
 from processor_support.query_pods import PARTITIONS, Cluster, now_ms, totals
 
 
@@ -45,7 +46,7 @@ def three_owners(cluster: Cluster) -> None:
     """Give pods 0, 1, 2 a partition each (the fourth has no owner) and totals of 100, 200, 300 clicks."""
     for pod in cluster.pods:
         pod.hold(pod.ordinal, Role.OWNER)
-        pod.directory.backlogs = {pod.ordinal: Backlog(10, pod.ordinal * 100)}
+        pod.directory.backlogs = {clicks_task(pod.ordinal): Backlog(10, pod.ordinal * 100)}
         pod.directory.totals = totals(100 * (pod.ordinal + 1))
     cluster.pods[1].hold(0, Role.STANDBY)
     cluster.assign({0: 0, 1: 1, 2: 2}, {0: (1,)}, generation=5)
@@ -81,7 +82,10 @@ async def test_the_sum_of_lags_is_unknown_while_a_task_has_no_owner(tmp_path: Pa
         three_owners(cluster)
         without = await summary_of(cluster)
         cluster.pods[2].hold(3, Role.OWNER)
-        cluster.pods[2].directory.backlogs = {2: Backlog(10, 200), 3: Backlog(1, None)}
+        cluster.pods[2].directory.backlogs = {
+            clicks_task(2): Backlog(10, 200),
+            clicks_task(3): Backlog(1, None),
+        }
         cluster.assign({0: 0, 1: 1, 2: 2, 3: 2}, {0: (1,)}, generation=6)
         for pod in cluster.pods:
             pod.heard_from_kafka(now_ms() + 60_000)
@@ -95,7 +99,7 @@ async def test_a_task_that_runs_and_cannot_commit_says_for_how_long_and_why(tmp_
     async with cluster:
         three_owners(cluster)
         directory = cluster.pods[1].directory
-        directory.backlogs = {1: Backlog(7, 42_000, stands_ms=42_300)}
+        directory.backlogs = {clicks_task(1): Backlog(7, 42_000, stands_ms=42_300)}
         directory.commits = CommitHealth().failed("first", 1).failed("Broker: Message\n size too large", 2)
         summary = await summary_of(cluster)
     task, pod = summary["tasks"][1], summary["pods"][1]

@@ -21,6 +21,7 @@ from clickstream_processor.processing.output.delivery import produce_reporting
 from clickstream_processor.processing.output.letters import FRAME_BYTES
 from clickstream_processor.processing.output.task_outputs import TaskOutputs
 from clickstream_processor.settings import Settings
+from clickstream_processor.stages.stage import Stages
 from clickstream_processor.topology.codec import MAX_KEY_BYTES
 
 log = logging.getLogger(__name__)
@@ -33,9 +34,12 @@ REFUSALS_WAIT_S = 1.0  # for the delivery reports of a careful transaction that 
 class PodProducer:
     """The producer, one after another. Used by the worker's thread only."""
 
-    def __init__(self, settings: Settings, watchdog: Watchdog, max_bytes: Callable[[str], int]) -> None:
+    def __init__(
+        self, settings: Settings, stages: Stages, watchdog: Watchdog, max_bytes: Callable[[str], int]
+    ) -> None:
         """`max_bytes` tells what a topic takes."""
         self._settings = settings
+        self._stages = stages.values()
         self._watchdog = watchdog
         self._max_bytes = max_bytes
         self.current: Producer | None = None  # initialised, fit for use
@@ -105,8 +109,8 @@ class PodProducer:
 
     def _batch_bytes(self) -> int:
         """Return how large a batch may be: no topic refuses records for the company they come in."""
-        topics = self._settings.topics
-        outputs = (topics.enriched, topics.metrics, topics.dead_letters, self._settings.changelog_topic)
+        outputs = {topic for stage in self._stages for topic in stage.outputs}
+        outputs |= {stage.changelog for stage in self._stages if stage.changelog is not None}
         return min(client.BATCH_BYTES, *(self._max_bytes(topic) for topic in outputs))
 
 

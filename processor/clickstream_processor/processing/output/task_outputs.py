@@ -44,11 +44,16 @@ class TaskOutputs:
         "partition",
         "refusals",
         "refused_profile",
+        "send",
         "set_aside",
+        "source",
+        "table",
     )
 
-    def __init__(self, partition: int) -> None:
+    def __init__(self, partition: int, source: str, table: str) -> None:
+        """`source`, `table`: the topics that the task's dead letters come from."""
         self.partition = partition
+        self.source, self.table = source, table
         self.careful = False
         self.at: int | None = None  # the offset of the click in hand; None: counts and state are written
         self.bare = False  # the next letter goes without its payload
@@ -61,6 +66,7 @@ class TaskOutputs:
         self.enriched: Callable[[str | bytes, bytes, int], None] = _unbound
         self.metrics: Callable[[str, bytes, int], None] = _unbound
         self.dead_letter: Callable[[Any, str, str], None] = _unbound
+        self.send: Callable[..., None] = _unbound
         self.refused_profile: Callable[[Any, str, str], None] = _unbound
 
     def bind(
@@ -104,9 +110,9 @@ class TaskOutputs:
             if reason in QUARANTINE:
                 self.set_aside.append((message.offset(), reason, detail))
 
-        self.enriched, self.metrics = enriched, counts
-        self.dead_letter = partial(set_aside, topics.clicks)
-        self.refused_profile = partial(set_aside, topics.profiles)
+        self.enriched, self.metrics, self.send = enriched, counts, produce
+        self.dead_letter = partial(set_aside, self.source)
+        self.refused_profile = partial(set_aside, self.table)
         self.careful, self.at, self.refusals = careful, None, []
 
 

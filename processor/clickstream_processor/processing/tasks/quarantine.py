@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clickstream_processor.processing.output.task_outputs import Refusal
+from clickstream_processor.task_id import TaskId
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.records import Reason
 
@@ -56,75 +57,75 @@ class Quarantine:
     """The suspects and verdicts of a pod's tasks. Used by the worker's thread only."""
 
     def __init__(self) -> None:
-        self._suspicions: dict[int, Suspicion] = {}
-        self._verdicts: dict[int, dict[int, Verdict]] = {}
-        self._begun: dict[int, tuple[int, int]] = {}  # partition -> epoch and position told as begun, last
+        self._suspicions: dict[TaskId, Suspicion] = {}
+        self._verdicts: dict[TaskId, dict[int, Verdict]] = {}
+        self._begun: dict[TaskId, tuple[int, int]] = {}  # epoch and position told as begun, last
 
     @property
     def careful(self) -> bool:
         """Tell whether a task is, after a failure here: each record is then sent alone, to be named."""
         return any(suspicion.failed for suspicion in self._suspicions.values())
 
-    def suspicion(self, partition: int) -> Suspicion | None:
+    def suspicion(self, task: TaskId) -> Suspicion | None:
         """Return what a task must be careful with; None: nothing."""
-        return self._suspicions.get(partition)
+        return self._suspicions.get(task) if self._suspicions else None  # asked for each run of records
 
-    def verdicts(self, partition: int) -> Mapping[int, Verdict]:
+    def verdicts(self, task: TaskId) -> Mapping[int, Verdict]:
         """Return the verdicts of a task's clicks, by offset."""
-        return self._verdicts.get(partition, {})
+        return self._verdicts.get(task, {})
 
-    def take(self, partition: int, messages: Sequence[Message]) -> Sequence[Message]:
+    def take(self, task: TaskId, messages: Sequence[Message]) -> Sequence[Message]:
         """Return the clicks of the next careful transaction, first ones first; empty: go on as usual."""
-        suspicion = self._suspicions.get(partition)
+        suspicion = self._suspicions.get(task)
         if suspicion is None or not messages or messages[0].offset() >= suspicion.until:
             return ()
         size = 1 if messages[0].offset() < suspicion.alone_until else suspicion.size
         return messages[:size]
 
-    def known(self, partition: int) -> object:
+    def known(self, task: TaskId) -> object:
         """Return what is known of a task's clicks; it differs once something was learned."""
-        suspicion = self._suspicions.get(partition)
-        return suspicion and suspicion.size, dict(self.verdicts(partition))
+        suspicion = self._suspicions.get(task)
+        return suspicion and suspicion.size, dict(self.verdicts(task))
 
-    def suspect(self, partition: int, until: int) -> None:
+    def suspect(self, task: TaskId, until: int) -> None:
         """Be careful with the clicks that were in hand when something failed."""
-        before = self._suspicions.get(partition)
+        before = self._suspicions.get(task)
         if before is None:
-            self._suspicions[partition] = Suspicion(until)
+            self._suspicions[task] = Suspicion(until)
         else:
-            self._suspicions[partition] = replace(before, until=max(until, before.until), failed=True)
+            self._suspicions[task] = replace(before, until=max(until, before.until), failed=True)
 
-    def narrow(self, partition: int, in_hand: int) -> None:
+    def narrow(self, task: TaskId, in_hand: int) -> None:
         """One of several clicks is to blame and it is not known which: take a sixteenth of them next time."""
-        before = self._suspicions.get(partition)
+        before = self._suspicions.get(task)
         if before is not None:
-            self._suspicions[partition] = replace(before, size=max(1, min(in_hand, SLICE) // NARROW))
+            self._suspicions[task] = replace(before, size=max(1, min(in_hand, SLICE) // NARROW))
 
-    def took_over(self, partition: int, epoch: int, position: int, attempts: int) -> None:
+    def took_over(self, task: TaskId, epoch: int, position: int, attempts: int) -> None:
         """A task starts here. Positive `attempts` of another process: it began these clicks and died."""
-        if attempts <= 0 or self._begun.get(partition, (-1, -1))[0] == epoch:
+        if attempts <= 0 or self._begun.get(task, (-1, -1))[0] == epoch:
             return
         alone = position + ALONE_AFTER_DEATH
-        self._suspicions[partition] = Suspicion(
+        self._suspicions[task] = Suspicion(
             until=alone + TENS_AFTER_DEATH, size=10, failed=False, died=True, alone_until=alone
         )
         if attempts >= GUILTY:
             deaths = attempts - BEGUN_ALONE + 1
             error = f"{deaths} processes ended, without a word, while they worked on this click alone"
-            self.convict(partition, position, Verdict(Reason.PROCESSING_FAILED, error))
+            self.convict(task, position, Verdict(Reason.PROCESSING_FAILED, error))
 
-    def failed(self, partition: int, first: int, in_hand: int, offset: int | None, error: Exception) -> None:
+    def failed(self, task: TaskId, first: int, in_hand: int, offset: int | None, error: Exception) -> None:
         """The line of a careful task raised an error with `in_hand` clicks from `first` on in hand.
 
         `offset`: of the click it was raised for; None: while their counts were written.
         """
         if offset is None and in_hand > 1:
-            self.narrow(partition, in_hand)
+            self.narrow(task, in_hand)
             return
         verdict = Verdict(Reason.PROCESSING_FAILED, f"{type(error).__name__}: {error}")
-        self.convict(partition, first if offset is None else offset, verdict)
+        self.convict(task, first if offset is None else offset, verdict)
 
-    def refused(self, partition: int, first: int, in_hand: int, refusals: Sequence[Refusal]) -> str | None:
+    def refused(self, task: TaskId, first: int, in_hand: int, refusals: Sequence[Refusal]) -> str | None:
         """Take in what the brokers refused of a careful transaction: `in_hand` clicks from `first` on.
 
         Returns what to stop the task with, where even a letter without payload was refused.
@@ -133,58 +134,58 @@ class Quarantine:
             return None
         named = {refusal.offset: refusal.error for refusal in refusals if refusal.offset is not None}
         if not named and in_hand > 1:
-            self.narrow(partition, in_hand)
+            self.narrow(task, in_hand)
             return None
         for offset, error in (named or {first: refusals[0].error}).items():
-            before = self.verdicts(partition).get(offset)
+            before = self.verdicts(task).get(offset)
             if before is None:
-                self.convict(partition, offset, Verdict(Reason.OUTPUT_REFUSED, error))
+                self.convict(task, offset, Verdict(Reason.OUTPUT_REFUSED, error))
             elif not before.bare:
-                self.convict(partition, offset, replace(before, bare=True))
+                self.convict(task, offset, replace(before, bare=True))
             else:
                 return f"even a dead letter without payload is refused, of offset {offset}: {error}"
         return None
 
-    def convict(self, partition: int, offset: int, verdict: Verdict) -> None:
+    def convict(self, task: TaskId, offset: int, verdict: Verdict) -> None:
         """Set a click aside from now on."""
-        self._verdicts.setdefault(partition, {})[offset] = verdict
-        self.suspect(partition, offset + 1)
-        suspicion = self._suspicions[partition]
+        self._verdicts.setdefault(task, {})[offset] = verdict
+        self.suspect(task, offset + 1)
+        suspicion = self._suspicions[task]
         if not suspicion.died:
-            self._suspicions[partition] = replace(suspicion, size=SLICE)
+            self._suspicions[task] = replace(suspicion, size=SLICE)
 
-    def committed(self, partition: int, position: int) -> None:
+    def committed(self, task: TaskId, position: int) -> None:
         """Forget what lies before a committed position."""
-        suspicion = self._suspicions.get(partition)
+        suspicion = self._suspicions.get(task)
         if suspicion is not None and position >= suspicion.until:
-            del self._suspicions[partition]
-        verdicts = self._verdicts.get(partition)
+            del self._suspicions[task]
+        verdicts = self._verdicts.get(task)
         if verdicts:
             left = {offset: verdict for offset, verdict in verdicts.items() if offset >= position}
             if left:
-                self._verdicts[partition] = left
+                self._verdicts[task] = left
             else:
-                del self._verdicts[partition]
+                del self._verdicts[task]
 
-    def to_tell(self, partition: int, epoch: int, position: int) -> bool:
+    def to_tell(self, task: TaskId, epoch: int, position: int) -> bool:
         """Return whether the task's position must say that clicks are begun, before they are.
 
         Once for each task that this process takes over; where a process died, for each careful transaction.
         """
-        suspicion = self._suspicions.get(partition)
-        told_epoch, told_position = self._begun.get(partition, (-1, -1))
+        suspicion = self.suspicion(task)
+        told_epoch, told_position = self._begun.get(task, (-1, -1))
         return told_epoch != epoch or (suspicion is not None and suspicion.died and told_position != position)
 
-    def told(self, partition: int, epoch: int, position: int) -> None:
+    def told(self, task: TaskId, epoch: int, position: int) -> None:
         """The position says so, committed."""
-        self._begun[partition] = (epoch, position)
+        self._begun[task] = (epoch, position)
 
-    def keep(self, partitions: Iterable[int]) -> None:
+    def keep(self, tasks: Iterable[TaskId]) -> None:
         """Forget the tasks that are not among these: who has them finds out by itself."""
-        kept = frozenset(partitions)
+        kept = frozenset(tasks)
         for of_tasks in (self._suspicions, self._verdicts, self._begun):
-            for partition in of_tasks.keys() - kept:
-                del of_tasks[partition]
+            for task in of_tasks.keys() - kept:
+                del of_tasks[task]
 
 
 def next_attempts(attempts: int, alone: bool) -> int:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from clickstream_processor.control.assignment import TaskAssignment
 from clickstream_processor.directory import Role
+from clickstream_processor.task_id import TaskId
 
 
 class Transition(StrEnum):
@@ -29,21 +30,21 @@ class Held:
 
 def transitions(
     ordinal: int,
-    desired: Mapping[int, TaskAssignment],
-    held: Mapping[int, Held],
+    desired: Mapping[TaskId, TaskAssignment],
+    held: Mapping[TaskId, Held],
     *,
     ignore_epochs: bool = False,
-) -> dict[int, Transition]:
-    """Return the steps by partition; a task that is as it should be is left out.
+) -> dict[TaskId, Transition]:
+    """Return the steps by task; a task that is as it should be is left out.
 
     `ignore_epochs` switches R1 off, for the fault suite.
     """
-    steps: dict[int, Transition] = {}
-    for partition in sorted(held.keys() | desired.keys()):
-        role = role_of(ordinal, desired.get(partition))
-        step = _step(role, desired.get(partition), held.get(partition), ignore_epochs)
+    steps: dict[TaskId, Transition] = {}
+    for task in sorted(held.keys() | desired.keys()):
+        role = role_of(ordinal, desired.get(task))
+        step = _step(role, desired.get(task), held.get(task), ignore_epochs)
         if step is not None:
-            steps[partition] = step
+            steps[task] = step
     return steps
 
 

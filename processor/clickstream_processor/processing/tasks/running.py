@@ -2,45 +2,42 @@
 
 from clickstream_processor.processing.output.producer import PodProducer
 from clickstream_processor.processing.tasks.consumer import Input
-from clickstream_processor.processing.tasks.programs import Programs
 from clickstream_processor.processing.tasks.task import Task
 from clickstream_processor.restoring.outcomes import Restored
+from clickstream_processor.stages.stage import Stages
 from clickstream_processor.state.memory import StateMemory
 from clickstream_processor.state.store import TaskStore
-from clickstream_processor.topology.plan import Plan
+from clickstream_processor.task_id import TaskId
 
 
 class RunningTasks:
     """Used by the worker's thread only; `tasks` is changed by `start` and `stop` alone."""
 
-    def __init__(
-        self, plan: Plan, programs: Programs, memory: StateMemory, producer: PodProducer, inputs: Input
-    ) -> None:
-        self._plan, self._programs, self._memory = plan, programs, memory
+    def __init__(self, stages: Stages, memory: StateMemory, producer: PodProducer, inputs: Input) -> None:
+        self._stages, self._memory = stages, memory
         self._producer, self._input = producer, inputs
-        self.tasks: dict[int, Task] = {}  # by partition
+        self.tasks: dict[TaskId, Task] = {}
 
     def start(self, restored: Restored, store: TaskStore, owned: int) -> Task:
-        """Start a restored task. `owned`: how many tasks this pod owns, which share the cache."""
+        """Start a restored task. `owned`: how many of its stage this pod owns, which share the cache."""
         task = Task(
-            self._plan,
-            self._programs,
+            self._stages[restored.goal.task.stage],
             store,
-            restored.goal.partition,
+            restored.goal.task,
             restored.goal.epoch,
-            restored.clicks_from,
+            restored.records_from,
             restored.position,
             self._memory.cached_users(max(1, owned)),
         )
         self._producer.bind(task.outputs)
-        self._input.add(task.partition, restored.clicks_from, restored.profiles_from)
-        self.tasks[task.partition] = task
+        self._input.add(task.id, restored.records_from, restored.profiles_from)
+        self.tasks[task.id] = task
         return task
 
-    def stop(self, partition: int) -> Task:
+    def stop(self, name: TaskId) -> Task:
         """Stop a task without a commit; its store stays open."""
-        self._input.remove(partition)
-        task = self.tasks.pop(partition)
+        self._input.remove(name)
+        task = self.tasks.pop(name)
         task.outputs.unbind()
         return task
 
@@ -57,4 +54,4 @@ class RunningTasks:
     def limit_outputs(self) -> None:
         """Tell every task how large an enriched click may be: topics may be given other limits."""
         for task in self.tasks.values():
-            task.pipeline.limit_outputs(self._producer.output_bytes())
+            task.line.limit_outputs(self._producer.output_bytes())

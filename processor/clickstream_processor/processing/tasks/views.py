@@ -8,6 +8,7 @@ from clickstream_processor.processing.tasks.holding import Holding, Running, Sto
 from clickstream_processor.processing.tasks.holdings import Holdings
 from clickstream_processor.processing.tasks.task import Task
 from clickstream_processor.restoring.thread import RestoreThread
+from clickstream_processor.task_id import TaskId
 
 
 class TaskViews:
@@ -22,18 +23,18 @@ class TaskViews:
     def publish(self, changed: Collection[Task] = ()) -> None:
         """Show what is held; views of running tasks are created again only of `changed`."""
         before = self._directory.tasks
-        views: dict[int, TaskView] = {}
-        for partition, holding in self._holdings.held.items():
-            view = before.get(partition)
+        views: dict[TaskId, TaskView] = {}
+        for name, holding in self._holdings.held.items():
+            view = before.get(name)
             if not isinstance(holding.state, Running):
-                views[partition] = _with_last_commit(self._waiting(holding), view)
+                views[name] = _with_last_commit(self._waiting(holding), view)
             elif (
                 view is None or view.store is not holding.state.task.store or view.phase is not Phase.RUNNING
             ):
-                views[partition] = holding.state.task.view()
+                views[name] = holding.state.task.view()
             else:
-                views[partition] = view
-        views |= {task.partition: task.view() for task in changed}
+                views[name] = view
+        views |= {task.id: task.view() for task in changed}
         self._directory.tasks = views
 
     def publish_routes(self) -> None:
@@ -45,7 +46,7 @@ class TaskViews:
         goal, state = holding.goal, holding.state
         if isinstance(state, Stopped):
             return TaskView(
-                goal.partition,
+                goal.task,
                 goal.role,
                 Phase.STOPPED,
                 goal.epoch,
@@ -54,11 +55,11 @@ class TaskViews:
                 detail=state.detail,
                 volume_refuses=state.retry_s is not None,
             )
-        progress = self._restorer.progress.get(goal.partition)
+        progress = self._restorer.progress.get(goal.task)
         if progress is None:
             store = state.store if isinstance(state, Suspended) else None
             as_of_ms = None if store is None else store.checkpoint.proved_ms
-            return TaskView(goal.partition, goal.role, Phase.RESTORING, goal.epoch, store, as_of_ms)
+            return TaskView(goal.task, goal.role, Phase.RESTORING, goal.epoch, store, as_of_ms)
         return progress.view(goal)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from clickstream_processor.task_id import clicks_task
+from clickstream_processor.task_id import TaskId
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "https://clickstream.dev/problems/"
@@ -61,25 +61,25 @@ def unknown_user(user: str, looked_at: str) -> Problem:
     return Problem(404, "unknown-user", f"No profile of user {user!r} is known, and no click {looked_at}.")
 
 
-def nobody_can_answer(partition: int, retry_after_s: int = 1) -> Problem:
+def nobody_can_answer(task: TaskId, retry_after_s: int = 1) -> Problem:
     """Return the 503 for a user whose task has no pod that can read its state."""
     return Problem(
         503,
         "no-answer",
-        f"Neither owner nor standby of task {clicks_task(partition)} answered. It may be moving; ask again.",
+        f"Neither owner nor standby of task {task} answered. It may be moving; ask again.",
         headers={"Retry-After": str(retry_after_s)},
-        task=str(clicks_task(partition)),
+        task=str(task),
     )
 
 
-def task_stopped(partition: int, pod: int, reason: str) -> Problem:
+def task_stopped(task: TaskId, pod: int, reason: str) -> Problem:
     """Return the 503 for a user whose task its owner has stopped: it does not go on by itself."""
     return Problem(
         503,
         "task-stopped",
-        f"Task {clicks_task(partition)} is stopped on pod {pod}: {reason or 'its log says why'}",
+        f"Task {task} is stopped on pod {pod}: {reason or 'its log says why'}",
         headers={"Retry-After": str(_STOPPED_RETRY_S)},
-        task=str(clicks_task(partition)),
+        task=str(task),
         pod=pod,
         reason=reason,
     )

@@ -14,7 +14,6 @@ from clickstream_processor.backlog import Backlog
 from clickstream_processor.commit_health import CommitHealth, standing_text
 from clickstream_processor.directory import Directory, Phase, ProcessTotals, Role, TaskView
 from clickstream_processor.incidents import KEPT, Incident
-from clickstream_processor.task_id import clicks_task
 
 _SAMPLE_S = 1.0
 _RATE_SAMPLES = 5  # rates are means over five seconds: one second flickers with the commits
@@ -197,8 +196,8 @@ class PodReporter:
             commits=totals.commits,
             rates=self.rates(),
             tasks={
-                str(clicks_task(p)): of_task(view, directory.backlogs.get(p, Backlog()), directory.commits)
-                for p, view in sorted(directory.tasks.items())
+                str(task): of_task(view, directory.backlogs.get(task, Backlog()), directory.commits)
+                for task, view in sorted(directory.tasks.items())
             },
             history=samples if history else samples[-NEWEST_SAMPLES:],
             commit_health=of_commits(directory.commits),

@@ -25,6 +25,7 @@ from clickstream_processor.query.users.question import Question
 from clickstream_processor.query.users.turns import TurnLimits, Turns
 from clickstream_processor.state.reads import Span, Steps, UserMetrics, WindowPage, user_metrics, window_page
 from clickstream_processor.state.store import TaskStore
+from clickstream_processor.task_id import TaskId, clicks_task
 from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.plan import Plan
 
@@ -45,15 +46,16 @@ class LocalState:
         self._count_name = f"clicks_last_{self._size_name}"
 
     def question(self, user: str, at_ms: int | None, windows: Span | None) -> Question:
-        """Return the question with the partition the user's records are in."""
-        return Question(user, murmur2_partition(user.encode(), self._plan.partitions), at_ms, windows)
+        """Return the question with the task that holds the user's state."""
+        partition = murmur2_partition(user.encode(), self._plan.partitions)
+        return Question(user, clicks_task(partition), at_ms, windows)
 
     async def as_owner(self, question: Question, now_ms: int) -> Answer | None:
         """Answer as the running owner; None when this pod is not that, or cannot read its state.
 
         Raises Problem 503 while too many long reads are under way, as `as_any` does.
         """
-        view = self._directory.tasks.get(question.partition)
+        view = self._directory.tasks.get(question.task)
         if view is None or view.role is not Role.OWNER or view.phase is not Phase.RUNNING:
             return None
         routes_ms, brokers_ms = self._directory.routes.as_of_ms, self._directory.brokers_seen_ms
@@ -65,17 +67,17 @@ class LocalState:
     async def as_any(self, question: Question, now_ms: int) -> Answer | None:
         """Answer from whatever state this pod holds of the task, with its age; None when there is none."""
         answer = await self.as_owner(question, now_ms)
-        view = self._directory.tasks.get(question.partition)
+        view = self._directory.tasks.get(question.task)
         if answer is not None or view is None:
             return answer
         return await self._aged(question, view, now_ms)
 
-    def stopped(self, partition: int) -> Problem | None:
+    def stopped(self, task: TaskId) -> Problem | None:
         """Return why this pod, the task's owner, has stopped it; None when it has not."""
-        view = self._directory.tasks.get(partition)
+        view = self._directory.tasks.get(task)
         if view is None or view.role is not Role.OWNER or view.phase is not Phase.STOPPED:
             return None
-        return task_stopped(partition, self._directory.ordinal, view.detail)
+        return task_stopped(task, self._directory.ordinal, view.detail)
 
     async def _aged(self, question: Question, view: TaskView, now_ms: int) -> Answer | None:
         """Answer with the age of the task's own state; None when that is not known."""
@@ -93,7 +95,7 @@ class LocalState:
         except StoreClosed:  # the task was given away a moment ago
             return None
         except (StateCorrupted, StateTooNew, StateUnavailable) as error:
-            self._note(error, question.partition, view.store)
+            self._note(error, question.task, view.store)
             return None
         if question.at_ms is not None and (gone := self._expired(at_ms, view)) is not None:
             return Answer(gone.status, gone.body(), staleness)
@@ -110,13 +112,13 @@ class LocalState:
             document["staleness"] = stale_ms / 1000
         return Answer(200, _encode(document), staleness)
 
-    def _note(self, error: ProcessorError, partition: int, store: TaskStore) -> None:
+    def _note(self, error: ProcessorError, task: TaskId, store: TaskStore) -> None:
         """Tell whoever holds the task: its own reads may never meet what a query has met."""
         if store.damage is not None:
             return  # it is told, and the state is about to be rebuilt
         if isinstance(error, StateCorrupted):
             store.damage = error
-        log.error("task clicks-%d cannot be read: %s", partition, error)
+        log.error("task %s cannot be read: %s", task, error)
 
     def _looked_at(self, page: WindowPage | None) -> str:
         """Return the time in which no click was found, in words."""

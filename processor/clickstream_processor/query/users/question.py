@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from clickstream_processor.query.http.parameters import flag
 from clickstream_processor.query.http.problems import malformed
 from clickstream_processor.state.reads import Span
+from clickstream_processor.task_id import TaskId
 from clickstream_processor.topology.codec import MAX_KEY_BYTES
 
 MAX_USER_BYTES = MAX_KEY_BYTES
@@ -19,7 +20,7 @@ class Question:
     """What is asked: one user, at one event time (None: now), and which windows (None: none)."""
 
     user: str
-    partition: int
+    task: TaskId  # that holds the user's state
     at_ms: int | None = None
     windows: Span | None = None
 

@@ -21,7 +21,7 @@ from clickstream_processor.query.users.answer import Answer
 from clickstream_processor.query.users.local_state import LocalState
 from clickstream_processor.query.users.question import Question
 from clickstream_processor.query.users.turns import too_many_reads
-from clickstream_processor.task_id import clicks_task
+from clickstream_processor.task_id import TaskId
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Router:
 
     async def answer(self, question: Question) -> Answer:
         """Return the answer; raises Problem 503 when nobody can give one."""
-        if self._directory.routes.owners[question.partition] == self._directory.ordinal:
+        if self._directory.routes.owners[question.task.partition] == self._directory.ordinal:
             answer = await self._local.as_owner(question, _now_ms())
             if answer is not None:
                 _LOCAL.inc()
@@ -68,28 +68,28 @@ class Router:
             async with asyncio.timeout(_WHOLE_S):
                 return await self._elsewhere(question)
         except TimeoutError as error:
-            raise nobody_can_answer(question.partition) from error
+            raise nobody_can_answer(question.task) from error
 
     async def answer_peer(self, question: Question, *, as_owner: bool) -> Answer:
         """Answer a peer from this pod alone; raises Problem 421 (not the owner) or 503 (no state)."""
         if not as_owner:
             answer = await self._local.as_any(question, _now_ms())
-        elif self._directory.routes.owners[question.partition] == self._directory.ordinal:
+        elif self._directory.routes.owners[question.task.partition] == self._directory.ordinal:
             answer = await self._local.as_owner(question, _now_ms())
         else:
             QUERY_NOT_OWNER.inc()
             raise Problem(
                 421,
                 "not-the-owner",
-                f"Pod {self._directory.ordinal} does not own task {clicks_task(question.partition)}.",
+                f"Pod {self._directory.ordinal} does not own task {question.task}.",
                 generation=self._directory.routes.generation,
             )
         if answer is None:
-            raise self._local.stopped(question.partition) or nobody_can_answer(question.partition)
+            raise self._local.stopped(question.task) or nobody_can_answer(question.task)
         return answer
 
     async def _elsewhere(self, question: Question) -> Answer:
-        reasons = _Reasons(question.partition)
+        reasons = _Reasons(question.task)
         answer, spared = await self._ask_owner(question, reasons)
         if answer is not None:
             _REMOTE.inc()
@@ -98,14 +98,14 @@ class Router:
         if answer is None:
             answer = await self._ask_standbys(question, spared, reasons)
         if answer is None:
-            raise self._local.stopped(question.partition) or reasons.problem()
+            raise self._local.stopped(question.task) or reasons.problem()
         _STANDBY.inc()
         return answer
 
     async def _ask_owner(self, question: Question, reasons: "_Reasons") -> tuple[Answer | None, int | None]:
         """Return the owner's answer; or None and the owner if it may still give an old one."""
         for _ in range(2):
-            owner = self._directory.routes.owners[question.partition]
+            owner = self._directory.routes.owners[question.task.partition]
             if owner is None or owner == self._directory.ordinal:
                 if owner is None:
                     return None, None
@@ -115,7 +115,7 @@ class Router:
             try:
                 said = await self._peers.get(owner, PATH, _parameters(question, "owner"))
             except PeerSilent as silence:
-                log.info("the owner of task clicks-%d is silent: %s", question.partition, silence)
+                log.info("the owner of task %s is silent: %s", question.task, silence)
                 return None, None
             if said.status in _FINAL:
                 return _relay(said), None
@@ -139,7 +139,7 @@ class Router:
         self, question: Question, spared: int | None, reasons: "_Reasons"
     ) -> Answer | None:
         """Return the first answer of a standby, or of the owner that was spared before."""
-        standbys = [*self._directory.routes.standbys[question.partition]]
+        standbys = [*self._directory.routes.standbys[question.task.partition]]
         if spared is not None:
             standbys.append(spared)
         for ordinal in standbys:
@@ -158,8 +158,8 @@ class Router:
 class _Reasons:
     """Why the pods that were asked did not answer."""
 
-    def __init__(self, partition: int) -> None:
-        self._partition = partition
+    def __init__(self, task: TaskId) -> None:
+        self._task = task
         self._stopped: tuple[int, str] | None = None  # the owner's ordinal, and why
 
     def note(self, ordinal: int, said: PeerAnswer) -> None:
@@ -178,8 +178,8 @@ class _Reasons:
     def problem(self) -> Problem:
         """Return the 503 that says what is known."""
         if self._stopped is None:
-            return nobody_can_answer(self._partition)
-        return task_stopped(self._partition, *self._stopped)
+            return nobody_can_answer(self._task)
+        return task_stopped(self._task, *self._stopped)
 
 
 def _parameters(question: Question, role: str) -> dict[str, str]:
