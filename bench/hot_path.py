@@ -1,6 +1,7 @@
 """Prints what a click costs in the processor's own code, by stage: no Kafka, no network, one core.
 
     python bench/hot_path.py [--clicks N] [--users N] [--rate PER_SECOND] [--commit CLICKS] [--filter CEL]
+        [--metrics]
 
 Drives the real Pipeline and TaskState over a real RocksDB with records made beforehand: heavy-tailed users,
 events nearly in order, timed by the processor time of the thread, every user seen before. Outputs are thrown
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from clickstream_expressions.expression import compile_filter
+from clickstream_processor.aggregation.gathering.gathering import Gathering
+from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.state.changelog_applier import ChangelogApplier
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.memory import MemoryShares, StateMemory
@@ -37,6 +40,24 @@ CHUNK = 1_000  # records a poll
 PAGES = 2_000
 ACTIONS = ("view", "click", "add_to_cart", "purchase", "heartbeat")
 PLAN = Plan("user-clicks", partitions=1)
+MINUTE_MS = 60_000
+METRICS = (  # those of the reference pipeline
+    Metric(
+        "page-views",
+        where='click.action == "view"',
+        by={"page": "click.page_url"},
+        size_ms=5 * MINUTE_MS,
+        advance_ms=MINUTE_MS,
+    ),
+    Metric(
+        "active-users",
+        "distinct",
+        "click.user_id",
+        by={"country": "profile.country"},
+        size_ms=5 * MINUTE_MS,
+        advance_ms=MINUTE_MS,
+    ),
+)
 
 
 def record(key: bytes, value: bytes | None, offset: int, timestamp_ms: int) -> Message:
@@ -73,12 +94,13 @@ def main() -> None:
         store = TaskStore.open(folder / "store", StateMemory(MemoryShares.of_limit(options.memory << 20)))
         state = TaskState(store, PLAN, options.cached_users)
         keep = compile_filter(options.filter)
-        line = Pipeline(PLAN, state, 0, Discard(), keep=keep, partition_of=murmur2)
+        gathering = Gathering(METRICS, 0, 1, murmur2) if options.metrics else None
+        line = Pipeline(PLAN, state, 0, Discard(), keep=keep, gatherer=gathering, partition_of=murmur2)
         figures["profile_ns"] = _profiles(line, state, names)
         warm = [[_click(name, b"/", b"view", START_MS, n)] for n, name in enumerate(names)]
-        figures["first_click_ns"] = _run(line, state, iter(warm), len(names) // 10)["total_ns"]
+        figures["first_click_ns"] = _run(line, state, gathering, iter(warm), len(names) // 10)["total_ns"]
         clicks = _clicks(source, names, weights, options)
-        figures |= _run(line, state, clicks, options.commit)
+        figures |= _run(line, state, gathering, clicks, options.commit)
         figures["restore_records_s"] = _restore(store, folder)
         figures["sst_bytes"] = store.properties()["sst_bytes"]
         store.close()
@@ -99,6 +121,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cached-users", type=int, default=100_000)
     parser.add_argument("--memory", type=int, default=1024, help="MiB")
     parser.add_argument("--filter", default='click.action != "heartbeat"')
+    parser.add_argument("--metrics", action="store_true", help="with page views and active users by country")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -138,12 +161,16 @@ def _click(user: bytes, page: bytes, action: bytes, event_ms: int, offset: int) 
 
 
 def _run(
-    line: Pipeline, state: TaskState, clicks: Iterator[list[Message]], per_commit: int
+    line: Pipeline,
+    state: TaskState,
+    gathering: Gathering | None,
+    clicks: Iterator[list[Message]],
+    per_commit: int,
 ) -> dict[str, float]:
     clock = time.thread_time_ns
     stages: dict[str, list[int]] = {"decode_alone": [], "clicks": [], "flush": [], "commit": [], "total": []}
     spent = dict.fromkeys(stages, 0)
-    records = value_bytes = offset = 0
+    records = value_bytes = offset = partials = 0
     for poll in clicks:
         started = clock()
         for message in poll:
@@ -156,6 +183,8 @@ def _run(
         if offset % per_commit == 0:
             started = clock()
             changes = line.flush()
+            if gathering is not None:
+                partials += len(gathering.flush(state.metrics_ms))
             spent["flush"] = clock() - started
             records += len(changes)
             value_bytes += sum(len(key) + len(value) for key, value in changes)
@@ -168,6 +197,7 @@ def _run(
             spent = dict.fromkeys(stages, 0)
     # The lower quartile of the commits: other programs on the machine only ever add to a stage.
     figures = {f"{stage}_ns": sorted(ns)[len(ns) // 4] / per_commit for stage, ns in stages.items()}
+    figures["partials_per_click"] = partials / max(1, offset)
     figures["changelog_per_click"] = records / max(1, offset) * 1000  # per thousand
     figures["bytes_per_change"] = value_bytes / max(1, records)
     figures["enriched"] = line.counters.enriched

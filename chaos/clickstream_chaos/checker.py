@@ -15,6 +15,7 @@ from clickstream_chaos.model import Expected, Input, Model
 from clickstream_chaos.odd import HEADER, is_odd_user
 from clickstream_chaos.waiting import NotInTime
 
+READ = ("clicks", "enriched", "metrics", "dead", "actions")  # the topics that a checker reads
 MAX_EXAMPLES = 8
 READ_S = 120.0
 
@@ -96,11 +97,15 @@ class Checker:
         grace_ms: int,
         added: Mapping[str, Any] | None = None,
     ) -> None:
-        """`topics`: the names of clicks, enriched, metrics and dead; `added`: fields of the transform."""
+        """`topics`: the names of those in READ, `actions` only where there is the metric.
+
+        `added`: fields of the transform.
+        """
         self._topics = {name: Topic(bootstrap, topic, partitions) for name, topic in topics.items()}
         self._model = Model(topics["clicks"], profiles, window_ms, grace_ms, added or {})
         self._profiles = profiles
         self._clicks_topic = topics["clicks"]
+        self._window_ms = window_ms
         self._partitions_of: dict[str, int] = {}  # user -> partition
         self._clicks = 0
         self._enriched: Counter[str] = Counter()
@@ -108,6 +113,7 @@ class Checker:
         self._dead: Counter[tuple[int, int]] = Counter()
         self._reasons: dict[tuple[int, int], str] = {}
         self._counts: dict[tuple[str, int], int] = {}
+        self._actions: dict[tuple[str, int], int] = {}  # (action, window start) -> the metric's last value
         self._backwards: list[str] = []
 
     def check(self) -> Verdict:
@@ -136,6 +142,8 @@ class Checker:
         self._check_enriched(verdict, self._model.expected)
         self._check_dead(verdict, self._model.expected)
         self._check_counts(verdict, self._model.expected)
+        if "actions" in self._topics:
+            self._check_actions(verdict, self._model.expected)
         self._check_odd(verdict, self._model.expected)
         return verdict
 
@@ -181,6 +189,12 @@ class Checker:
             if count <= self._counts.get(key, 0):
                 self._backwards.append(f"{key} goes from {self._counts[key]} to {count}")
             self._counts[key] = count
+        for message in self._topics["actions"].read() if "actions" in self._topics else ():
+            value = json.loads(message.value() or b"{}")
+            key, count = (value["keys"]["action"], value["window_start"]), value["value"]
+            if count <= self._actions.get(key, 0):
+                self._backwards.append(f"action {key} goes from {self._actions[key]} to {count}")
+            self._actions[key] = count
 
     def _check_enriched(self, verdict: Verdict, expected: Expected) -> None:
         for event_id, value in expected.enriched.items():
@@ -236,3 +250,18 @@ class Checker:
                 verdict.note("contradictions", f"count of {key} is {seen}, not {count}")
         for key in self._counts.keys() - expected.counts.keys():
             verdict.note("contradictions", f"count of {key} should not be there")
+
+    def _check_actions(self, verdict: Verdict, expected: Expected) -> None:
+        """The metric has each enriched click once, also one that is late for its user."""
+        true = Counter(
+            (click["action"], click["timestamp"] // self._window_ms * self._window_ms)
+            for click in expected.enriched.values()
+        )
+        for key, count in true.items():
+            seen = self._actions.get(key, 0)
+            if seen < count:
+                verdict.note("missing", f"metric of {key} is {seen}, not {count}", count - seen)
+            elif seen > count:
+                verdict.note("doubled", f"metric of {key} is {seen}, not {count}", seen - count)
+        for key in self._actions.keys() - true.keys():
+            verdict.note("contradictions", f"metric of {key} should not be there")

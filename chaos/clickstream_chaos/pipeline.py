@@ -25,6 +25,14 @@ TRANSFORM = {
     "blown": f'has(click.blow) ? {" + ".join(["click.blow"] * BLOWN)} : ""',
 }
 ADDED = {"channel": "web", "blown": ""}  # what it makes of the load's clicks
+# A metric whose keys lie across all partitions: every click that comes out counts, but for odd ones.
+ACTIONS = {
+    "name": "actions",
+    "where": '!click.user_id.startsWith("odd-")',
+    "by": {"action": "click.action"},
+    "count": {},
+    "window": {"size": "60s", "grace": "24h", "retention": "24h"},
+}
 WINDOW_MS = 60_000
 GRACE_MS = 10_000
 
@@ -82,6 +90,9 @@ class Pipeline:
             "profiles": {**compact, **{name.replace("_", "."): value for name, value in profiles.items()}},
             "enriched": old,
             "metrics": old,
+            "actions": old,
+            "partials": old,
+            "metrics-changelog": {"cleanup.policy": "compact,delete", "retention.ms": "604800000"},
             "dead": old,
             "positions": small,
             "changelog": {"cleanup.policy": "compact,delete", "retention.ms": "604800000"},
@@ -132,6 +143,7 @@ class Pipeline:
                 "transform": {"set": TRANSFORM},
                 "join": {"type": "inner", "waitForSnapshot": False},
                 "window": {"size": f"{WINDOW_MS // 1000}s", "grace": f"{GRACE_MS}ms", "retention": "24h"},
+                "metrics": [ACTIONS | {"topic": self.topic("actions")}],
                 "commitInterval": shape.commit_interval,
             },
             "sink": {},
@@ -242,19 +254,22 @@ class Pipeline:
             return {}
 
     def owners(self) -> dict[int, int]:
-        """Return partition -> pod of the tasks that run as owners now, asked of every pod that lives."""
+        """Return partition -> pod of the clicks tasks that run as owners now, asked of all that live."""
         return {
-            int(name.rpartition("-")[2]): ordinal
+            int(name.removeprefix("clicks-")): ordinal
             for ordinal, process in self._pods.items()
             if process.is_running()
             for name, task in self.status(ordinal).get("tasks", {}).items()
-            if task["role"] == "owner" and task["phase"] == "running"
+            if name.startswith("clicks-") and task["role"] == "owner" and task["phase"] == "running"
         }
 
     def runs(self, ordinal: int) -> int:
-        """Return how many tasks a pod runs as owner."""
-        tasks = self.status(ordinal).get("tasks", {}).values()
-        return sum(task["role"] == "owner" and task["phase"] == "running" for task in tasks)
+        """Return how many clicks tasks a pod runs as owner."""
+        tasks = self.status(ordinal).get("tasks", {})
+        return sum(
+            name.startswith("clicks-") and task["role"] == "owner" and task["phase"] == "running"
+            for name, task in tasks.items()
+        )
 
     def caught_up(self, ordinal: int) -> bool:
         """Tell whether a pod's tasks all run, as owners or as standbys that lag nothing behind."""
@@ -267,6 +282,18 @@ class Pipeline:
         """Wait until every task has a running owner."""
         eventually(
             "every task has a running owner",
-            lambda: len(self.owners()) == self.shape.partitions,
+            lambda: self._running_tasks() == 2 * self.shape.partitions,  # of clicks, and of the metric
             timeout_s,
+        )
+
+    def _running_tasks(self) -> int:
+        """Return how many tasks have a running owner."""
+        return len(
+            {
+                name
+                for ordinal, process in self._pods.items()
+                if process.is_running()
+                for name, task in self.status(ordinal).get("tasks", {}).items()
+                if task["role"] == "owner" and task["phase"] == "running"
+            }
         )

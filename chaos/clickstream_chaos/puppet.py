@@ -40,7 +40,7 @@ class Puppet:
         """Change owners: partition -> owner and fence list, all in one new generation."""
         self._generation += 1
         records: dict[str, object] = {
-            f"task/clicks-{partition}": {
+            f"task/{stage}-{partition}": {
                 "version": 1,
                 "term": 1,
                 "generation": self._generation,
@@ -50,6 +50,7 @@ class Puppet:
                 "standbys": list(standbys),
                 "started": started,
             }
+            for stage in ("clicks", "metrics")
             for partition, (owner, fence) in owners.items()
         }
         self._write(records)

@@ -11,7 +11,7 @@ from clickstream_local.machine.process import stop_all
 from clickstream_local.parts.kafka import Kafka
 
 from clickstream_chaos.auditor import Auditor
-from clickstream_chaos.checker import Checker, Verdict
+from clickstream_chaos.checker import READ, Checker, Verdict
 from clickstream_chaos.database import Damaged, compare
 from clickstream_chaos.load import USERS, Load, user
 from clickstream_chaos.monitor import Monitor
@@ -111,7 +111,7 @@ class Suite:
         pipeline.wait_until_running(120)
         partitions = pipeline.shape.partitions
         self.monitor = Monitor(kafka.bootstrap, pipeline.topic("enriched"), partitions)
-        topics = {name: pipeline.topic(name) for name in ("clicks", "enriched", "metrics", "dead")}
+        topics = {name: pipeline.topic(name) for name in READ}
         self.checker = Checker(
             kafka.bootstrap, topics, partitions, PROFILES, WINDOW_MS, GRACE_MS, added=ADDED
         )
@@ -203,7 +203,9 @@ class Suite:
         stop_all([pipeline.pod(ordinal) for ordinal in pods])
         for ordinal in pods:
             for name in tasks[ordinal]:
-                partition = int(name.rpartition("-")[2])
+                if not name.startswith("clicks-"):
+                    continue  # what the metric's tasks hold shows in their topic
+                partition = int(name.removeprefix("clicks-"))
                 database = pipeline.data(ordinal) / "tasks" / name
                 try:
                     found = compare(database, self.checker.state_of(partition), WINDOW_MS)

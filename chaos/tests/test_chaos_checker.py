@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clickstream_chaos.checker import Checker, Verdict
+from clickstream_chaos.checker import READ, Checker, Verdict
 from clickstream_chaos.database import Damaged, State, compare
 from clickstream_chaos.model import Input, Model
 from clickstream_chaos.pipeline import ADDED
@@ -67,11 +67,10 @@ class Outputs:
     """Two good clicks and a bad one, and what should come of them; a test changes one thing."""
 
     def __init__(self, topics: Topics) -> None:
-        self.names = {
-            name: topics.create(topics.unique(name)) for name in ("clicks", "enriched", "metrics", "dead")
-        }
+        self.names = {name: topics.create(topics.unique(name)) for name in READ}
         self.enriched = [self._enriched(0), self._enriched(1)]
         self.metrics = [self._count(1), self._count(2)]
+        self.actions = [self._action(1), self._action(2)]
         self.dead = [(2, "not-json"), (3, "processing-failed")]  # the last: of an odd record
 
     def _enriched(self, offset: int) -> dict[str, Any]:
@@ -91,13 +90,20 @@ class Outputs:
     def _count(self, clicks: int) -> dict[str, Any]:
         return {"user_id": "alice", "window_start": 0, "window_end": WINDOW_MS, "clicks": clicks}
 
+    def _action(self, value: int) -> dict[str, Any]:
+        return {"metric": "actions", "window_start": 0, "keys": {"action": "view"}, "value": value}
+
     def verdict(self, bootstrap: str) -> Verdict:
         """Write everything and return what the checker says."""
         producer = Producer({"bootstrap.servers": bootstrap})
         for value in (click(5), click(6), b"{"):
             producer.produce(self.names["clicks"], value, b"alice", 0)
         producer.produce(self.names["clicks"], b"[[", b"\xff", 0, headers={"odd": "brackets"})
-        for topic, values in (("enriched", self.enriched), ("metrics", self.metrics)):
+        for topic, values in (
+            ("enriched", self.enriched),
+            ("metrics", self.metrics),
+            ("actions", self.actions),
+        ):
             for record in values:
                 producer.produce(self.names[topic], json.dumps(record), b"alice", 0)
         for offset, reason in self.dead:
@@ -124,6 +130,9 @@ def test_right_outputs_are_complete(kafka: Kafka, topics: Topics) -> None:
         pytest.param(lambda o: o.metrics.pop(), (1, 0, 0), id="the last count is missing"),
         pytest.param(lambda o: o.metrics.append(o._count(3)), (0, 0, 1), id="counted too often"),
         pytest.param(lambda o: o.metrics.insert(1, o._count(1)), (0, 0, 1), id="a count stands still"),
+        pytest.param(lambda o: o.actions.pop(), (1, 0, 0), id="the metric's last value is missing"),
+        pytest.param(lambda o: o.actions.append(o._action(3)), (0, 1, 0), id="the metric counts too much"),
+        pytest.param(lambda o: o.actions.insert(1, o._action(1)), (0, 0, 1), id="a value stands still"),
         pytest.param(lambda o: o.dead.pop(), (1, 0, 0), id="a dead letter is missing"),
         pytest.param(lambda o: o.dead.append((2, "not-json")), (0, 1, 0), id="a dead letter comes twice"),
         pytest.param(lambda o: o.dead.append((1, "late")), (0, 0, 1), id="a good click is a dead letter"),

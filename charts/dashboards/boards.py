@@ -60,7 +60,7 @@ PIPELINE = Board(
                 ),
                 Panel(
                     "Tasks running",
-                    "Partitions that have a running owner; must equal the partition count.",
+                    "Tasks that have a running owner: one for each partition, two with metrics.",
                     "short",
                     (
                         Query(
@@ -120,6 +120,32 @@ PIPELINE = Board(
                             f"max by (partition) ({known('clickstream_consumer_lag_records')})",
                             "{{partition}}",
                         ),
+                    ),
+                ),
+            ),
+        ),
+        (
+            "Metrics of the pipeline",
+            (
+                Panel(
+                    "Partials per second",
+                    "What commits add to panes and keys, merged. Far below the clicks while keys repeat.",
+                    "ops",
+                    (rate("clickstream_metric_partials_total", "metric", "{{metric}}"),),
+                ),
+                Panel(
+                    "Keys",
+                    "Keys of the newest pane. A metric at its keys.max counts the others under (other).",
+                    "short",
+                    (gauge("clickstream_metric_keys", "{{metric}}", how="sum", by="metric"),),
+                ),
+                Panel(
+                    "Clicks left out",
+                    "Clicks that came too late for a metric, or for which an expression had no value; none is lost elsewhere.",
+                    "ops",
+                    (
+                        rate("clickstream_metric_late_total", "metric", "late, {{metric}}"),
+                        rate("clickstream_metric_failed_total", "metric", "no value, {{metric}}"),
                     ),
                 ),
             ),

@@ -6,14 +6,14 @@ from clickstream_local.pipeline.live_line import Figures, behind
 
 def pod(lag: int, silent_s: float) -> str:
     return (
-        "clickstream_pipeline_partitions 4.0\n"
+        "clickstream_pipeline_tasks 4.0\n"
         f'clickstream_consumer_lag_records{{partition="0"}} {lag}.0\n'
         f'clickstream_consumer_lag_records{{partition="1"}} {lag}.0\n'
         f"clickstream_broker_silence_seconds {silent_s}\n"
     )
 
 
-RESTORING = "clickstream_pipeline_partitions 4.0\nclickstream_broker_silence_seconds 0.4\n"
+RESTORING = "clickstream_pipeline_tasks 4.0\nclickstream_broker_silence_seconds 0.4\n"
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,28 @@ import yaml
 from clickstream_local.pipeline.reference import EXAMPLE
 from clickstream_operator.assignment.options import options_from
 from clickstream_operator.manifests.settings import settings_document
+from clickstream_operator.manifests.topics import topic_specs
 from clickstream_operator.spec.clickpipeline import parse
 from clickstream_processor import settings, settings_file, units
 from clickstream_processor.control.assignment import StaticAssignment
 from clickstream_processor.stages.listed import stages_of
-from clickstream_processor.stages.programs import compile_programs, plan_of
+from clickstream_processor.stages.programs import compile_programs, metrics_of, plan_of
 
 EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))
+# One of each kind; the first has all else unlike its default.
+METRICS: list[dict[str, Any]] = [
+    {
+        "name": "all-said",
+        "where": 'click.action == "view"',
+        "by": {"page": "click.page_url", "plan": "profile.plan_tier"},
+        "count": {},
+        "window": {"size": "10m", "advance": "2m", "grace": "3m", "retention": "5h"},
+        "topic": "page-views",
+        "emit": "final",
+        "keys": {"max": 77},
+    },
+    *({"name": kind, kind: "click.amount"} for kind in ("sum", "min", "max", "avg", "distinct")),
+]
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -36,13 +51,16 @@ def leaves(section: msgspec.Struct, path: str = "") -> Iterator[tuple[str, Any]]
             continue
         if isinstance(value, msgspec.Struct):
             yield from leaves(value, name)
+        elif isinstance(value, list) and any(isinstance(item, msgspec.Struct) for item in value):
+            for place, item in enumerate(value):
+                yield from leaves(item, f"{name}.{place}")
         else:
             yield name, value
 
 
-def at(document: dict[str, Any], path: str) -> Any:
+def at(document: Any, path: str) -> Any:
     for name in path.split("."):
-        document = document[name]
+        document = document[int(name) if isinstance(document, list) else name]
     return document
 
 
@@ -53,6 +71,11 @@ def same(read: Any, written: Any) -> bool:
     if isinstance(read, units.Bytes):
         return int(read) == {"1Gi": 1 << 30, "2Gi": 2 << 30}[written]
     return bool(read == written)
+
+
+def plain() -> dict[str, Any]:
+    """Return the reference pipeline with as little said as may be."""
+    return with_metrics([])
 
 
 def every_field_changed() -> dict[str, Any]:
@@ -70,6 +93,7 @@ def every_field_changed() -> dict[str, Any]:
         "transform": {"set": {"x": "1"}, "drop": ["country"]},
         "join": {"type": "left", "waitForSnapshot": False, "unmatched": "drop"},
         "window": {"size": "10m", "advance": "5m", "grace": "2m", "retention": "3h", "emit": "final"},
+        "metrics": METRICS,
         "late": "drop",
         "maxFuture": "2h",
         "commitInterval": "50ms",
@@ -108,7 +132,7 @@ def test_every_field_the_processor_reads_is_the_one_that_was_written(changed: bo
 def test_every_field_the_processor_reads_differs_from_its_default_in_the_changed_document(
     tmp_path: Path,
 ) -> None:
-    default = dict(leaves(load(settings_document(parse(yaml.safe_load(EXAMPLE.read_text()))), tmp_path)))
+    default = dict(leaves(load(settings_document(parse(plain())), tmp_path)))
     changed = dict(
         leaves(load(settings_document(parse(every_field_changed()), "h-{ordinal}", 1, 1), tmp_path))
     )
@@ -127,10 +151,47 @@ def test_what_is_for_the_operator_alone_is_still_written(tmp_path: Path) -> None
         assert name in (at(document, section) if section else document)
 
 
-def test_the_controller_assigns_the_tasks_of_the_stages_that_the_pods_run(tmp_path: Path) -> None:
-    document = settings_document(parse(yaml.safe_load(EXAMPLE.read_text())))
+def test_every_field_of_a_metric_differs_from_its_default_in_the_changed_document(tmp_path: Path) -> None:
+    read = load(settings_document(parse(every_field_changed())), tmp_path).processing.metrics
+    first, sums = (dict(leaves(metric)) for metric in read[:2])
+    assert {path for path in first if first[path] == sums[path]} == {"min", "max", "avg", "distinct"}
+    kinds = ("sum", "min", "max", "avg", "distinct")
+    assert [{kind: value for kind in kinds if (value := getattr(metric, kind))} for metric in read] == [
+        {},
+        *({kind: "click.amount"} for kind in kinds),
+    ]
+
+
+def test_the_processor_makes_of_a_metric_what_was_asked_for(tmp_path: Path) -> None:
+    made = metrics_of(load(settings_document(parse(every_field_changed())), tmp_path))
+    assert [(metric.name, metric.kind, metric.value) for metric in made] == [
+        ("all-said", "count", ""),
+        *((kind, kind, "click.amount") for kind in ("sum", "min", "max", "avg", "distinct")),
+    ]
+    assert (made[0].panes.number, made[0].max_keys, made[0].topic) == (5, 77, "page-views")
+
+
+@pytest.mark.parametrize("metrics", [[], METRICS], ids=["without metrics", "with metrics"])
+def test_topics_of_metrics_are_named_alike(metrics: list[dict[str, Any]], tmp_path: Path) -> None:
+    pipeline = parse(with_metrics(metrics))
+    read = load(settings_document(pipeline), tmp_path)
+    both = {read.partials_topic, read.metrics_changelog_topic}
+    assert both & {topic.name for topic in topic_specs(pipeline)} == (both if metrics else set())
+
+
+@pytest.mark.parametrize("metrics", [[], METRICS], ids=["without metrics", "with metrics"])
+def test_the_controller_assigns_the_tasks_of_the_stages_that_the_pods_run(
+    metrics: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    document = settings_document(parse(with_metrics(metrics)))
     read = load(document, tmp_path)
     stages = stages_of(read, plan_of(read), compile_programs(read))
     tasks = StaticAssignment(1, read.topics.partitions, stages).poll().tasks
     assigned = options_from(document, lambda _, __: "").policy.tasks
     assert sorted(assigned) == sorted(str(task) for task in tasks)
+
+
+def with_metrics(metrics: list[dict[str, Any]]) -> dict[str, Any]:
+    document = yaml.safe_load(EXAMPLE.read_text())
+    document["spec"]["processing"] |= {"metrics": metrics}
+    return dict(document)

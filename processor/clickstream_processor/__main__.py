@@ -118,13 +118,14 @@ def _run(chosen: Settings, plan: Plan, programs: Programs, faults: Faults) -> in
     directory = Directory(pod.ordinal, _nobody(plan.partitions))
     directory.instance = instance.id
     stages = stages_of(chosen, plan, programs)
+    metrics.PIPELINE_TASKS.set(plan.partitions * len(stages))
     source = _source(chosen, stages, directory, instance, faults)
     worker = Worker(chosen, stages, directory, source, memory, faults)
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
     worker.start()
-    service = QueryService(directory, options_of(chosen, plan), worker_age_s=worker.age_s)
+    service = QueryService(directory, options_of(chosen, plan, programs.metrics), worker_age_s=worker.age_s)
     try:
         asyncio.run(_serve(service, chosen, worker))
     except OSError as error:

@@ -4,6 +4,7 @@ The seam between the worker thread and the HTTP thread. Values are replaced, nev
 changed in place, so a reader needs no lock: it takes a reference once and reads that.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -11,7 +12,7 @@ from clickstream_processor.backlog import Backlog, LastCommit
 from clickstream_processor.commit_health import CommitHealth
 from clickstream_processor.incidents import Incident
 from clickstream_processor.state.store import TaskStore
-from clickstream_processor.task_id import TaskId
+from clickstream_processor.task_id import CLICKS, TaskId
 from clickstream_processor.topic_finding import TopicFinding
 
 
@@ -78,6 +79,7 @@ class Directory:
         self.ordinal = ordinal
         self.instance = ""
         self.routes = routes  # of the tasks that hold the users' counts
+        self.stage_routes: Mapping[str, Routes] = {}  # of the tasks of the other stages, by stage
         self.tasks: dict[TaskId, TaskView] = {}
         self.backlogs: dict[TaskId, Backlog] = {}  # of owned tasks; written by the lag watch
         self.commits = CommitHealth()
@@ -89,3 +91,11 @@ class Directory:
         self.brokers_seen_ms: int | None = (
             None  # wall clock of a broker's last sign of life; by the lag watch
         )
+
+    def routes_of(self, stage: str) -> Routes:
+        """Return who owns a stage's partitions; nobody, where the stage is not known yet."""
+        routes = self.routes if stage == CLICKS else self.stage_routes.get(stage)
+        if routes is not None:
+            return routes
+        partitions = len(self.routes.owners)
+        return Routes(self.routes.generation, (None,) * partitions, ((),) * partitions, self.routes.as_of_ms)

@@ -19,7 +19,7 @@ RECORDS_CONSUMED = Counter(
 )  # input: clicks, profiles
 RECORDS_ENRICHED = Counter("clickstream_records_enriched_total", "Clicks written to the enriched topic")
 RECORDS_DROPPED = Counter(
-    "clickstream_records_dropped_total", "Clicks left out without a dead letter", ["reason"]
+    "clickstream_records_dropped_total", "Clicks and partials left out without a dead letter", ["reason"]
 )
 CLICKS_AHEAD = Counter(
     "clickstream_clicks_ahead_total",
@@ -83,6 +83,28 @@ STANDING = Gauge(
     ["partition"],
 )
 
+# --- metrics of the pipeline (processing.metrics) -------------------------------------------------------
+METRIC_PARTIALS = Counter(
+    "clickstream_metric_partials_total", "What commits added to panes and keys, merged", ["metric"]
+)
+METRIC_RESULTS = Counter(
+    "clickstream_metric_results_total", "Windows and keys written to its topic", ["metric"]
+)
+METRIC_LATE = Counter(
+    "clickstream_metric_late_total", "Clicks that came too late for a metric, which are enriched", ["metric"]
+)
+METRIC_FAILED = Counter(
+    "clickstream_metric_failed_total", "Clicks for which an expression of a metric had no value", ["metric"]
+)
+METRIC_OTHER = Counter(
+    "clickstream_metric_other_total",
+    "Times that a key counted under (other): its pane had keys.max keys",
+    ["metric"],
+)
+METRIC_KEYS = Gauge(
+    "clickstream_metric_keys", "Keys of the newest pane, in this pod's tasks, without (other)", ["metric"]
+)
+
 # --- transactions ---------------------------------------------------------------------------------------
 COMMITS = Counter("clickstream_commits_total", "Transactions by result", ["result"])  # committed, failed
 COMMIT_FAILURES = Gauge(
@@ -95,6 +117,9 @@ PRODUCERS = Counter("clickstream_producer_starts_total", "Transactional producer
 
 # --- tasks ----------------------------------------------------------------------------------------------
 PARTITIONS = Gauge("clickstream_pipeline_partitions", "Partitions of the pipeline's clicks topic")
+PIPELINE_TASKS = Gauge(
+    "clickstream_pipeline_tasks", "Tasks of the pipeline: partitions times stages"
+)
 TASK_STATE = Gauge(
     "clickstream_task_state",
     "1 for the role and phase a task of this pod is in",

@@ -81,6 +81,39 @@ class Window(Section, frozen=True, kw_only=True):
     emit: Literal["updates", "final"] = "updates"
 
 
+class MetricWindow(Section, frozen=True, kw_only=True):
+    """A metric's windows of event time. `advance_ms` None: tumbling."""
+
+    size_ms: Milliseconds = msgspec.field(name="size", default=Milliseconds(300_000))
+    advance_ms: Milliseconds | None = msgspec.field(name="advance", default=None)
+    grace_ms: Milliseconds = msgspec.field(name="grace", default=Milliseconds(60_000))
+    retention_ms: Milliseconds = msgspec.field(name="retention", default=Milliseconds(86_400_000))
+
+
+class MetricKeys(Section, frozen=True, kw_only=True):
+    """How many keys one pane of a metric may have in one task; what is beyond counts under `(other)`."""
+
+    max: Annotated[int, Meta(ge=1)] = 10_000
+
+
+class MetricSection(Section, frozen=True, kw_only=True):
+    """One metric: exactly one of `count` to `distinct` is there; all but `count` are CEL."""
+
+    name: Name
+    where: str = ""
+    by: dict[str, str] = {}
+    count: dict[str, str] | None = None
+    sum: str | None = None
+    min: str | None = None
+    max: str | None = None
+    avg: str | None = None
+    distinct: str | None = None
+    window: MetricWindow = MetricWindow()
+    topic: Name | None = None
+    emit: Literal["updates", "final"] = "updates"
+    keys: MetricKeys = MetricKeys()
+
+
 class Processing(Section, frozen=True, kw_only=True):
     """What happens to a click."""
 
@@ -88,6 +121,7 @@ class Processing(Section, frozen=True, kw_only=True):
     transform: Transform = Transform()
     join: Join = Join()
     window: Window = Window()
+    metrics: list[MetricSection] = []
     late: Literal["deadLetter", "drop"] = "deadLetter"
     max_future_ms: Milliseconds = msgspec.field(name="maxFuture", default=Milliseconds(3_600_000))
     commit_interval_ms: Milliseconds = msgspec.field(name="commitInterval", default=Milliseconds(100))
@@ -186,6 +220,16 @@ class Settings(Section, frozen=True, kw_only=True):
     def changelog_topic(self) -> str:
         """Return the topic of state changes."""
         return f"{self.id}-changelog"
+
+    @property
+    def partials_topic(self) -> str:
+        """Return the topic of what the clicks add to metrics."""
+        return f"{self.id}-partials"
+
+    @property
+    def metrics_changelog_topic(self) -> str:
+        """Return the topic of the metrics' state changes."""
+        return f"{self.id}-metrics-changelog"
 
     @property
     def positions_topic(self) -> str:

@@ -9,7 +9,7 @@ import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -139,9 +139,10 @@ def _convert_section(
                 problems.append(f"{where}: missing")
         elif (inner := _section_of(info.type)) is not None:
             before = len(problems)
-            arguments = _convert_section(given, inner, where, problems, ignored)
+            convert = _convert_list if get_origin(info.type) is list else _section
+            sections = convert(given, inner, where, problems, ignored)
             if len(problems) == before:
-                values[info.name] = inner(**arguments)
+                values[info.name] = sections
         else:
             if said := bounds.problem_of(where, given):
                 problems.append(f"{where}: {_shown(given)}: {said}")
@@ -152,6 +153,25 @@ def _convert_section(
                 problems.append(f"{where}: {_shown(given)}: {error}")
     ignored += [f"{path}.{name}" if path else name for name in document if name not in known]
     return values
+
+
+def _section(
+    document: object, section: type[Struct], path: str, problems: list[str], ignored: list[str]
+) -> Struct | None:
+    """Return a section; None where it is wrong."""
+    before = len(problems)
+    arguments = _convert_section(document, section, path, problems, ignored)
+    return section(**arguments) if len(problems) == before else None
+
+
+def _convert_list(
+    document: object, section: type[Struct], path: str, problems: list[str], ignored: list[str]
+) -> list[Struct | None]:
+    """Return a list of sections."""
+    if not isinstance(document, list):
+        problems.append(f"{path}: must be a list, not {_shown(document)}")
+        return []
+    return [_section(each, section, f"{path}[{at}]", problems, ignored) for at, each in enumerate(document)]
 
 
 def _section_of(kind: Any) -> type[Section] | None:

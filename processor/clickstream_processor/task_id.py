@@ -23,6 +23,7 @@ class TaskId(NamedTuple):
 
 
 CLICKS = "clicks"  # the stage that is always there: profiles joined, clicks counted by user
+METRICS = "metrics"  # partials merged to what metrics say; there where a pipeline has metrics
 ALWAYS = frozenset({CLICKS})
 
 

@@ -17,6 +17,7 @@ from clickstream_local.parts.pods import Pods
 from clickstream_local.parts.postgres import Postgres
 from clickstream_local.pipeline.database import ProfileTable, Writer
 from clickstream_local.pipeline.reference import EXAMPLE, Place, create_topics, load, write_secret
+from clickstream_operator.assignment.tasks import tasks_of
 from clickstream_operator.manifests.connectors import directory_references, profiles_connector
 from clickstream_operator.spec.clickpipeline import ClickPipeline
 
@@ -121,7 +122,7 @@ def _running(here: Ground, pipeline: ClickPipeline, place: Place) -> Iterator[Po
         connect.put(source.name, source.rest())
         connect.wait_until_running(source.name)
         pods.start()
-        tasks = pipeline.spec.topics.partitions
+        tasks = len(tasks_of(pipeline))
         when(
             lambda: pods.metric("clickstream_task_state", role="owner", phase="running") >= tasks,
             "not all tasks run",

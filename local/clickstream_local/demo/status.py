@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from clickstream_operator.assignment.tasks import task_names
+from clickstream_operator.assignment.tasks import has_metrics, stages_of, task_names
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -68,9 +68,10 @@ def _tasks(data: Path, run: dict[str, Any]) -> tuple[Table, bool]:
         url = f"http://{HOST}:{run['ports']['admin'] + ordinal}"
         for name, task in status_of(url, data / "secrets").get("tasks", {}).items():
             holders.setdefault(name, {})[ordinal] = task
-    partitions = json.loads((data / "settings.json").read_text())["topics"]["partitions"]
+    settings = json.loads((data / "settings.json").read_text())
+    tasks = task_names(settings["topics"]["partitions"], stages_of(has_metrics(settings)))
     all_owned = True
-    for name in task_names(partitions):
+    for name in tasks:
         pods = holders.get(name, {})
         owner = next((o for o, task in pods.items() if task["role"] == "owner"), None)
         standbys = (

@@ -48,9 +48,9 @@ def behind(expositions: Sequence[str | None]) -> Behind:
     told = [text for text in expositions if text is not None]
     silences = [sum_of(text, "clickstream_broker_silence_seconds", {}) for text in told]
     clicks = sum(sum_of(text, "clickstream_consumer_lag_records", {}) for text in told)
-    partitions = max((sum_of(text, "clickstream_pipeline_partitions", {}) for text in told), default=0)
+    tasks = max((sum_of(text, "clickstream_pipeline_tasks", {}) for text in told), default=0)
     known = sum(text.count("\nclickstream_consumer_lag_records{") for text in told)
-    unknown = max(0, int(partitions) - known)
+    unknown = max(0, int(tasks) - known)
     return Behind(int(clicks), min(silences, default=None), len(expositions) - len(told), unknown)
 
 

@@ -18,6 +18,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Protocol
 
+from clickstream_operator.assignment.tasks import tasks_of
 from clickstream_operator.manifests.connectors import (
     Connector,
     directory_references,
@@ -256,7 +257,7 @@ class Stack:
 
     def _wait_for_tasks(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Step 6: every task runs, so the source's snapshot is complete and in the state."""
-        wanted = self.pipeline.spec.topics.partitions
+        wanted = len(tasks_of(self.pipeline))
 
         def all_run() -> bool:
             return self.pods.metric("clickstream_task_state", role="owner", phase="running") >= wanted

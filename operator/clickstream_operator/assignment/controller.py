@@ -218,7 +218,7 @@ class Controller:
             beats=dict(reader.beats),
             held=held,
             replicas=policy.replicas,
-            undrained=frozenset(undrained(reader.assignments.values(), policy.replicas)),
+            undrained=frozenset(undrained(reader.assignments, policy)),
         )
 
     def _publish(self, records: tuple[Claim | Assignment, ...], writer: ControlWriter | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from clickstream_operator.assignment.kafka import Secrets, client_config
 from clickstream_operator.assignment.planner import Policy
-from clickstream_operator.assignment.tasks import task_names
+from clickstream_operator.assignment.tasks import has_metrics, stages_of, task_names
 from clickstream_operator.spec.fields import duration_ms
 
 # The same for all pipelines, which share their clients.
@@ -42,13 +42,12 @@ def options_from(document: dict[str, Any], secrets: Secrets) -> ControllerOption
     try:
         processors, peers = document["processors"], document["peers"]
         partitions = document["topics"]["partitions"]
+        tasks = task_names(partitions, stages_of(has_metrics(document)))
         return ControllerOptions(
             id=document["id"],
             pipeline=f"{document['namespace']}/{document['name']}",
             kafka=client_config(document["kafka"], secrets, CLIENT_ID),
-            policy=Policy(
-                task_names(partitions), min(processors["replicas"], partitions), processors["standbys"]
-            ),
+            policy=Policy(tasks, min(processors["replicas"], partitions), processors["standbys"]),
             failover_after_s=duration_ms(processors["failoverAfter"]) / 1_000,
             peer_host=peers["host"],
             peer_port=peers["port"],

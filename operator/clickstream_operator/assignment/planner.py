@@ -10,11 +10,12 @@ the last one stopped. Invariants (docs/reference/protocol.md; tests/assignment/t
 - nothing moves that need not: ownership changes only when the owner is dead, leaves, or owns two
   partitions more than another pod; and then only to a pod that has caught up, unless the owner is dead;
 - the tasks of one partition are one pod's, whatever their stage, and so are their standbys: what one stage
-  sends the next stays on the pod. They are judged, balanced and moved together.
+  sends the next stays on the pod. They are judged, balanced and moved together;
+- a task that the policy does not name is left alone; its record counts again if the task comes back.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -65,10 +66,14 @@ def holds(seen: Observation, policy: Policy) -> bool:
     return 2 * known.count(PodHealth.DEAD) > len(known)
 
 
-def undrained(current: Iterable[Assignment], replicas: int) -> set[int]:
-    """Return the pods beyond ``replicas`` that still own, fence or stand by: not to be removed yet."""
-    named = {o for a in current for o in (a.owner, *a.fence, *a.standbys) if o is not None}
-    return {ordinal for ordinal in named if ordinal >= replicas}
+def undrained(current: Mapping[str, Assignment], policy: Policy) -> set[int]:
+    """Return the pods beyond the replicas that still own, fence or stand by: not to be removed yet.
+
+    Records of tasks that the pipeline has no more stay as they are, and hold nobody.
+    """
+    tasks = [current[task] for task in policy.tasks if task in current]
+    named = {o for a in tasks for o in (a.owner, *a.fence, *a.standbys) if o is not None}
+    return {ordinal for ordinal in named if ordinal >= policy.replicas}
 
 
 def plan(

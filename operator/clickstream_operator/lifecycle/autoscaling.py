@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from clickstream_operator.assignment.tasks import tasks_of
 from clickstream_operator.kube.kinds import Document
 from clickstream_operator.kube.times import epoch_s, stamp
 from clickstream_operator.lifecycle.rollout import Next, RolloutPhase
@@ -98,7 +99,7 @@ def observed_lag_ms(pipeline: ClickPipeline, observed: Observed, rollout: Next |
         t for held in observed.tasks().values() for t in held if t.role == "owner" and t.phase == "running"
     ]
     at_rest = rollout is not None and rollout.phase is RolloutPhase.DONE
-    if not at_rest or len(owners) < pipeline.spec.topics.partitions:
+    if not at_rest or len(owners) < len(tasks_of(pipeline)):
         return None
     lags = [t.lag_ms for t in owners if t.lag_ms is not None]
     return max(lags) if len(lags) == len(owners) else None

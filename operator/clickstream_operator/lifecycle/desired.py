@@ -71,19 +71,28 @@ def needed_names(pipeline: ClickPipeline) -> list[tuple[str, str]]:
     return fixed
 
 
-def topic_readery(pipeline: ClickPipeline, observed: Observed) -> bool:
+def topics_are_ready(pipeline: ClickPipeline, observed: Observed) -> bool:
     """Tell whether every topic is there, as far as Strimzi says."""
     if not pipeline.spec.topics.manage:
         return True
-    objects = [names.topic_object(topic.name) for topic in topics.topic_specs(pipeline)]
+    return _are_ready([topic.name for topic in topics.topic_specs(pipeline)], observed)
+
+
+def _are_ready(topic_names: list[str], observed: Observed) -> bool:
+    objects = [names.topic_object(name) for name in topic_names]
     found = [observed.child("KafkaTopic", n) or observed.foreign.get(("KafkaTopic", n)) for n in objects]
     return all(condition(topic, "Ready").get("status") == "True" for topic in found)
 
 
 def may_assign(pipeline: ClickPipeline, observed: Observed) -> bool:
-    """Tell whether a controller can work: its topics and its Kafka user's Secrets are there."""
+    """Tell whether a controller can work: its topics and its Kafka user's Secrets are there.
+
+    It does not wait for other topics, such as that of a metric which a running pipeline has just got.
+    """
     missing = {name for name, _ in missing_secrets(pipeline, observed)}
-    return topic_readery(pipeline, observed) and not missing & secrets.controller_secrets(pipeline)
+    own = [names.internal_topic(pipeline, purpose) for purpose in (names.ASSIGNMENT, names.ACKS)]
+    ready = not pipeline.spec.topics.manage or _are_ready(own, observed)
+    return ready and not missing & secrets.controller_secrets(pipeline)
 
 
 def pods_to_run(pipeline: ClickPipeline, observed: Observed) -> int:
@@ -120,7 +129,7 @@ def _connectors(pipeline: ClickPipeline, observed: Observed) -> list[Wanted]:
     reference = connectors.cluster_references(pipeline)
     source = connectors.profiles_connector(pipeline, reference)
     sink = connectors.search_connector(pipeline, reference)
-    may_start = topic_readery(pipeline, observed) and _secrets_for_connect(pipeline, observed)
+    may_start = topics_are_ready(pipeline, observed) and _secrets_for_connect(pipeline, observed)
     wanted = []
     live = observed.child("KafkaConnector", source.name)
     if live or (may_start and not holds_source(pipeline, observed)):
@@ -148,7 +157,7 @@ def _may_start_processors(pipeline: ClickPipeline, observed: Observed) -> bool:
         return True
     mounted = set(statefulset.mounted_secrets(pipeline))
     missing = {name for name, _ in missing_secrets(pipeline, observed)}
-    return topic_readery(pipeline, observed) and not missing & mounted
+    return topics_are_ready(pipeline, observed) and not missing & mounted
 
 
 def _statefulset(

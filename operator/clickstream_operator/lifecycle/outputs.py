@@ -47,6 +47,11 @@ def outputs_of(pipeline: ClickPipeline) -> tuple[Output, ...]:
         Output("topic", name, f"topics.{field}", field in given.shared, places)
         for field, name in named.items()
     ]
+    own += [
+        Output("topic", metric.topic, f"processing.metrics[{place}].topic", False, places)
+        for place, metric in enumerate(pipeline.spec.processing.metrics)
+        if metric.topic
+    ]
     internal = [
         Output("topic", topic.name, "id", False, places)
         for topic in topics.topic_specs(pipeline)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clickstream_operator.assignment.tasks import task_names
+from clickstream_operator.assignment.tasks import has_metrics, stages_of, task_names
 from clickstream_operator.kube.kinds import Document
 from clickstream_operator.lifecycle.rollout import Next, PodSeen, RolloutMemory, Scene, next_step
 from clickstream_operator.lifecycle.secret_state import secrets_hash
@@ -60,7 +60,8 @@ def plan_rollout(
     live = observed.child("StatefulSet", names.names_of(pipeline).statefulset)
     wanted = wanted_template(pipeline, platform, observed, live)
     memory, stable = remembered(live)
-    step = next_step(_scene(pipeline, observed, live, wanted.digest, replicas), memory, deadline_s)
+    scene = _scene(pipeline, observed, live, wanted.digest, stable, replicas)
+    step = next_step(scene, memory, deadline_s)
     known = {t.digest: t for t in (wanted, stable) if t}
     kept = {t.settings_key: t.settings for t in known.values() if t.digest in (wanted.digest, memory.stable)}
     return Rollout(step, replicas, known[step.template], kept, _annotations(step.memory, known))
@@ -96,6 +97,7 @@ def remembered(live: Document | None) -> tuple[RolloutMemory, Template | None]:
             stopped=frozenset(str(name) for name in kept.get("stopped", [])),
             stops_s=float(kept.get("stops_s", 0)),
         )
+        _ = has_metrics(json.loads(stable.settings))
     except (KeyError, TypeError, ValueError, AttributeError):
         return RolloutMemory(), None
     try:
@@ -122,19 +124,26 @@ def template_of(document: Document) -> str:
 
 
 def _scene(
-    pipeline: ClickPipeline, observed: Observed, live: Document | None, wanted: str, replicas: int
+    pipeline: ClickPipeline,
+    observed: Observed,
+    live: Document | None,
+    wanted: str,
+    stable: Template | None,
+    replicas: int,
 ) -> Scene:
     if live is None:
         return Scene(wanted, "", 0, replicas, complete=False, now_s=observed.now_s)
+    complete = _is_complete(live)
+    stages = _stages_at_work(pipeline, None if complete and template_of(live) == wanted else stable)
     return Scene(
         wanted=wanted,
         template=template_of(live),
         partition=live["spec"].get("updateStrategy", {}).get("rollingUpdate", {}).get("partition", 0),
         replicas=replicas,
-        complete=_is_complete(live),
+        complete=complete,
         now_s=observed.now_s,
         pods={ordinal: _pod_seen(observed, ordinal, pod) for ordinal, pod in observed.pod_objects.items()},
-        whole=_is_whole(pipeline, observed, replicas),
+        whole=_is_whole(pipeline, observed, replicas, stages),
         lag_ms=_slowest_ms(observed),
     )
 
@@ -157,7 +166,17 @@ def _is_complete(live: Document) -> bool:
     )
 
 
-def _is_whole(pipeline: ClickPipeline, observed: Observed, replicas: int) -> bool:
+def _stages_at_work(pipeline: ClickPipeline, before: Template | None) -> tuple[str, ...]:
+    """Return the stages that the pods of both templates run; `before` None: there is one template.
+
+    While a roll-out adds metrics, pods with the template before leave the tasks of metrics alone. Whoever
+    waited for these tasks would never replace such a pod.
+    """
+    wanted = bool(pipeline.spec.processing.metrics)
+    return stages_of(wanted and (before is None or has_metrics(json.loads(before.settings))))
+
+
+def _is_whole(pipeline: ClickPipeline, observed: Observed, replicas: int, stages: tuple[str, ...]) -> bool:
     """Tell whether every task has its owner and standbys at work, so that one pod can be spared.
 
     A task that refuses to go on does not count: no waiting fixes it, but the roll-out may. One that did not
@@ -168,7 +187,7 @@ def _is_whole(pipeline: ClickPipeline, observed: Observed, replicas: int) -> boo
         return False
     standbys = min(pipeline.spec.processors.standbys, replicas - 1)
     tasks = observed.tasks()
-    for name in task_names(pipeline.spec.topics.partitions):
+    for name in task_names(pipeline.spec.topics.partitions, stages):
         held = tasks.get(name, [])
         if any(t.phase == "stopped" for t in held):
             continue

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from clickstream_operator.spec.clickpipeline import API_GROUP, ClickPipeline
+from clickstream_operator.spec.rules import INTERNAL_TOPICS
 
 MANAGER = "clickstream-operator"
 PIPELINE_LABEL = f"{API_GROUP}/pipeline"
@@ -20,13 +21,8 @@ TEMPLATE_HASH = f"{API_GROUP}/template-hash"
 ROLLOUT = f"{API_GROUP}/rollout"
 FAILED_ROLLOUT = f"{API_GROUP}/failed-rollout"
 
-CHANGELOG, POSITIONS, ASSIGNMENT, ACKS, NOTIFICATIONS = (
-    "changelog",
-    "positions",
-    "assignment",
-    "acks",
-    "notifications",
-)
+# The purposes of internal topics; spec/rules.py keeps other topics from being named so.
+CHANGELOG, PARTIALS, METRICS_CHANGELOG, POSITIONS, ASSIGNMENT, ACKS, NOTIFICATIONS = INTERNAL_TOPICS
 _OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 

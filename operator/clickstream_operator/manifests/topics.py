@@ -12,17 +12,21 @@ from clickstream_operator.manifests.names import (
     CHANGELOG,
     CLUSTER_LABEL,
     INTERNAL_LABEL,
+    METRICS_CHANGELOG,
     NOTIFICATIONS,
+    PARTIALS,
     POSITIONS,
     internal_topic,
     labels,
     topic_object,
 )
-from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline, Window
 from clickstream_operator.spec.fields import duration_ms
+from clickstream_operator.spec.metric import MetricWindow
 
 DAY_MS = 86_400_000
-# How long a pipeline may be down and still find its open windows in the changelog.
+# How long a pipeline may be down and still find its open windows in the changelog, and in the partials what
+# clicks have added to metrics.
 DOWNTIME_ALLOWANCE_MS = 7 * DAY_MS
 # A reader that was away for longer than this may miss a tombstone and restores from the start.
 TOMBSTONES_KEPT_MS = 7 * DAY_MS
@@ -61,13 +65,22 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
         name = internal_topic(pipeline, purpose)
         return TopicSpec(name, partitions, topics.replicas, durable | config, internal=True)
 
+    metrics = pipeline.spec.processing.metrics
+    of_metrics = [metric.topic for metric in metrics if metric.topic]
+    # Partials are kept by the brokers' clock: those of an old click must outlast the wait like any other.
+    of_stage = [
+        internal(PARTIALS, topics.partitions, _deleted(partials_retention_ms(pipeline)) | BROKERS_TIME),
+        internal(METRICS_CHANGELOG, topics.partitions, _changelog(metrics_changelog_retention_ms(pipeline))),
+    ]
     return [
         shared(topics.clicks, _deleted(kept_ms) | BROKERS_TIME),
         shared(topics.profiles, _compacted(TOMBSTONES_KEPT_MS)),
         shared(topics.enriched, _deleted(kept_ms) | _any_time()),
         shared(topics.metrics, _deleted(kept_ms) | _any_time()),
         shared(topics.dead_letters, _deleted(max(DEAD_LETTERS_KEPT_MS, kept_ms)) | _any_time()),
-        internal(CHANGELOG, topics.partitions, _changelog(pipeline)),
+        *(shared(name, _deleted(kept_ms) | _any_time()) for name in of_metrics),
+        internal(CHANGELOG, topics.partitions, _changelog(changelog_retention_ms(pipeline))),
+        *(of_stage if metrics else ()),
         internal(POSITIONS, topics.partitions, _compacted_small()),
         internal(ASSIGNMENT, 1, _compacted_small()),
         internal(ACKS, 1, _compacted_small()),
@@ -77,9 +90,18 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
 
 def changelog_retention_ms(pipeline: ClickPipeline) -> int:
     """Return how long the changelog keeps a record: the window's whole life and the tolerated down-time."""
-    window = pipeline.spec.processing.window
-    life_ms = sum(duration_ms(text) for text in (window.size, window.grace, window.retention))
-    return life_ms + DOWNTIME_ALLOWANCE_MS
+    return _life_ms(pipeline.spec.processing.window) + DOWNTIME_ALLOWANCE_MS
+
+
+def metrics_changelog_retention_ms(pipeline: ClickPipeline) -> int:
+    """Return the same for the changelog of metrics: the longest life that a metric's window has."""
+    lives = [_life_ms(metric.window) for metric in pipeline.spec.processing.metrics]
+    return max(lives, default=0) + DOWNTIME_ALLOWANCE_MS
+
+
+def partials_retention_ms(pipeline: ClickPipeline) -> int:
+    """Return how long a task of metrics may be away: the tolerated down-time; no longer than clicks wait."""
+    return min(DOWNTIME_ALLOWANCE_MS, duration_ms(pipeline.spec.topics.retention))
 
 
 def kafka_topic(pipeline: ClickPipeline, topic: TopicSpec, api_version: str) -> dict[str, Any]:
@@ -129,10 +151,14 @@ def _compacted_small() -> dict[str, str]:
     }
 
 
-def _changelog(pipeline: ClickPipeline) -> dict[str, str]:
+def _life_ms(window: Window | MetricWindow) -> int:
+    return sum(duration_ms(text) for text in (window.size, window.grace, window.retention))
+
+
+def _changelog(kept_ms: int) -> dict[str, str]:
     return {
         "cleanup.policy": "compact,delete",
-        "retention.ms": str(changelog_retention_ms(pipeline)),
+        "retention.ms": str(kept_ms),
         "retention.bytes": "-1",  # whatever the brokers' default: counts go by age alone
         "delete.retention.ms": str(TOMBSTONES_KEPT_MS),
         "segment.bytes": str(4 * SMALL_SEGMENT_BYTES),

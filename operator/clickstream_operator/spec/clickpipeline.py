@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from clickstream_operator.errors import InvalidSpec, Problem
 from clickstream_operator.spec import fields
+from clickstream_operator.spec.metric import MAX_METRICS, Metric
+from clickstream_operator.spec.model import Model
 from clickstream_operator.spec.rules import broken_rules
 
 API_GROUP = "clickstream.dev"
@@ -31,33 +33,29 @@ _SLOT_CHARACTERS = 63
 _SHOWN_CHARACTERS = 120
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
-
-
-class Tls(_Model):
+class Tls(Model):
     ca_secret: fields.ObjectName  # key ca.crt
 
 
-class Authentication(_Model):
+class Authentication(Model):
     type: Literal["scram-sha-512", "tls"]
     user: fields.ObjectName  # a Secret of that name, as a KafkaUser makes it
     controller_user: fields.ObjectName | None = None  # whom the operator is; None: the same
 
 
-class Kafka(_Model):
+class Kafka(Model):
     bootstrap_servers: fields.Bootstrap
     cluster: fields.ObjectName | None = None  # the Strimzi Kafka; required when topics.manage
     tls: Tls | None = None
     authentication: Authentication | None = None
 
 
-class Connect(_Model):
+class Connect(Model):
     cluster: fields.ObjectName  # a Strimzi KafkaConnect in the same namespace
     secrets_provider: fields.Alias = "secrets"
 
 
-class Postgres(_Model):
+class Postgres(Model):
     host: fields.Host
     port: fields.Port = 5432
     database: fields.Database
@@ -70,11 +68,11 @@ class Postgres(_Model):
     publication: fields.Slot | None = None
 
 
-class Source(_Model):
+class Source(Model):
     postgres: Postgres
 
 
-class Topics(_Model):
+class Topics(Model):
     manage: bool = True
     partitions: int = Field(default=12, ge=1, le=1000)
     replicas: int = Field(default=3, ge=1, le=9)
@@ -89,18 +87,18 @@ class Topics(_Model):
     retention: fields.Days = "7d"  # of clicks, enriched clicks and metrics, by the records' time
 
 
-class Transform(_Model):
+class Transform(Model):
     set: dict[fields.OutputField, fields.Value] = Field(default={}, max_length=50)
     drop: list[fields.OutputField] = Field(default=[], max_length=50)
 
 
-class Join(_Model):
+class Join(Model):
     type: Literal["inner", "left"] = "inner"
     wait_for_snapshot: bool = True
     unmatched: Literal["deadLetter", "drop"] = "deadLetter"
 
 
-class Window(_Model):
+class Window(Model):
     size: fields.WindowSize = "5m"
     advance: fields.WindowSize | None = None
     grace: fields.Grace = "1m"
@@ -108,17 +106,18 @@ class Window(_Model):
     emit: Literal["updates", "final"] = "updates"
 
 
-class Processing(_Model):
+class Processing(Model):
     filter: fields.Condition = 'click.action != "heartbeat"'
     transform: Transform = Transform()
     join: Join = Join()
     window: Window = Window()
+    metrics: list[Metric] = Field(default=[], max_length=MAX_METRICS)
     late: Literal["deadLetter", "drop"] = "deadLetter"
     max_future: fields.MaxFuture = "1h"
     commit_interval: fields.CommitInterval = "100ms"
 
 
-class Search(_Model):
+class Search(Model):
     engine: Literal["opensearch", "elasticsearch"] = "opensearch"
     url: fields.HttpUrl
     index: fields.IndexPrefix = "enriched-clicks"
@@ -130,17 +129,17 @@ class Search(_Model):
     tasks_max: int = Field(default=2, ge=1, le=1000)
 
 
-class Sink(_Model):
+class Sink(Model):
     search: Search
 
 
-class Storage(_Model):
+class Storage(Model):
     size: fields.Quantity = "10Gi"
     storage_class_name: fields.ObjectName | None = None
     recreate_lost: bool = False
 
 
-class Autoscale(_Model):
+class Autoscale(Model):
     mode: Literal["report", "act"] = "report"
     min: int = Field(default=1, ge=1, le=1000)
     max: int = Field(ge=1, le=1000)
@@ -149,14 +148,14 @@ class Autoscale(_Model):
     cooldown: fields.Cooldown = "10m"
 
 
-class Resources(_Model):
+class Resources(Model):
     requests: dict[fields.ResourceName, fields.Quantity] = Field(
         default={"cpu": "1", "memory": "1Gi"}, max_length=20
     )
     limits: dict[fields.ResourceName, fields.Quantity] = Field(default={"memory": "1Gi"}, max_length=20)
 
 
-class Processors(_Model):
+class Processors(Model):
     replicas: int = Field(default=3, ge=1, le=1000)
     standbys: int = Field(default=1, ge=0, le=5)
     failover_after: fields.FailoverAfter = "5s"
@@ -165,12 +164,12 @@ class Processors(_Model):
     autoscale: Autoscale | None = None
 
 
-class Query(_Model):
+class Query(Model):
     port: int = Field(default=8080, ge=1024, le=65535)
     tokens_secret: fields.ObjectName | None = None
 
 
-class Spec(_Model):
+class Spec(Model):
     """`spec` of a ClickPipeline: every field of the contract."""
 
     id: fields.PipelineId
@@ -216,7 +215,7 @@ def parse(document: Mapping[str, Any]) -> ClickPipeline:
     except ValidationError as error:
         problems += [_problem(detail) for detail in error.errors(include_url=False)]
     problems += [p for p in _placeholders(raw, "spec") if p.path not in {q.path for q in problems}]
-    problems += broken_rules(raw, defaults=_DEFAULTS)
+    problems += broken_rules(raw, defaults=_DEFAULTS, metric=_defaults(Metric))
     if problems or spec is None:
         raise InvalidSpec(problems)
     return ClickPipeline(name, namespace, _with_slot(spec))
@@ -294,6 +293,8 @@ def _problem(detail: ErrorDetails) -> Problem:
 
 def _unknown(location: list[int | str]) -> str:
     known = [to_camel(name) for name in _model_at(location[:-1]).model_fields]
+    if not known:
+        return "unknown field; write {}, nothing can be said in it"
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     meant = f"; did you mean {close[0]}?" if close else ""
     return (
@@ -303,24 +304,26 @@ def _unknown(location: list[int | str]) -> str:
     )
 
 
-def _model_at(location: list[int | str]) -> type[_Model]:
-    model: type[_Model] = Spec
+def _model_at(location: list[int | str]) -> type[Model]:
+    model: type[Model] = Spec
     for part in location:
+        if isinstance(part, int):
+            continue  # of a list: its items have one model
         field = next(f for f in model.model_fields.values() if f.alias == part)
         model = next(
             kind
             for kind in (field.annotation, *get_args(field.annotation))
-            if isinstance(kind, type) and issubclass(kind, _Model)
+            if isinstance(kind, type) and issubclass(kind, Model)
         )
     return model
 
 
-def _defaults(model: type[_Model]) -> dict[str, Any]:
+def _defaults(model: type[Model]) -> dict[str, Any]:
     """Return the defaults below a model, also of required sections."""
     found: dict[str, Any] = {}
     for field in model.model_fields.values():
         name = field.alias or ""
-        if isinstance(field.annotation, type) and issubclass(field.annotation, _Model):
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Model):
             found[name] = _defaults(field.annotation)
         elif not field.is_required():
             found[name] = field.default

@@ -27,7 +27,8 @@ def columns_taken(pipeline: ClickPipeline) -> tuple[str, ...] | None:
     unless `source.postgres.columns` names what to take.
     """
     postgres, processing = pipeline.spec.source.postgres, pipeline.spec.processing
-    read = columns_read([processing.filter, *processing.transform.set.values()])
+    of_metrics = [expression for metric in processing.metrics for expression in metric.expressions()]
+    read = columns_read([processing.filter, *processing.transform.set.values(), *of_metrics])
     if read is None:
         return None
     chosen = PROFILE_COLUMNS[1:] if postgres.columns is None else postgres.columns

@@ -4,11 +4,18 @@ The patterns are the CRD's own: a test feeds both the same documents.
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, Any
 
 from clickstream_expressions.errors import InvalidExpression
-from clickstream_expressions.expression import compile_filter, compile_output
+from clickstream_expressions.expression import (
+    compile_filter,
+    compile_key,
+    compile_number,
+    compile_output,
+    compile_scalar,
+)
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
@@ -83,13 +90,16 @@ def _condition(value: str) -> str:  # kept: every look at a pipeline reads its s
     return value
 
 
-@lru_cache(maxsize=1_000)
-def _output(value: str) -> str:
-    try:
-        compile_output("", value)
-    except InvalidExpression as error:
-        raise _fault(error.verdict) from error
-    return value
+def _expression(compiled: Callable[[str, str], object]) -> AfterValidator:
+    @lru_cache(maxsize=1_000)
+    def check(value: str) -> str:
+        try:
+            compiled("", value)
+        except InvalidExpression as error:
+            raise _fault(error.verdict) from error
+        return value
+
+    return AfterValidator(check)
 
 
 def _amount(value: Any) -> str:
@@ -170,5 +180,15 @@ Stabilization = Annotated[str, _span(_DURATION, "10s", "24h", "ms, s, m, h")]
 Cooldown = Annotated[str, _span(_DURATION, "0ms", "24h", "ms, s, m, h")]
 FailoverAfter = Annotated[str, _span(_DURATION, "2s", "1h", "ms, s, m, h")]
 Condition = Annotated[str, AfterValidator(_condition)]
-Value = Annotated[str, AfterValidator(_output)]
+Value = Annotated[str, _expression(compile_output)]
+Number = Annotated[str, _expression(compile_number)]
+Scalar = Annotated[str, _expression(compile_scalar)]
+MetricName = Annotated[
+    str, _text(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "lower-case letters, digits and -, no - at either end", 63)
+]
+# In the order in which the API server has them: state is kept by it, so it must not depend on the reader.
+Keys = Annotated[
+    dict[OutputField, Annotated[str, _expression(compile_key)]],
+    AfterValidator(lambda by: dict(sorted(by.items()))),
+]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -7,14 +7,24 @@ kind, so that a broken field elsewhere hides no broken rule. The CRD has the sam
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from clickstream_operator.errors import Problem
 from clickstream_operator.spec.fields import duration_ms
-
-T = TypeVar("T")
+from clickstream_operator.spec.metric_rules import broken_metric_rules, metric_topics
+from clickstream_operator.spec.raw import Raw
 
 TOPIC_FIELDS = ("clicks", "profiles", "enriched", "metrics", "deadLetters")
+# The pipeline's own topics, named `<id>-...`; whether it has metrics or not, no other may have such a name.
+INTERNAL_TOPICS = (
+    "changelog",
+    "partials",
+    "metrics-changelog",
+    "positions",
+    "assignment",
+    "acks",
+    "notifications",
+)
 ADMIN_PORT = 8081
 # The document's id, its owner and its day: the index, the join and the window stand on them.
 KEPT_OUTPUT_FIELDS = ("event_id", "user_id", "timestamp")
@@ -27,26 +37,14 @@ TOO_MANY_WINDOWS = (
 _DURATION = re.compile(r"\d{1,9}(ms|s|m|h|d)")
 
 
-class _Document:
-    def __init__(self, raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-        self._layers = (raw, defaults)
-
-    def get(self, path: str, kind: type[T]) -> T | None:
-        """Return the value at a dotted path, given or default; None when absent or of another kind."""
-        for layer in self._layers:
-            value: Any = layer
-            for name in path.split("."):
-                value = value.get(name) if isinstance(value, dict) else None
-            if value is not None:
-                fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-                return value if fits else None
-        return None
-
-
-def broken_rules(raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Problem]:
-    """Return the problems that only several fields together show."""
-    document = _Document(raw, defaults)
-    return [
+def broken_rules(
+    raw: Mapping[str, Any], defaults: Mapping[str, Any], metric: Mapping[str, Any]
+) -> list[Problem]:
+    """Return the problems that only several fields together show. `metric`: the defaults of a metric."""
+    document = Raw(raw, defaults)
+    metrics = document.get("processing.metrics", list) or []
+    topics = {f"topics.{field}": document.get(f"topics.{field}", str) for field in TOPIC_FIELDS}
+    found = [
         problem
         for rule in (
             _replicas,
@@ -57,14 +55,16 @@ def broken_rules(raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Pr
             _advance,
             _windows,
             _topics,
+            _internal_topics,
             _outputs,
             _port,
         )
         for problem in rule(document)
     ]
+    return [*found, *broken_metric_rules(metrics, metric, topics)]
 
 
-def _replicas(document: _Document) -> Iterator[Problem]:
+def _replicas(document: Raw) -> Iterator[Problem]:
     replicas, partitions = document.get("processors.replicas", int), document.get("topics.partitions", int)
     if replicas is not None and partitions is not None and replicas > partitions:
         yield Problem(
@@ -74,7 +74,7 @@ def _replicas(document: _Document) -> Iterator[Problem]:
         )
 
 
-def _autoscale(document: _Document) -> Iterator[Problem]:
+def _autoscale(document: Raw) -> Iterator[Problem]:
     low, high = (document.get(f"processors.autoscale.{name}", int) for name in ("min", "max"))
     partitions = document.get("topics.partitions", int)
     if high is not None and partitions is not None and high > partitions:
@@ -87,7 +87,7 @@ def _autoscale(document: _Document) -> Iterator[Problem]:
         yield Problem("spec.processors.autoscale.min", str(low), f"must be at most autoscale.max ({high})")
 
 
-def _cluster(document: _Document) -> Iterator[Problem]:
+def _cluster(document: Raw) -> Iterator[Problem]:
     if document.get("topics.manage", bool) and document.get("kafka.cluster", object) is None:
         yield Problem(
             "spec.kafka.cluster",
@@ -97,12 +97,12 @@ def _cluster(document: _Document) -> Iterator[Problem]:
         )
 
 
-def _user(document: _Document) -> Iterator[Problem]:
+def _user(document: Raw) -> Iterator[Problem]:
     if document.get("kafka.authentication.type", str) == "tls" and document.get("kafka.tls", object) is None:
         yield Problem("spec.kafka.tls", "", "is required while kafka.authentication.type is tls")
 
 
-def _https(document: _Document) -> Iterator[Problem]:
+def _https(document: Raw) -> Iterator[Problem]:
     url = document.get("sink.search.url", str)
     if document.get("sink.search.tls", object) is not None and url and not url.startswith("https://"):
         yield Problem(
@@ -110,12 +110,12 @@ def _https(document: _Document) -> Iterator[Problem]:
         )
 
 
-def _port(document: _Document) -> Iterator[Problem]:
+def _port(document: Raw) -> Iterator[Problem]:
     if document.get("query.port", int) == ADMIN_PORT:
         yield Problem("spec.query.port", str(ADMIN_PORT), "must not be the pods' admin port")
 
 
-def _advance(document: _Document) -> Iterator[Problem]:
+def _advance(document: Raw) -> Iterator[Problem]:
     size, advance = (document.get(f"processing.window.{name}", str) for name in ("size", "advance"))
     if not (size and advance and _DURATION.fullmatch(size) and _DURATION.fullmatch(advance)):
         return
@@ -127,7 +127,7 @@ def _advance(document: _Document) -> Iterator[Problem]:
         )
 
 
-def _windows(document: _Document) -> Iterator[Problem]:
+def _windows(document: Raw) -> Iterator[Problem]:
     names = ("size", "grace", "retention", "advance")
     texts = {name: document.get(f"processing.window.{name}", str) for name in names}
     given = {name: duration_ms(text) for name, text in texts.items() if text and _DURATION.fullmatch(text)}
@@ -140,7 +140,7 @@ def _windows(document: _Document) -> Iterator[Problem]:
         yield Problem("spec.processing.window", "", f"{TOO_MANY_WINDOWS}; {here}")
 
 
-def _topics(document: _Document) -> Iterator[Problem]:
+def _topics(document: Raw) -> Iterator[Problem]:
     names = {field: document.get(f"topics.{field}", str) for field in TOPIC_FIELDS}
     uses = Counter(name for name in names.values() if name)
     for field, name in names.items():
@@ -149,7 +149,20 @@ def _topics(document: _Document) -> Iterator[Problem]:
             yield Problem(f"spec.topics.{field}", f'"{name}"', f"must differ from topics.{others}")
 
 
-def _outputs(document: _Document) -> Iterator[Problem]:
+def _internal_topics(document: Raw) -> Iterator[Problem]:
+    own = document.get("id", str)
+    if not own:
+        return  # said of the field itself
+    given = {f"spec.topics.{field}": document.get(f"topics.{field}", str) for field in TOPIC_FIELDS}
+    given |= metric_topics(document.get("processing.metrics", list) or [])
+    for path, name in given.items():
+        if name in [f"{own}-{purpose}" for purpose in INTERNAL_TOPICS]:
+            purposes = ", ".join(f"-{purpose}" for purpose in INTERNAL_TOPICS)
+            reserved = f"must not be one of the pipeline's own topics, {own} followed by one of {purposes}"
+            yield Problem(path, f'"{name}"', reserved)
+
+
+def _outputs(document: Raw) -> Iterator[Problem]:
     settings = document.get("processing.transform.set", dict) or {}
     drops = document.get("processing.transform.drop", list) or []
     kept = ", ".join(KEPT_OUTPUT_FIELDS)

@@ -4,6 +4,7 @@ A message says what is so and what to do about it. A condition that cannot be kn
 nothing is True because nobody looked.
 """
 
+from clickstream_operator.assignment.tasks import tasks_of
 from clickstream_operator.condition import Condition, met, unknown, unmet
 from clickstream_operator.kube.kinds import Document
 from clickstream_operator.lifecycle.decided import Decided
@@ -111,7 +112,7 @@ def profiles_loaded(pipeline: ClickPipeline, observed: Observed) -> Condition:
 def state_restored(pipeline: ClickPipeline, observed: Observed) -> Condition:
     """Tell whether every task has an owner that is past its restore."""
     kind = "StateRestored"
-    partitions, assignment = pipeline.spec.topics.partitions, observed.assignment
+    wanted, assignment = tasks_of(pipeline), observed.assignment
     if assignment and assignment.problem:
         return unmet(kind, "NotAssigned", observed.redact(assignment.problem), is_fatal=True)
     if assignment and assignment.kafka:
@@ -128,21 +129,22 @@ def state_restored(pipeline: ClickPipeline, observed: Observed) -> Condition:
             f"{len(stopped)} tasks refuse to go on; {name} on pod {task.pod}: {observed.redact(task.detail)}"
         )
         return unmet(kind, "TaskStopped", message, is_fatal=True)
-    owners = _owners(observed)
-    if len(owners) < partitions:
-        return unmet(kind, "Unowned", f"{partitions - len(owners)} of {partitions} tasks have no owner yet.")
+    owners = {name: task for name, task in _owners(observed).items() if name in wanted}
+    if len(owners) < len(wanted):
+        lacking = len(wanted) - len(owners)
+        return unmet(kind, "Unowned", f"{lacking} of {len(wanted)} tasks have no owner yet.")
     restoring = [name for name, task in owners.items() if task.phase == "restoring"]
     if restoring:
-        return unmet(kind, "Restoring", f"{len(restoring)} of {partitions} tasks restore their state.")
+        return unmet(kind, "Restoring", f"{len(restoring)} of {len(wanted)} tasks restore their state.")
     standing = {n: t for n, t in owners.items() if t.phase == "running" and t.standing_ms >= STANDING_MS}
     if standing:
         name, task = max(standing.items(), key=lambda each: each[1].standing_ms)
         message = (
-            f"Clicks wait and nothing is committed: {len(standing)} of {partitions} tasks; "
+            f"Clicks wait and nothing is committed: {len(standing)} of {len(wanted)} tasks; "
             f"{name} on pod {task.pod}: {observed.redact(task.detail.partition(': ')[2])}"
         )
         return unmet(kind, "NoCommits", message)
-    return met(kind, "Restored", f"All {partitions} tasks have an owner with its state.")
+    return met(kind, "Restored", f"All {len(wanted)} tasks have an owner with its state.")
 
 
 def index_ready(observed: Observed) -> Condition:
@@ -174,7 +176,9 @@ def lag(observed: Observed) -> str:
 def _partitions_differ(pipeline: ClickPipeline, topic: topics.TopicSpec, foreign: Document) -> str:
     """Return what to do about somebody else's topic; empty when it fits. Outputs may have more partitions."""
     given, names_given = foreign.get("spec", {}).get("partitions"), pipeline.spec.topics
-    is_output = topic.name in (names_given.enriched, names_given.metrics, names_given.dead_letters)
+    of_metrics = [metric.topic for metric in pipeline.spec.processing.metrics]
+    outputs = (names_given.enriched, names_given.metrics, names_given.dead_letters, *of_metrics)
+    is_output = topic.name in outputs
     if given == topic.partitions or (is_output and isinstance(given, int) and given > topic.partitions):
         return ""
     found = f"is somebody else's and has {given} partitions, not {topic.partitions}"

@@ -7,7 +7,7 @@ from clickstream_operator.condition import Condition, met, unmet
 from clickstream_operator.kube.connector_state import parts_of, refusal
 from clickstream_operator.kube.kinds import Document
 from clickstream_operator.lifecycle.connector_failures import Failure
-from clickstream_operator.lifecycle.desired import topic_readery
+from clickstream_operator.lifecycle.desired import topics_are_ready
 from clickstream_operator.lifecycle.pod_templates import is_ready, why_not_ready
 from clickstream_operator.lifecycle.secret_state import missing_secrets
 from clickstream_operator.manifests import connectors, names, sinks
@@ -113,7 +113,7 @@ def _connect_problem(pipeline: ClickPipeline, observed: Observed) -> Condition |
 def _why_not_created(pipeline: ClickPipeline, observed: Observed, name: str) -> str:
     if missing_secrets(pipeline, observed) or observed.denied:
         return f"{name} is created once its Secrets are resolved."
-    if not topic_readery(pipeline, observed):
+    if not topics_are_ready(pipeline, observed):
         return f"{name} is created once the topics are there."
     if name == names.names_of(pipeline).profiles_connector and holds_source(pipeline, observed):
         return f"{name} is created once the database has been looked at and fits: see SourceReady."

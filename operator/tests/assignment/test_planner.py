@@ -158,9 +158,9 @@ def test_scaling_out_moves_no_more_tasks_than_balance_needs() -> None:
 def test_scaling_in_drains_the_leaving_pod_and_moves_nothing_else() -> None:
     table = at_rest(policy(replicas=4))
     before, asked = {task: a.owner for task, a in table.items()}, policy(replicas=3)
-    assert undrained(table.values(), 3) == {3}
+    assert undrained(table, asked) == {3}
     settle(table, all_well(4), asked)
-    assert undrained(table.values(), 3) == set()
+    assert undrained(table, asked) == set()
     assert {task for task, owner in before.items() if table[task].owner != owner} == {
         task for task, owner in before.items() if owner == 3
     }
@@ -280,4 +280,45 @@ def test_a_task_without_owner_does_not_wait_for_a_silent_pod_that_owns_the_rest_
     assert table["clicks-0"].owner == silent
     assert table["metrics-0"].owner not in (None, silent)
     settle(table, all_well(3), asked)
+    assert together(table)
+
+
+def test_a_removed_stages_records_move_nothing_and_hold_no_pod() -> None:
+    table = at_rest(of_stages("clicks", "metrics"))
+    before = dict(table)
+    assert settle(table, all_well(3), of_stages("clicks")) == 0
+    fewer = of_stages("clicks", replicas=2)
+    settle(table, all_well(3), fewer)
+    assert {task: table[task] for task in before if task.startswith("metrics")} == {
+        task: a for task, a in before.items() if task.startswith("metrics")
+    }
+    assert 2 in {a.owner for a in table.values()}  # of a task that is gone
+    assert undrained(table, fewer) == set()
+    assert undrained(table, of_stages("clicks", "metrics", replicas=2)) == {2}
+
+
+def test_a_stage_that_comes_back_takes_its_records_up_and_fences_the_owners_that_have_gone() -> None:
+    table = at_rest(of_stages("clicks", "metrics"))
+    settle(table, all_well(3), of_stages("clicks", replicas=2))
+    clicks = {task: a.epoch for task, a in table.items() if task.startswith("clicks")}
+    gone = {task for task, a in table.items() if a.owner == 2}
+    asked = of_stages("clicks", "metrics", replicas=2)
+    changes = step(table, observe(table, all_well(2)), asked)
+    assert gone
+    assert all(a.fence == (2,) and a.owner != 2 and a.started for a in changes if a.task in gone)
+    settle(table, all_well(2), asked)
+    assert together(table)
+    assert {task: table[task].epoch for task in clicks} == clicks
+
+
+def test_a_new_stage_that_the_pods_do_not_run_yet_leaves_fail_over_as_it_is() -> None:
+    table = at_rest(of_stages("clicks"))
+    asked = of_stages("clicks", "metrics")
+    step(table, observe(table, all_well(3)), asked)  # nobody acknowledges these
+    lost = {task for task, a in table.items() if a.owner == 0}
+    seen = observe(
+        {task: a for task, a in table.items() if task.startswith("clicks")}, {**all_well(3), 0: DEAD}
+    )
+    changes = step(table, seen, asked)
+    assert {a.task for a in changes if a.fence == (0,)} == lost
     assert together(table)

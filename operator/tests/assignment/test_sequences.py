@@ -3,9 +3,9 @@
 from collections import Counter
 
 from clickstream_local.testing.randomised import examples
-from clickstream_operator.assignment.planner import Observation, PodHealth, Policy, holds, plan
+from clickstream_operator.assignment.planner import Observation, PodHealth, Policy, holds, plan, undrained
 from clickstream_operator.assignment.records import Assignment
-from clickstream_operator.assignment.tasks import partition_of, task_names
+from clickstream_operator.assignment.tasks import partition_of, stages_of, task_names
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -40,6 +40,10 @@ class Controller(RuleBasedStateMachine):
         self.since_acquired: dict[str, list[int]] = {}  # task -> former owners since the last acquisition
         self.term = 1
 
+    def rows(self) -> list[Assignment]:
+        """Return the records of the tasks that there are now."""
+        return [self.table[task] for task in self.policy.tasks if task in self.table]
+
     @rule(ordinal=ordinals, health=st.sampled_from(list(PodHealth)))
     def a_pod_changes(self, ordinal: int, health: PodHealth) -> None:
         self.pods.health[ordinal] = health
@@ -50,14 +54,14 @@ class Controller(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def an_owner_acquires(self, data: st.DataObject) -> None:
-        waiting = [a for a in self.table.values() if self.pods.acquired.get(a.task) != a.epoch]
+        waiting = [a for a in self.rows() if self.pods.acquired.get(a.task) != a.epoch]
         if waiting:
             a = data.draw(st.sampled_from(waiting))
             self.pods.acquired[a.task] = a.epoch
 
     @rule(data=st.data())
     def a_standby_catches_up(self, data: st.DataObject) -> None:
-        restoring = [(a.task, o) for a in self.table.values() for o in a.standbys]
+        restoring = [(a.task, o) for a in self.rows() for o in a.standbys]
         if restoring:
             self.pods.caught_up.add(data.draw(st.sampled_from(restoring)))
 
@@ -83,6 +87,7 @@ class Controller(RuleBasedStateMachine):
         newest = max((a.generation for a in self.table.values()), default=0)
         for new in changes:
             old = self.table.get(new.task)
+            assert new.task in self.policy.tasks
             assert new.generation == newest + 1
             assert new.term == self.term
             owner, epoch = (old.owner, old.epoch) if old else (None, 0)
@@ -115,8 +120,8 @@ class Controller(RuleBasedStateMachine):
         assert (new.task, new.owner) in self.pods.caught_up
         assert self.pods.acquired[new.task] == old.epoch
         if old.owner < self.policy.replicas:
-            count = Counter(a.owner for a in self.table.values())
-            beside = [a for a in self.table.values() if partition_of(a.task) == partition_of(new.task)]
+            count = Counter(a.owner for a in self.rows())
+            beside = [a for a in self.rows() if partition_of(a.task) == partition_of(new.task)]
             joins = any(a.owner == new.owner for a in beside if a.task != new.task)
             assert joins or count[old.owner] - count[new.owner] > 1
 
@@ -127,8 +132,8 @@ class Controller(RuleBasedStateMachine):
         replicas, rounds, moves = self.policy.replicas, 0, 0
         least = self.least_moves()
         while True:
-            self.pods.acquired |= {a.task: a.epoch for a in self.table.values()}
-            self.pods.caught_up |= {(a.task, o) for a in self.table.values() for o in a.standbys}
+            self.pods.acquired |= {a.task: a.epoch for a in self.rows()}
+            self.pods.caught_up |= {(a.task, o) for a in self.rows() for o in a.standbys}
             changes = plan(self.table, self.pods.seen(), self.policy, self.term)
             if not changes:
                 break
@@ -139,15 +144,16 @@ class Controller(RuleBasedStateMachine):
             rounds += 1
             assert rounds < 12, "no rest"
         assert moves == least or len(self.stages) > 1  # of several, tasks that were apart come together
-        owned = Counter(a.owner for a in self.table.values())
+        assert undrained(self.table, self.policy) == set()
+        owned = Counter(a.owner for a in self.rows())
         counts = [owned[o] for o in range(replicas)]
         assert sum(counts) == len(self.policy.tasks)
         assert max(counts) - min(counts) <= len(self.stages)
-        places = {(partition_of(a.task), a.owner, frozenset(a.standbys)) for a in self.table.values()}
+        places = {(partition_of(a.task), a.owner, frozenset(a.standbys)) for a in self.rows()}
         assert len(places) * len(self.stages) == len(self.policy.tasks)
-        standing = Counter(o for a in self.table.values() for o in a.standbys)
+        standing = Counter(o for a in self.rows() for o in a.standbys)
         wanted = min(self.policy.standbys, replicas - 1)
-        assert all(len(a.standbys) == wanted for a in self.table.values())
+        assert all(len(a.standbys) == wanted for a in self.rows())
         assert max(standing[o] for o in range(replicas)) - min(
             standing[o] for o in range(replicas)
         ) <= 2 * len(self.stages)
@@ -155,7 +161,7 @@ class Controller(RuleBasedStateMachine):
     def least_moves(self) -> int:
         """Tasks that leave pods which must give some, in the cheapest balanced outcome."""
         replicas, tasks = self.policy.replicas, len(self.policy.tasks)
-        owned = Counter(a.owner for a in self.table.values() if a.owner is not None)
+        owned = Counter(a.owner for a in self.rows() if a.owner is not None)
         low, extra = divmod(tasks, replicas)
         members = sorted((owned[o] for o in range(replicas)), reverse=True)
         stay = sum(min(count, low + (i < extra)) for i, count in enumerate(members))
@@ -186,3 +192,18 @@ class SeveralStages(Controller):
 
 SeveralStages.TestCase.settings = Controller.TestCase.settings
 TestSeveralStages = SeveralStages.TestCase
+
+
+class StagesThatComeAndGo(Controller):
+    """The same where metrics come and go: only tasks that there are move, and only they hold pods."""
+
+    @rule()
+    def metrics_come_or_go(self) -> None:
+        self.stages = stages_of(len(self.stages) == 1)
+        partitions = len(set(map(partition_of, self.policy.tasks)))
+        tasks = task_names(partitions, self.stages)
+        self.policy = Policy(tasks, self.policy.replicas, self.policy.standbys)
+
+
+StagesThatComeAndGo.TestCase.settings = Controller.TestCase.settings
+TestStagesThatComeAndGo = StagesThatComeAndGo.TestCase

@@ -8,10 +8,10 @@ from clickstream_operator.manifests.names import topic_object
 from clickstream_operator.manifests.topics import topic_specs
 from clickstream_operator.observed import AssignmentState, Observed, PodState, SecretState
 from clickstream_operator.spec.clickpipeline import parse
-from operator_support.documents import changed
-from operator_support.example_pipelines import PLATFORM, example
+from operator_support.documents import changed, reference
+from operator_support.example_pipelines import PLATFORM
 
-PIPELINE = example("storefront")
+PIPELINE = parse(reference())
 SECRETS = {"postgres-credentials": SecretState(frozenset({"username", "password"}), "x")}
 READY = {"metadata": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
 TOPICS: dict[tuple[str, str], Any] = {

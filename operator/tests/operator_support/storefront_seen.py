@@ -11,11 +11,12 @@ from clickstream_operator.lifecycle.decided import Decided
 from clickstream_operator.manifests.names import topic_object
 from clickstream_operator.manifests.topics import topic_specs
 from clickstream_operator.observed import Observed, PodState, SecretState, TaskState
+from clickstream_operator.spec.clickpipeline import parse
 from clickstream_operator.status.pipeline_status import accepted_status
 
-from operator_support.example_pipelines import example
+from operator_support.documents import reference
 
-PIPELINE = example("storefront")
+PIPELINE = parse(reference())
 DOCUMENT: dict[str, Any] = {"metadata": {"generation": 3, "name": "storefront", "namespace": "shop"}}
 READY = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}, "metadata": {}}
 

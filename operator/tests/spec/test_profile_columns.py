@@ -7,6 +7,7 @@ from clickstream_operator.spec.clickpipeline import parse
 from clickstream_operator.spec.columns import columns_read, columns_taken
 from clickstream_operator.spec.tables import table_of
 from operator_support.documents import changed
+from operator_support.metric_documents import metric, metrics
 
 CONTRACT = ("user_id", "name", "email", "country", "plan_tier")
 FILTER, SET = "processing.filter", "processing.transform.set"
@@ -45,6 +46,13 @@ def test_columns_that_an_expression_reads(expression: str, read: set[str] | None
         ({"source.postgres.columns": []}, ("user_id",)),
         ({"source.postgres.columns": ["name"], FILTER: "profile.vip == true"}, ("user_id", "name", "vip")),
         ({FILTER: "size(profile) > 1"}, None),
+        (metrics(metric(where="profile.vip == true")), (*CONTRACT, "vip")),
+        (metrics(metric(by={"segment": "profile.segment"})), (*CONTRACT, "segment")),
+        (metrics(metric(), {"name": "a", "sum": "profile.worth"}), (*CONTRACT, "worth")),
+        (metrics({"name": "a", "distinct": 'profile["team"]'}), (*CONTRACT, "team")),
+        ({"source.postgres.columns": []} | metrics({"name": "a", "max": "profile.age"}), ("user_id", "age")),
+        (metrics({"name": "a", "min": "size(profile)"}), None),
+        (metrics({"name": "a", "avg": "click.amount"}), CONTRACT),
     ],
 )
 def test_columns_taken_are_the_contracts_or_the_chosen_and_those_read(

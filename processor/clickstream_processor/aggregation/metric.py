@@ -15,9 +15,9 @@ from clickstream_expressions.expression import (
     compile_scalar,
 )
 
-from clickstream_processor.aggregation.aggregates import Kind
-from clickstream_processor.aggregation.keys import MAX_KEYS
 from clickstream_processor.aggregation.panes import Panes
+from clickstream_processor.aggregation.values.aggregates import Kind
+from clickstream_processor.aggregation.values.keys import MAX_KEYS
 
 ID_BYTES = 8
 _DEFINITION = 1  # the version of what the identity is made of
@@ -98,9 +98,9 @@ class Metric:
 
 
 class MetricCounters:
-    """Plain counts of one metric since it was made; the runtime reads them as differences."""
+    """Plain counts of one metric since it was made; the runtime reads them as differences, but for `keys`."""
 
-    __slots__ = ("failed", "last_error", "late", "merged", "other", "results", "slow")
+    __slots__ = ("failed", "keys", "last_error", "late", "merged", "other", "results", "slow")
 
     def __init__(self) -> None:
         self.failed = 0  # clicks for which an expression had no value
@@ -109,6 +109,7 @@ class MetricCounters:
         self.slow = 0  # clicks that the expressions' library evaluated after their own Python could not
         self.other = 0  # keys that found no place, once for each time that they were looked up
         self.merged = 0  # partials merged
+        self.keys = 0  # of the newest pane, without (other)
         self.results = 0  # results written
 
     def fail(self, error: Exception) -> None:

@@ -6,7 +6,8 @@
     mark      k  clicks partition 4, big-endian                  closed time 8, big-endian: ms
 
 A mark says that its clicks partition counts no more clicks in panes that are closed at that time. It follows,
-in its partition, all partials of such panes. The state of a `metrics` task has the same keys, with all
+in its partition, all partials of such panes. A partition that has never had a click says IDLE_MS: nobody
+waits for it, until it says a time. The state of a `metrics` task has the same keys, with all
 partials merged, and
 
     metric    i  metric's identity 8                             since 8, last told window 8: ms, signed
@@ -15,9 +16,10 @@ Panes stand in the order of time, so those that expire are one range of a metric
 """
 
 import struct
+from collections.abc import Mapping
 
-from clickstream_processor.aggregation.keys import OTHER, decode_key
 from clickstream_processor.aggregation.metric import ID_BYTES
+from clickstream_processor.aggregation.values.keys import OTHER, decode_key
 from clickstream_processor.errors import MalformedPartial
 
 PANE = b"v"
@@ -26,6 +28,7 @@ METRIC = b"i"
 PREFIX_BYTES = 1 + ID_BYTES
 KEY_AT = PREFIX_BYTES + 8  # where the key begins in a pane's key
 LATEST_MS = 2**53
+IDLE_MS = LATEST_MS
 
 _MARK_KEY = struct.Struct(">cI")
 _TIME = struct.Struct(">Q")
@@ -90,6 +93,13 @@ def decode_mark(record_key: bytes, value: bytes) -> tuple[int, int]:
     if kind != MARK or closed_ms > LATEST_MS:
         raise MalformedPartial(f"a mark of {closed_ms} ms")
     return partition, closed_ms
+
+
+def time_of(marks: Mapping[int, int], partitions: int) -> int:
+    """Return the time that all clicks partitions have passed, -1 while one of them was not heard of."""
+    if len(marks) < partitions:
+        return -1
+    return min((mark for mark in marks.values() if mark != IDLE_MS), default=-1)
 
 
 def encode_metric(since_ms: int, told_ms: int) -> bytes:

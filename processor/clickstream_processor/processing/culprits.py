@@ -6,6 +6,7 @@ from clickstream_processor.processing.output.producer import PodProducer
 from clickstream_processor.processing.tasks.quarantine import Quarantine
 from clickstream_processor.processing.tasks.running import RunningTasks
 from clickstream_processor.processing.tasks.task import Task
+from clickstream_processor.stages.stage import Stages
 from clickstream_processor.task_id import TaskId
 
 
@@ -13,12 +14,18 @@ class Culprits:
     """Used by the worker's thread only, between a failure and the end of its producer."""
 
     def __init__(
-        self, running: RunningTasks, producer: PodProducer, quarantine: Quarantine, partitions: int
+        self,
+        running: RunningTasks,
+        producer: PodProducer,
+        quarantine: Quarantine,
+        stages: Stages,
+        partitions: int,
     ) -> None:
         self._running = running
         self._producer = producer
         self._quarantine = quarantine
         self._partitions = partitions
+        self._spread = frozenset[str]().union(*(stage.spread for stage in stages.values()))
         self.learned = False  # the last failure has told something new of a click
 
     def find(self, error: TransactionFailed | LineFailed) -> dict[TaskId, str]:
@@ -48,5 +55,5 @@ class Culprits:
         tasks = [task for task in self._running.tasks.values() if task.in_hand]
         if isinstance(error, LineFailed):
             return [task for task in tasks if task.id == error.task]
-        refused = refused_partitions(self._producer.current, error, self._partitions)
+        refused = refused_partitions(self._producer.current, error, self._partitions, self._spread)
         return [task for task in tasks if task.partition in refused or task.outputs.refusals]

@@ -11,6 +11,7 @@ from clickstream_processor import metrics
 from clickstream_processor.directory import Directory, TaskView
 from clickstream_processor.errors import StateCorrupted, StateUnavailable, StoreClosed
 from clickstream_processor.incidents import Incident, with_newest
+from clickstream_processor.processing.metric_reporting import MetricReporter
 from clickstream_processor.processing.tasks.task import Task
 from clickstream_processor.state.memory import StateMemory
 from clickstream_processor.task_id import TaskId
@@ -30,6 +31,7 @@ class Reporter:
         self._directory = directory
         self._kept_ms = kept_ms
         self._warned_s = float("-inf")  # of outputs past that
+        self._metrics = MetricReporter()
         self._shown: set[tuple[str, str, str]] = set()  # label values of task states set to 1
         self._labels: set[str] = set()  # of tasks with gauges
         self._began_s = time.monotonic()
@@ -59,6 +61,7 @@ class Reporter:
             metrics.CLICKS_AHEAD.inc(after["ahead"] - before["ahead"])
             if task.state.stream_ms < now_ms - self._kept_ms:
                 self._tell_short_lived(task, before, after)
+            self._metrics.committed(task)
             _tell_reads(task, after["clicks"] - before["clicks"], after["counted"] - before["counted"])
             for reason, count in _grown(before["dead_lettered"], after["dead_lettered"]):
                 dead_lettered[reason] = dead_lettered.get(reason, 0) + count
@@ -153,6 +156,7 @@ class Reporter:
             metrics.ROCKSDB_SST.labels(label).set(sizes["sst_bytes"])
             metrics.ROCKSDB_MEMTABLE.labels(label).set(sizes["memtable_bytes"])
             metrics.ROCKSDB_PENDING.labels(label).set(sizes["pending_compaction_bytes"])
+        self._metrics.measured(tasks)
         metrics.ROCKSDB_CACHE_USED.set(memory.usage().get("block_cache", 0))
         for label in self._labels - labels:
             _forget(label)

@@ -34,6 +34,7 @@ from clickstream_processor.processing.tasks.views import TaskViews
 from clickstream_processor.processing.topics_watch import TopicsWatch
 from clickstream_processor.processing.transaction import Transactions
 from clickstream_processor.restoring.refused_rows import RefusedProfiles
+from clickstream_processor.restoring.skipped import tell_skipped
 from clickstream_processor.restoring.thread import RestoreThread
 from clickstream_processor.settings import Settings
 from clickstream_processor.stages.stage import Stages
@@ -104,7 +105,7 @@ class Worker:
             self._transactions,
             self._commits,
             self._quarantine,
-            Culprits(self._running, self._producer, self._quarantine, settings.topics.partitions),
+            Culprits(self._running, self._producer, self._quarantine, stages, settings.topics.partitions),
             self._topics,
             self._reporter,
             self._watchdog,
@@ -203,11 +204,21 @@ class Worker:
                 self._holdings.stop(task, self._topics.problem)
 
     def _stop_where_input_is_lost(self, lost: Mapping[TaskId, str]) -> None:
-        """Stop the tasks whose position the log does not have, with why."""
+        """Stop the tasks whose position the log does not have, with why; or let them skip what is lost."""
         for task, why in lost.items():
             if task in self._running.tasks:
                 self._commits.commit_open()
+                if self._running.tasks[task].stage.skips_lost_input:
+                    self._skip_lost_input(task)
+                    continue
                 self._holdings.stop(task, f"its position is outside the log: {why}. {OUTSIDE_THE_LOG}")
+
+    def _skip_lost_input(self, task: TaskId) -> None:
+        try:
+            before, now = self._running.skip_lost(task)
+        except KafkaException as error:
+            raise TransactionFailed(f"the start of the input of {task}: {error}") from error
+        tell_skipped(task, before, now)
 
     def _brokers_answer(self) -> bool:
         try:

@@ -12,7 +12,8 @@ from aiohttp import web
 from clickstream_processor.query.http.parameters import flag, parameters_of
 from clickstream_processor.query.http.problems import malformed
 from clickstream_processor.query.http.request_guard import Guard, problem_details
-from clickstream_processor.query.http.responses import json_response
+from clickstream_processor.query.http.responses import json_bytes, json_response
+from clickstream_processor.query.metrics.desk import TASKS_PARAMETERS, TASKS_PATH, WINDOWS_PATH
 from clickstream_processor.query.service import QueryService
 from clickstream_processor.query.summary.report import known
 from clickstream_processor.query.users.answer import answered
@@ -36,6 +37,8 @@ def make_admin_app(service: QueryService) -> web.Application:
     app.router.add_get("/status", peers("status", handlers.status))
     app.router.add_get(METRICS_PATH, peers("peer-metrics", handlers.peer_metrics))
     app.router.add_get("/peer/totals", peers("peer-totals", handlers.peer_totals))
+    app.router.add_get(TASKS_PATH, peers("peer-metric-tasks", handlers.peer_metric_tasks))
+    app.router.add_get(WINDOWS_PATH, peers("peer-metric-windows", handlers.peer_metric_windows))
     return app
 
 
@@ -112,3 +115,13 @@ class _Handlers:
         """Answer with this pod's report for a peer's summary."""
         history = flag(parameters_of(request, _TOTALS), "history")
         return json_response(self._service.reporter.report(history=history))
+
+    async def peer_metric_tasks(self, request: web.Request) -> web.Response:
+        """Answer a peer's question how far metrics' tasks are, from this pod alone."""
+        parameters = parameters_of(request, TASKS_PARAMETERS)
+        return json_response(await self._service.desk.peer_tasks(parameters))
+
+    async def peer_metric_windows(self, request: web.Request) -> web.Response:
+        """Answer a peer's question for windows of a metric, from this pod alone."""
+        desk = self._service.desk
+        return json_bytes(await desk.peer_windows(parameters_of(request, desk.windows_parameters)))

@@ -20,6 +20,7 @@ How ``__main__`` runs them, in one asyncio loop in the main thread, while the wo
 import asyncio
 import contextlib
 import logging
+import time
 
 from aiohttp import web
 
@@ -29,6 +30,8 @@ from clickstream_processor.query.http.parameters import parameters_of
 from clickstream_processor.query.http.problems import Problem, overloaded
 from clickstream_processor.query.http.request_guard import Guard, problem_details
 from clickstream_processor.query.http.responses import json_bytes, json_response
+from clickstream_processor.query.metrics.question import PARAMETERS as WINDOWS_PARAMETERS
+from clickstream_processor.query.metrics.question import key_parameters, question
 from clickstream_processor.query.search.query import PARAMETERS, parse_search
 from clickstream_processor.query.service import QueryService
 from clickstream_processor.query.users.answer import answered
@@ -52,7 +55,7 @@ _EVENTS = {
 
 
 def make_query_app(service: QueryService) -> web.Application:
-    """Return the public application: user metrics, summaries, search, pages, the OpenAPI document."""
+    """Return the public application: users, summaries, metrics, search, pages, the description."""
     options = service.options
     guard = Guard(options.max_in_flight, service.tokens, f"{options.namespace}/{options.name}")
     app = web.Application(middlewares=[problem_details], client_max_size=_MAX_BODY)
@@ -60,6 +63,8 @@ def make_query_app(service: QueryService) -> web.Application:
     app.router.add_get("/dashboard/users/{id:[^/]*}/metrics", guard("user-metrics", handlers.user_metrics))
     app.router.add_get("/api/summary", guard("summary", handlers.summary))
     app.router.add_get("/api/stream", guard("stream", handlers.stream, counted=False))
+    app.router.add_get("/api/metrics", guard("metrics", handlers.metrics))
+    app.router.add_get("/api/metrics/{name:[^/]*}", guard("metric", handlers.metric))
     app.router.add_get("/api/search", guard("search", handlers.search))
     pages.add_pages(app)
     openapi.add_document(app, options)
@@ -115,6 +120,18 @@ class _Handlers:
         finally:
             self._service.hub.unsubscribe(subscriber)
         return response
+
+    async def metrics(self, request: web.Request) -> web.StreamResponse:
+        """Answer GET /api/metrics."""
+        parameters_of(request, _NONE)
+        return answered(await self._service.desk.all_metrics())
+
+    async def metric(self, request: web.Request) -> web.StreamResponse:
+        """Answer GET /api/metrics/{name}."""
+        metric = self._service.desk.metric(request.match_info["name"])
+        parameters = parameters_of(request, WINDOWS_PARAMETERS | key_parameters([metric]))
+        asked = question(metric, parameters, int(time.time() * 1000))
+        return answered(await self._service.desk.windows(asked))
 
     async def search(self, request: web.Request) -> web.StreamResponse:
         """Answer GET /api/search."""

@@ -4,14 +4,20 @@ Made for the pipeline that the pod runs: the name of the count follows its windo
 API's own, by semantic versioning; a test holds each response against these schemas.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from clickstream_processor.aggregation.metric import Metric
+from clickstream_processor.aggregation.values.keys import MAX_TEXT_BYTES
 from clickstream_processor.query.http.answer_part import AnswerPart
 from clickstream_processor.query.http.problems import CONTENT_TYPE
 from clickstream_processor.query.http.responses import JSON_HEADERS
+from clickstream_processor.query.metrics.document import MetricList, MetricResult
+from clickstream_processor.query.metrics.question import BY, DEFAULT_TOP, LATEST, MAX_ROWS, MAX_TOP
+from clickstream_processor.query.metrics.question import MAX_WINDOWS as MAX_METRIC_WINDOWS
 from clickstream_processor.query.options import QueryOptions
 from clickstream_processor.query.search.query import MAX_MS, MAX_PAGE, MAX_TEXT
 from clickstream_processor.query.search.result import SearchResult
@@ -19,7 +25,7 @@ from clickstream_processor.query.summary.document import Summary
 from clickstream_processor.query.users.answer import window_name
 from clickstream_processor.query.users.question import DEFAULT_WINDOWS, MAX_USER_BYTES, MAX_WINDOWS
 
-API_VERSION = "1.1.0"
+API_VERSION = "1.2.0"
 
 Schema = dict[str, Any]
 
@@ -51,6 +57,8 @@ def document(options: QueryOptions) -> Schema:
             "/dashboard/users/{id}/metrics": {"get": _user_metrics()},
             "/api/summary": {"get": _summary()},
             "/api/stream": {"get": _stream()},
+            "/api/metrics": {"get": _metrics()},
+            "/api/metrics/{name}": {"get": _metric(options.metrics)},
             "/api/search": {"get": _search()},
         },
         "components": {
@@ -58,7 +66,7 @@ def document(options: QueryOptions) -> Schema:
                 "UserMetrics": _user_metrics_schema(options),
                 "Window": _WINDOW,
                 "Problem": _PROBLEM,
-                **_schemas_of(Summary, SearchResult),
+                **_schemas_of(Summary, MetricList, MetricResult, SearchResult),
             },
             "responses": _PROBLEM_RESPONSES,
             "headers": {"Staleness": _STALENESS},
@@ -176,8 +184,7 @@ def _user_metrics_schema(options: QueryOptions) -> Schema:
 
 
 def _user_metrics() -> Schema:
-    responses = _responses("The user's metrics", _json("UserMetrics"))
-    responses["200"]["headers"] = {"X-Clickstream-Staleness": {"$ref": "#/components/headers/Staleness"}}
+    responses = _stale(_responses("The user's metrics", _json("UserMetrics")))
     responses["404"] = _problem("Neither a profile nor a click of the user is known")
     return {
         "operationId": "getUserMetrics",
@@ -225,6 +232,66 @@ def _stream() -> Schema:
         "summary": "A summary each second, as server-sent events",
         "responses": _responses("The stream", content),
     }
+
+
+def _metrics() -> Schema:
+    return {
+        "operationId": "listMetrics",
+        "summary": "The pipeline's metrics: what they count, by which keys, in which windows",
+        "responses": _stale(_responses("The metrics, at most a second old", _json("MetricList"))),
+    }
+
+
+def _metric(metrics: Sequence[Metric]) -> Schema:
+    names = sorted(metric.name for metric in metrics)
+    responses = _stale(_responses("Windows, the earliest first", _json("MetricResult")))
+    responses["404"] = _problem("The pipeline has no such metric; `metrics` lists those it has")
+    return {
+        "operationId": "getMetric",
+        "summary": "A metric's largest values, by window; or one key's values over time",
+        "parameters": [
+            {
+                "name": "name",
+                "in": "path",
+                "required": True,
+                "description": "Name of the metric",
+                "schema": {"type": "string", **({"enum": names} if names else {})},
+            },
+            _parameter(
+                "window",
+                {"oneOf": [{"const": LATEST}, _TIME]},
+                f"{LATEST} (default): the newest window that has begun and has all its earlier panes; "
+                "or the start of one, ms since the epoch",
+            ),
+            _parameter("from", _TIME, "Windows that start at or after this, ms since the epoch"),
+            _parameter(
+                "to",
+                _TIME,
+                f"With from: windows that start before this, ms since the epoch; default: up to {LATEST}. "
+                f"At most {MAX_METRIC_WINDOWS} windows",
+            ),
+            _parameter(
+                "top",
+                {"type": "integer", "minimum": 1, "maximum": MAX_TOP, "default": DEFAULT_TOP},
+                f"Rows in a window; windows times rows are at most {MAX_ROWS}",
+            ),
+            *(
+                _parameter(
+                    BY + key,
+                    _text(),
+                    f"Only this value of the key, by its text form, at most {MAX_TEXT_BYTES} bytes: "
+                    "5 is the text and the integer",
+                )
+                for key in sorted({key for metric in metrics for key in metric.by})
+            ),
+        ],
+        "responses": responses,
+    }
+
+
+def _stale(responses: Schema) -> Schema:
+    responses["200"]["headers"] = {"X-Clickstream-Staleness": {"$ref": "#/components/headers/Staleness"}}
+    return responses
 
 
 def _search() -> Schema:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clickstream_expressions.expression import compile_outputs
 
+from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.query.http.peers import PeerAddresses
 from clickstream_processor.query.search.index import SearchOptions
 from clickstream_processor.query.users.turns import TurnLimits
@@ -27,9 +28,12 @@ class QueryOptions:
     peer_key: Path  # file with the pipeline's key; read again when it changes
     tokens: Path | None = None  # folder (or file) of bearer tokens, one a line; None: open
     search: SearchOptions | None = None
+    metrics: tuple[Metric, ...] = ()
     max_in_flight: int = 256  # answers being made at once; more are refused with 503
     max_subscribers: int = 64  # open event streams per pod
     turns: TurnLimits = TurnLimits()  # noqa: RUF009  # frozen
+    # Reads of all keys of a metric: a window of 10,000 keys and five panes takes some 30 ms of a pod.
+    scans: TurnLimits = TurnLimits(at_once=2, wait_s=0.5, read_s=3.0)  # noqa: RUF009  # frozen
     connect_timeout_s: float = 0.25  # to a peer
     total_timeout_s: float = 1.0  # of one hop to a peer
     fresh_ms: int = (
@@ -38,8 +42,8 @@ class QueryOptions:
     worker_silence_s: float = 30.0  # /healthz fails when the worker loop has not turned for so long
 
 
-def options_of(settings: Settings, plan: Plan) -> QueryOptions:
-    """Return the options that the settings give; ``plan`` is the one the worker's tasks run with."""
+def options_of(settings: Settings, plan: Plan, metrics: tuple[Metric, ...] = ()) -> QueryOptions:
+    """Return the options that the settings give; plan and metrics are those the worker's tasks run with."""
     tokens = settings.query.tokens_secret
     return QueryOptions(
         name=settings.name,
@@ -50,6 +54,7 @@ def options_of(settings: Settings, plan: Plan) -> QueryOptions:
         peer_key=settings.peer_key_path,
         tokens=settings.pod.secrets_dir / tokens if tokens else None,
         search=_search_options(settings),
+        metrics=metrics,
     )
 
 

@@ -17,6 +17,8 @@ from clickstream_processor import metrics as every_metric
 from clickstream_processor.directory import Directory
 from clickstream_processor.query.http.credentials import Secret
 from clickstream_processor.query.http.peers import PeerClient
+from clickstream_processor.query.metrics.desk import MetricsDesk
+from clickstream_processor.query.metrics.local import LocalMetrics
 from clickstream_processor.query.options import QueryOptions
 from clickstream_processor.query.search.index import EngineFailed, SearchIndex
 from clickstream_processor.query.summary.document import PipelineName
@@ -54,6 +56,15 @@ class QueryService:
         )
         self.local = LocalState(directory, options.plan, options.fresh_ms, options.turns)
         self.router = Router(directory, self.local, self.peers)
+        self.desk = MetricsDesk(
+            directory,
+            options.metrics,
+            LocalMetrics(directory, options.plan.partitions, options.fresh_ms, options.turns, options.scans),
+            self.peers,
+            options.plan.partitions,
+            options.total_timeout_s,
+            options.scans,
+        )
         self.reporter = PodReporter(directory, lambda: self.queries)
         pipeline = PipelineName(name=options.name, namespace=options.namespace)
         self.hub = SummaryHub(self.reporter, self.peers, options.replicas, pipeline)

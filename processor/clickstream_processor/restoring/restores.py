@@ -20,6 +20,7 @@ from clickstream_processor.restoring.outcomes import Outcome, Refused, Restored,
 from clickstream_processor.restoring.positions import PositionLogs
 from clickstream_processor.restoring.preparation import Preparation
 from clickstream_processor.restoring.restore import Goal, Restore
+from clickstream_processor.restoring.skipped import tell_skipped
 from clickstream_processor.restoring.stores import close_store, store_path, tell_damage
 from clickstream_processor.settings import Settings
 from clickstream_processor.stages.stage import Stages
@@ -114,7 +115,10 @@ class Restores:
     def finish(self, task: Restore) -> None:
         """6: check the input's log, close the restore and hand the store over. Raises PositionLost."""
         records, position = task.logs.input, task.position
-        if position is not None and not records.low <= position.clicks <= records.high:
+        outside = position is not None and not records.low <= position.clicks <= records.high
+        if outside and position is not None and task.stage.skips_lost_input:
+            tell_skipped(task.id, position.clicks, records.low)
+        elif outside and position is not None:
             raise PositionLost(
                 f"position {position.clicks} is outside the log of {task.stage.input} "
                 f"({records.low} to {records.high}). {OUTSIDE_THE_LOG}"
@@ -122,7 +126,7 @@ class Restores:
         task.finish(time.time_ns() // 1_000_000)
         self._leave(task)
         took_s = time.monotonic() - task.begun_s
-        start = records.low if position is None else position.clicks
+        start = records.low if position is None or outside else position.clicks
         profiles = max(task.profiles_next, task.open_store.checkpoint.profiles_offset)
         self._outcomes.append(Restored(task.goal, task.open_store, position, start, profiles, took_s))
 

@@ -1,14 +1,16 @@
 """The stage `clicks`: each click joined with its user's profile, filtered, sent on and counted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from clickstream_processor.aggregation.gathering.gathering import Gathering
+from clickstream_processor.aggregation.metric import MetricCounters
 from clickstream_processor.kafka.partitioner import partition_of
 from clickstream_processor.settings import Settings
 from clickstream_processor.stages.programs import Programs
 from clickstream_processor.stages.stage import Stage, StageOutputs
 from clickstream_processor.state.changelog_applier import ChangelogApplier
 from clickstream_processor.state.overlay import TaskState
-from clickstream_processor.state.store import TaskStore
+from clickstream_processor.state.store import Change, TaskStore
 from clickstream_processor.task_id import CLICKS
 from clickstream_processor.topology.interfaces import RefusedRow
 from clickstream_processor.topology.pipeline import Pipeline
@@ -17,13 +19,21 @@ from clickstream_processor.topology.records import Counters
 
 
 class ClicksLine:
-    """The topology's Pipeline as a line: its own bound methods, so that nothing stands between."""
+    """The topology's Pipeline as a line: its own bound methods, so that nothing stands between.
+
+    Where there are metrics, what it gathers for them goes out with each commit.
+    """
 
     __slots__ = (
+        "_gathering",
+        "_idle",
+        "_outputs",
+        "_partials",
         "_pipeline",
         "counters",
         "flush",
         "limit_outputs",
+        "metric_counters",
         "records",
         "set_aside",
         "state",
@@ -31,12 +41,25 @@ class ClicksLine:
         "tick",
     )
 
-    def __init__(self, pipeline: Pipeline, state: TaskState) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        state: TaskState,
+        gathering: Gathering | None,
+        outputs: StageOutputs,
+        partials: str,
+    ) -> None:
+        """`partials`: the topic of what is gathered."""
         self._pipeline = pipeline
+        self._gathering, self._outputs, self._partials = gathering, outputs, partials
+        self._idle = False  # it has come to the end of its input, and there never was a click
+        self.metric_counters: Mapping[str, MetricCounters] = gathering.counters if gathering else {}
         self.state = state
         self.counters: Counters = pipeline.counters
         self.records, self.table = pipeline.clicks, pipeline.profiles
-        self.set_aside, self.tick, self.flush = pipeline.set_aside, pipeline.tick, pipeline.flush
+        self.set_aside = pipeline.set_aside
+        self.tick = pipeline.tick if gathering is None else self._tick
+        self.flush: Callable[[], Sequence[Change]] = pipeline.flush if gathering is None else self._flush
         self.limit_outputs = pipeline.limit_outputs
 
     @property
@@ -44,13 +67,36 @@ class ClicksLine:
         """Return the rows of the last call of `table` that were not applied."""
         return self._pipeline.refused
 
+    def _tick(self, now_ms: int) -> bool:
+        """Let wall-clock time close windows and panes."""
+        gathering = self._gathering
+        if gathering is not None and self.state.stream_ms < 0:
+            self._idle = gathering.idle_is_due()
+        return self._pipeline.tick(now_ms) or self._idle
+
+    def _flush(self) -> Sequence[Change]:
+        """Send counts and partials; return the changelog's records."""
+        changes = self._pipeline.flush()
+        if self._gathering is not None:
+            send, topic = self._outputs.send, self._partials
+            state = self.state
+            records = self._gathering.flush(state.metrics_ms, stream_ms=state.stream_ms, idle=self._idle)
+            for partition, key, value, _ in records:
+                send(topic, value, key, partition)  # by its own time Kafka would drop what is of old clicks
+            self._idle = False
+        return changes
+
 
 def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
     """Return the stage of a pipeline."""
     topics = settings.topics
+    partials = (settings.partials_topic,) if programs.metrics else ()
 
     def line(store: TaskStore, partition: int, outputs: StageOutputs, cached_users: int) -> ClicksLine:
         state = TaskState(store, plan, cached_users)
+        gathering = None
+        if programs.metrics:
+            gathering = Gathering(programs.metrics, partition, topics.partitions, partition_of)
         pipeline = Pipeline(
             plan,
             state,
@@ -58,9 +104,10 @@ def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
             outputs,
             keep=programs.keep,
             transform=programs.transform,
+            gatherer=gathering,
             partition_of=partition_of,
         )
-        return ClicksLine(pipeline, state)
+        return ClicksLine(pipeline, state, gathering, outputs, settings.partials_topic)
 
     return Stage(
         name=CLICKS,
@@ -72,6 +119,7 @@ def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
         table=topics.profiles,
         table_name="profiles",
         waits_for_snapshot=settings.processing.join.wait_for_snapshot,
-        outputs=(topics.enriched, topics.metrics, topics.dead_letters),
+        outputs=(topics.enriched, topics.metrics, topics.dead_letters, *partials),
+        spread=frozenset(partials),
         grace_ms=plan.grace_ms,
     )

@@ -2,6 +2,7 @@
 
 from clickstream_processor.settings import Settings
 from clickstream_processor.stages.clicks import clicks_stage
+from clickstream_processor.stages.metrics import metrics_stage
 from clickstream_processor.stages.programs import Programs
 from clickstream_processor.stages.stage import Stages, by_name
 from clickstream_processor.topology.plan import Plan
@@ -9,6 +10,7 @@ from clickstream_processor.topology.plan import Plan
 
 def stages_of(settings: Settings, plan: Plan, programs: Programs) -> Stages:
     """Return the stages that the settings ask for."""
-    return by_name(
-        clicks_stage(settings, plan, programs),
-    )
+    stages = [clicks_stage(settings, plan, programs)]
+    if programs.metrics:
+        stages.append(metrics_stage(settings, programs.metrics))
+    return by_name(*stages)

@@ -3,10 +3,11 @@
 A stage that keeps nothing sets nothing. Subclass PlainLine and give `records`; nothing else is needed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from clickstream_processor.aggregation.metric import MetricCounters
 from clickstream_processor.errors import StateCorrupted
 from clickstream_processor.stages.stage import StageOutputs
 from clickstream_processor.state.checkpoint import Position
@@ -22,7 +23,8 @@ class PlainState:
     def __init__(self, store: TaskStore) -> None:
         self._store = store
         self.changes: dict[bytes, bytes] = {}  # by stored key, not committed
-        self.stream_ms = self.closed_ms = self.record_ms = self.ahead_ms = -1
+        self.stream_ms = self.closed_ms = self.record_ms = self.ahead_ms = self.metrics_ms = -1
+        self.lag_ms = 0
         self.profile_reads = self.chunk_reads = 0
 
     def get(self, key: bytes) -> bytes | None:
@@ -58,6 +60,7 @@ class PlainLine:
         self.outputs = outputs
         self.state = PlainState(store)
         self.counters = Counters()
+        self.metric_counters: Mapping[str, MetricCounters] = {}
         self.refused: Sequence[RefusedRow] = ()
 
     def records(self, messages: Sequence[Message], /) -> None:
@@ -75,7 +78,7 @@ class PlainLine:
         """Close nothing."""
         return False
 
-    def flush(self) -> list[tuple[bytes, bytes]]:
+    def flush(self) -> Sequence[Change]:
         """Return what was set since the last commit."""
         return list(self.state.changes.items())
 
@@ -85,6 +88,8 @@ class PlainLine:
 
 class PlainApplier:
     """Brings such a state back from its changelog. An Applier."""
+
+    prefixes: tuple[bytes, ...] = (keys.PLAIN,)  # of the state's keys
 
     def __init__(self, store: TaskStore) -> None:
         self._store = store
@@ -96,14 +101,18 @@ class PlainApplier:
         changes: list[Change] = []
         for message in messages:
             key = message.key()
-            if key is None or not key.startswith(keys.PLAIN):
+            if key is None or not key.startswith(self.prefixes):
                 raise StateCorrupted(f"changelog offset {message.offset()}: {key!r} is no key of the state")
             changes.append((key, message.value()))
         following = messages[-1].offset() + 1
         checkpoint = msgspec.structs.replace(
             self._store.checkpoint, changelog_offset=following, owner_mark=False
         )
-        self._store.write(changes, checkpoint, bulk=True)
+        self._store.write(changes, checkpoint, bulk=True, expired=self.expired(changes))
+
+    def expired(self, changes: Sequence[Change]) -> list[tuple[bytes, bytes]]:  # noqa: ARG002
+        """Return the ranges [first, end) that expire with these changes: none."""
+        return []
 
     def profiles(self, messages: Sequence[Message], /) -> list[RefusedRow]:  # noqa: ARG002
         """Apply nothing: there is no table."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from clickstream_expressions.errors import InvalidExpression
 from clickstream_expressions.expression import compile_filter, compile_outputs
 
+from clickstream_processor.aggregation.metric import Metric, by_identity
+from clickstream_processor.aggregation.values.aggregates import KINDS
 from clickstream_processor.errors import InvalidSettings
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings import MetricSection, Settings
 from clickstream_processor.topology.interfaces import Evaluable
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.records import EARLIEST_MS
@@ -22,6 +24,7 @@ class Programs:
 
     keep: Evaluable | None = None
     transform: Mapping[str, Evaluable] | None = None
+    metrics: tuple[Metric, ...] = ()
 
 
 def plan_of(settings: Settings) -> Plan:
@@ -55,4 +58,37 @@ def compile_programs(settings: Settings) -> Programs:
         outputs = compile_outputs(settings.processing.transform.set)
     except InvalidExpression as error:
         raise InvalidSettings(str(error)) from error
-    return Programs(keep, outputs or None)
+    return Programs(keep, outputs or None, metrics_of(settings))
+
+
+def metrics_of(settings: Settings) -> tuple[Metric, ...]:
+    """Return the metrics, checked. Raises InvalidSettings."""
+    try:
+        metrics = tuple(metric_of(section) for section in settings.processing.metrics)
+        by_identity(metrics)
+    except (ValueError, InvalidExpression) as error:
+        raise InvalidSettings(f"processing.metrics: {error}") from error
+    return metrics
+
+
+def metric_of(section: MetricSection) -> Metric:
+    """Return a metric, checked. Raises ValueError, InvalidExpression."""
+    kinds = [kind for kind in KINDS if getattr(section, kind) is not None]
+    if len(kinds) != 1:
+        given = ", ".join(kinds) or "none"
+        raise ValueError(f"{section.name}: must have exactly one of {', '.join(KINDS)}; it has {given}")
+    kind, window = kinds[0], section.window
+    return Metric(
+        name=section.name,
+        kind=kind,
+        value="" if kind == "count" else getattr(section, kind),
+        where=section.where,
+        by=section.by,
+        size_ms=int(window.size_ms),  # the identity is made of plain integers
+        advance_ms=None if window.advance_ms is None else int(window.advance_ms),
+        grace_ms=int(window.grace_ms),
+        retention_ms=int(window.retention_ms),
+        topic=section.topic,
+        emit=section.emit,
+        max_keys=section.keys.max,
+    )

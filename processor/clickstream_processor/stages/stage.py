@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from clickstream_processor.aggregation.metric import MetricCounters
 from clickstream_processor.state.checkpoint import Position
-from clickstream_processor.state.store import TaskStore
+from clickstream_processor.state.store import Change, TaskStore
 from clickstream_processor.topology.interfaces import Message, Outputs, RefusedRow
 from clickstream_processor.topology.records import Counters, Reason
 
@@ -17,20 +18,36 @@ from clickstream_processor.topology.records import Counters, Reason
 class StageOutputs(Outputs, Protocol):
     """Where a task's line sends what it makes; bound to the pod's producer while the task runs."""
 
-    def send(self, topic: str, value: bytes | str | None, key: bytes | None, partition: int, /) -> None:
-        """Send a record of any topic among `Stage.outputs`, in the transaction that is open."""
+    def send(
+        self,
+        topic: str,
+        value: bytes | str | None,
+        key: bytes | None,
+        partition: int,
+        on_delivery: None = None,
+        callback: None = None,
+        timestamp_ms: int = 0,
+        /,
+    ) -> None:
+        """Send a record of any topic among `Stage.outputs`, in the transaction that is open.
+
+        Its time is now where none is given. The two in between are the client's, and stay None.
+        """
 
 
 class LineState(Protocol):
     """A running task's state: committed records in its store, and what is not committed yet over it.
 
-    The clocks are ms since the epoch, -1 where there is none; a position carries them to the next owner.
+    The clocks (WorkingSet has them) are ms since the epoch, -1 where there is none. A position carries them
+    to the next owner.
     """
 
     stream_ms: int
     closed_ms: int
     record_ms: int
     ahead_ms: int
+    metrics_ms: int
+    lag_ms: int
     profile_reads: int  # of the store, since the task started
     chunk_reads: int
 
@@ -57,6 +74,10 @@ class Line(Protocol):
         """Return what has been counted since the line was made; all 0 where no click is touched."""
 
     @property
+    def metric_counters(self) -> Mapping[str, MetricCounters]:
+        """Return what has been counted of each metric since the line was made."""
+
+    @property
     def refused(self) -> Sequence[RefusedRow]:
         """Return the rows of the last call of `table` that were not applied."""
 
@@ -72,7 +93,7 @@ class Line(Protocol):
     def tick(self, now_ms: int, /) -> bool:
         """Let wall-clock time close what it may; return whether there is something to commit (R17)."""
 
-    def flush(self) -> list[tuple[bytes, bytes]]:
+    def flush(self) -> Sequence[Change]:
         """Send what a commit sends; return the changelog's records as (key, value)."""
 
     def limit_outputs(self, max_bytes: int, /) -> None:
@@ -109,6 +130,8 @@ class Stage:
     table_name: str = "table"  # for metrics and client ids
     waits_for_snapshot: bool = False  # the first record waits until the source has written the whole table
     outputs: tuple[str, ...] = ()  # other topics that its tasks write to
+    spread: frozenset[str] = frozenset()  # of them, those where a task writes to any partition
+    skips_lost_input: bool = False  # where its position is not in the log, a task goes on at the log's start
     grace_ms: int = 0  # stream time may lead the clock by so much
 
     def input_of(self, partition: int) -> tuple[str, int]:

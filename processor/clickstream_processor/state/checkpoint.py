@@ -23,6 +23,8 @@ class Position(msgspec.Struct, frozen=True):
     attempts: int = 0
     record_ms: int = -1  # newest record time that was asked for (WorkingSet.record_ms)
     ahead_ms: int = -1  # greatest event time of the clicks that led record time by more than the grace
+    metrics_ms: int = -1  # WorkingSet.metrics_ms
+    lag_ms: int = 0  # WorkingSet.lag_ms
 
     def encode(self) -> bytes:
         """Return the record's value, JSON."""
@@ -64,6 +66,8 @@ class _ByInput(msgspec.Struct):
     attempts: int = 0
     record_ms: int = -1
     ahead_ms: int = -1
+    metrics_ms: int = -1
+    lag_ms: int = 0
 
 
 class Checkpoint(msgspec.Struct, frozen=True):

@@ -66,6 +66,8 @@ class TaskState(WorkingSet):
         self.closed_ms = self.emitted_ms = position.closed_ms if position else -1
         self.record_ms = position.record_ms if position else -1
         self.ahead_ms = position.ahead_ms if position else -1
+        self.metrics_ms = position.metrics_ms if position else -1
+        self.lag_ms = position.lag_ms if position else 0
         self.forget()
 
     def _profile_changes(self) -> list[Change]:

@@ -131,12 +131,20 @@ class TaskStore:
         except Exception as error:
             raise _translated(error, self.path) from error
 
-    def write(self, changes: Iterable[Change], checkpoint: Checkpoint, *, bulk: bool = False) -> None:
+    def write(
+        self,
+        changes: Iterable[Change],
+        checkpoint: Checkpoint,
+        *,
+        bulk: bool = False,
+        expired: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None:
         """Write changes (None deletes) and the checkpoint; then show the new checkpoint.
 
         All or nothing up to BATCH_KEYS changes. Of more, a crash can leave the first ones without the
         checkpoint: values are absolute, so replaying from the old checkpoint fixes that. Chunks that start
-        before `checkpoint.dropped_before_ms` are removed in bulk. `bulk` leaves the write-ahead log out, for
+        before `checkpoint.dropped_before_ms` are removed in bulk, and so are the ranges [first, end) in
+        `expired`, whatever the changes say of them. `bulk` leaves the write-ahead log out, for
         restores: a crash then loses what was not flushed, data and checkpoint together.
         """
         database = self._open()
@@ -157,6 +165,8 @@ class TaskStore:
                         batch[key] = value
                 last = len(batch) < BATCH_KEYS
                 if last:
+                    for first, end in expired:
+                        batch.delete_range(first, end)
                     self._finish(batch, checkpoint)
                 database.write(batch, options)
                 if last:

@@ -3,7 +3,7 @@
 Shapes only. The runtime passes the Kafka client's own objects, tests pass what looks like them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from clickstream_processor.topology.records import Click, Profile
@@ -55,3 +55,24 @@ class Evaluable(Protocol):
     click_fields: frozenset[str] | None  # the names it reads there; None: it may read any
     reads_columns: bool  # `evaluate` needs the profile's whole row
     evaluate: Callable[[Click, Profile | None, Row, Row], Any]
+
+
+# A joined click as metrics take it: click, profile, the click's JSON object, the profile's row, stream time.
+JoinedClick = tuple[Any, Any, Row, Row, int]
+
+
+class Gatherer(Protocol):
+    """Takes the joined clicks for the metrics of the pipeline: aggregation/gathering.py."""
+
+    reads_fields: bool
+    reads_columns: bool
+
+    @property
+    def expressions(self) -> Sequence[Evaluable]:
+        """Return all that is evaluated."""
+
+    def add(self, rows: Sequence[JoinedClick], clock_ms: int, /) -> None:
+        """Add a batch of joined clicks, in order. `clock_ms`: WorkingSet.metrics_ms before it."""
+
+    def mark_is_due(self, time_ms: int, /) -> bool:
+        """Tell whether a pane has closed by this time that was open at the last mark."""

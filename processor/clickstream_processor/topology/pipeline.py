@@ -17,7 +17,15 @@ from clickstream_processor.topology.codec import (
 )
 from clickstream_processor.topology.count import count_click
 from clickstream_processor.topology.inspection import implausible, inspect
-from clickstream_processor.topology.interfaces import Evaluable, Message, Outputs, RefusedRow, Row
+from clickstream_processor.topology.interfaces import (
+    Evaluable,
+    Gatherer,
+    JoinedClick,
+    Message,
+    Outputs,
+    RefusedRow,
+    Row,
+)
 from clickstream_processor.topology.join import enriched_click
 from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.plan import Plan
@@ -60,14 +68,15 @@ class Pipeline:
         *,
         keep: Evaluable | None = None,
         transform: Mapping[str, Evaluable] | None = None,
+        gatherer: Gatherer | None = None,
         partition_of: Callable[[bytes, int], int] = murmur2_partition,
     ) -> None:
         """Bind the line to one partition.
 
         `keep` tells whether a joined click goes on (None: all do); `transform` gives output fields their
         values: an existing name is replaced in place, a new one appended. Where one raises EvaluationFailed
-        the click is dead-lettered. `partition_of` is Kafka's murmur2 partitioner; the runtime passes the
-        client's own, which is 50 times as fast as ours.
+        the click is dead-lettered. `gatherer` gets every click that goes on. `partition_of` is Kafka's
+        murmur2 partitioner; the runtime passes the client's own, which is 50 times as fast as ours.
         """
         self.counters = Counters()
         self.refused: list[RefusedRow] = []  # rows of the last call of `profiles` that were not applied
@@ -77,7 +86,9 @@ class Pipeline:
         self._outputs = outputs
         self._keep = keep
         self._transform = dict(transform or {})
-        expressions = [*self._transform.values(), *([keep] if keep else [])]
+        self._gatherer = gatherer
+        gathered = gatherer.expressions if gatherer else ()
+        expressions = [*self._transform.values(), *([keep] if keep else []), *gathered]
         self._reads_fields = any(expression.reads_fields for expression in expressions)
         self._reads_columns = any(expression.reads_columns for expression in expressions)
         read = [expression.click_fields for expression in expressions]
@@ -128,7 +139,9 @@ class Pipeline:
         users, touched, quoted = state.users, state.touched, self._quoted
         enriched, prefix = outputs.enriched, self._event_json
         keep = self._keep.evaluate if self._keep else None
-        needs_fields, needs_columns = self._reads_fields, self._reads_columns
+        needs_fields = self._reads_fields
+        needs_columns = self._reads_columns and (keep is not None or self._gatherer is not None)
+        joined: list[JoinedClick] | None = None if self._gatherer is None else []
         plain = not self._transform and not plan.drop
         size_ms, max_bytes, earliest_ms = plan.size_ms, plan.max_click_bytes, plan.earliest_ms
         simple = plan.tumbling and size_ms % SECOND_MS == 0
@@ -179,11 +192,11 @@ class Pipeline:
             if head is None:
                 refusals.unmatched(message, user)
                 continue
-            if keep is not None:
+            if keep is not None or needs_columns:
                 try:
                     if needs_columns:
                         columns = columns_of(user)
-                    if not keep(click, user.profile, fields, columns):
+                    if keep is not None and not keep(click, user.profile, fields, columns):
                         filtered += 1
                         continue
                 except Exception as error:  # noqa: BLE001 # as above
@@ -218,6 +231,8 @@ class Pipeline:
                 if stream_ms > closed_ms:
                     closed_ms = stream_ms
                     closed_start_ms = closed_ms - size_ms - plan.grace_ms
+            if joined is not None:
+                joined.append((click, user.profile, fields, columns, stream_ms))
             if simple:
                 if start_ms <= closed_start_ms:
                     refusals.late(message, closed_ms)
@@ -243,6 +258,10 @@ class Pipeline:
                 continue
             counted += 1
         state.stream_ms, state.closed_ms = stream_ms, closed_ms
+        if joined and self._gatherer is not None:
+            self._gatherer.add(joined, state.metrics_ms)
+            state.metrics_ms = max(state.metrics_ms, stream_ms)
+            state.lag_ms = max(0, messages[-1].timestamp()[1] - stream_ms)
         counters = self.counters
         counters.clicks += len(messages)
         counters.enriched += written
@@ -258,10 +277,24 @@ class Pipeline:
         """Close the windows that wall-clock time has passed; return whether there is something to commit.
 
         Call it about once a second, and only where the position has reached the end of the input (R17).
+        Panes of metrics close as they would if clicks came on as late as the last ones did (ADR 0066).
         Does nothing with `emit: updates`, which stays record for record with Kafka Streams. Nothing is open
         once the newest event's windows are closed: then time stands still again, and an idle task commits
         nothing.
         """
+        return self._tick_metrics(now_ms) | self._tick_windows(now_ms)
+
+    def _tick_metrics(self, now_ms: int) -> bool:
+        state = self._state
+        if self._gatherer is None or state.stream_ms < 0:
+            return False
+        time_ms = max(state.metrics_ms, now_ms - state.lag_ms)
+        if not self._gatherer.mark_is_due(time_ms):
+            return False
+        state.metrics_ms = time_ms
+        return True
+
+    def _tick_windows(self, now_ms: int) -> bool:
         state = self._state
         if self._plan.emit != "final" or now_ms <= state.closed_ms:
             return False

@@ -59,6 +59,8 @@ class WorkingSet:
         # part of the position: clicks that are read again meet the same rule.
         self.record_ms = -1  # newest record time that was asked for
         self.ahead_ms = -1  # greatest event time of the clicks that led by more
+        self.metrics_ms = -1  # what marks say: stream time, or a later tick
+        self.lag_ms = 0  # by how much stream time was behind record time at the last click
         self.profiles_offset = -1  # next offset of the profiles topic
         self.emitted_ms = closed_ms  # `emit: final`: results up to this closed_ms have been handed out
         self.profile_reads = 0  # look-ups that the cache did not answer, since this was made

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from clickstream_local.testing.randomised import examples, seed
-from clickstream_processor.aggregation.aggregates import Kind
-from clickstream_processor.aggregation.gathering import Gathering
+from clickstream_processor.aggregation.gathering.gathering import Gathering
+from clickstream_processor.aggregation.merging.results import key_values
 from clickstream_processor.aggregation.metric import Metric
-from clickstream_processor.aggregation.results import key_values
+from clickstream_processor.aggregation.values.aggregates import Kind
 from clickstream_processor.aggregation.windows import read_key, read_window
 from clickstream_processor.topology.records import Profile
 from processor_support.metrics_rig import MetricsTask, Record, routed, row

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from clickstream_expressions.errors import EvaluationFailed
 from clickstream_local.testing.randomised import examples
-from clickstream_processor.aggregation.aggregates import decode_aggregate, encode_aggregate
-from clickstream_processor.aggregation.distinct import EXACT, Distinct
-from clickstream_processor.aggregation.sketch import SIZE, Sketch
+from clickstream_processor.aggregation.values.aggregates import decode_aggregate, encode_aggregate
+from clickstream_processor.aggregation.values.distinct import EXACT, Distinct
+from clickstream_processor.aggregation.values.sketch import SIZE, Sketch
 from clickstream_processor.errors import MalformedPartial
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -4,11 +4,11 @@ import re
 from typing import Any
 
 import pytest
-from clickstream_processor.aggregation.aggregates import decode_aggregate
-from clickstream_processor.aggregation.gathering import Gathering, Record
-from clickstream_processor.aggregation.keys import decode_key
+from clickstream_processor.aggregation.gathering.gathering import Gathering, Record
 from clickstream_processor.aggregation.metric import Metric
-from clickstream_processor.aggregation.partials import MARK, decode_mark, split_partial_key
+from clickstream_processor.aggregation.partials import IDLE_MS, MARK, decode_mark, split_partial_key
+from clickstream_processor.aggregation.values.aggregates import decode_aggregate
+from clickstream_processor.aggregation.values.keys import decode_key
 from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.records import Profile
 from processor_support.metrics_rig import row
@@ -228,3 +228,17 @@ def test_a_long_commit_keeps_values_in_bounded_memory() -> None:
     found = values(gathering.flush(0))
     assert found[total.identity, 0, ()] == pytest.approx(6_000, abs=1e-9)
     assert abs(found[users.identity, 0, ()] - 300) < 20
+
+
+def test_a_partition_without_clicks_says_so_once_until_it_has_a_time() -> None:
+    gathering = Gathering([PAGES], 1, 2)
+    assert gathering.idle_is_due()
+    assert marks(gathering.flush(-1)) == []  # its input may hold clicks that were not read yet
+    assert marks(gathering.flush(-1, idle=True)) == [(0, (1, IDLE_MS)), (1, (1, IDLE_MS))]
+    assert not gathering.idle_is_due()
+    assert marks(gathering.flush(-1, idle=True)) == []
+    gathering.rollback()
+    assert gathering.idle_is_due()
+    assert marks(gathering.flush(5, idle=True)) == [(0, (1, 5)), (1, (1, 5))]
+    assert not gathering.idle_is_due()
+    assert not Gathering([], 0, 2).idle_is_due()

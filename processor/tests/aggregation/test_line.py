@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from clickstream_processor.aggregation.keys import encode_key
-from clickstream_processor.aggregation.line import SWEPT
+from clickstream_processor.aggregation.merging.line import SWEPT
 from clickstream_processor.aggregation.metric import Metric
-from clickstream_processor.aggregation.numeric import Count
-from clickstream_processor.aggregation.partials import METRIC, encode_mark, pane_of, pane_prefix
+from clickstream_processor.aggregation.partials import IDLE_MS, METRIC, encode_mark, pane_of, pane_prefix
+from clickstream_processor.aggregation.values.keys import encode_key
+from clickstream_processor.aggregation.values.numeric import Count
 from clickstream_processor.errors import StateCorrupted
 from processor_support.metrics_rig import NOW_MS, MetricsTask, Panes, Record, partials_of, row
 
@@ -61,6 +61,22 @@ def test_a_final_result_waits_for_every_clicks_partition() -> None:
     assert task.out.values() == {(0, ("/a",)): 7}
     task.take([mark(1, 10 * M1)]).commit()
     assert len(task.out.results) == 1
+
+
+def test_nobody_waits_for_a_partition_that_never_had_a_click() -> None:
+    task = MetricsTask([FINAL], clicks_partitions=3)
+    task.take([mark(0, IDLE_MS), mark(1, IDLE_MS)]).commit()
+    assert task.line.time_ms == -1  # one was not heard of
+    task.take([mark(2, IDLE_MS)]).commit()
+    assert task.line.time_ms == -1  # and none has a time
+    task.take([partial(FINAL, 0, "/a", 3), mark(0, M1 + 10_000)]).commit()
+    assert task.out.values() == {(0, ("/a",)): 3}
+    # Its first clicks may be old. They count, and what was told stays told.
+    task.take([partial(FINAL, 0, "/a"), mark(1, 5), mark(2, 10 * M1), mark(1, IDLE_MS)]).commit()
+    assert task.line.time_ms == 5
+    task.take([mark(0, 10 * M1), mark(1, 10 * M1)]).commit()
+    assert [each["value"] for each in task.out.results] == [3]
+    assert MetricsTask([FINAL], task.state, clicks_partitions=3).line.time_ms == 10 * M1
 
 
 def test_skew_between_clicks_partitions_loses_nothing() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from clickstream_expressions.errors import EvaluationFailed
 from clickstream_local.testing.randomised import examples
-from clickstream_processor.aggregation.aggregates import decode_aggregate, encode_aggregate
-from clickstream_processor.aggregation.extreme import Greatest, Least
-from clickstream_processor.aggregation.numeric import Average, Count, Sum, expansion
+from clickstream_processor.aggregation.values.aggregates import decode_aggregate, encode_aggregate
+from clickstream_processor.aggregation.values.extreme import Greatest, Least
+from clickstream_processor.aggregation.values.numeric import Average, Count, Sum, expansion
 from clickstream_processor.errors import MalformedPartial
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -5,19 +5,6 @@ from typing import Any
 
 import pytest
 from clickstream_expressions.errors import EvaluationFailed
-from clickstream_processor.aggregation.aggregates import (
-    Kind,
-    aggregate_type,
-    decode_aggregate,
-    encode_aggregate,
-)
-from clickstream_processor.aggregation.keys import (
-    MAX_TEXT_BYTES,
-    OTHER,
-    decode_key,
-    distinct_key,
-    encode_key,
-)
 from clickstream_processor.aggregation.partials import (
     LATEST_MS,
     check_key,
@@ -29,6 +16,19 @@ from clickstream_processor.aggregation.partials import (
     pane_of,
     pane_prefix,
     split_partial_key,
+)
+from clickstream_processor.aggregation.values.aggregates import (
+    Kind,
+    aggregate_type,
+    decode_aggregate,
+    encode_aggregate,
+)
+from clickstream_processor.aggregation.values.keys import (
+    MAX_TEXT_BYTES,
+    OTHER,
+    decode_key,
+    distinct_key,
+    encode_key,
 )
 from clickstream_processor.errors import MalformedPartial
 from hypothesis import given

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clickstream_local.testing.randomised import examples
-from clickstream_processor.aggregation.gathering import Gathering
+from clickstream_processor.aggregation.gathering.gathering import Gathering
 from clickstream_processor.aggregation.metric import Metric
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from clickstream_processor.aggregation.aggregates import aggregate_type
-from clickstream_processor.aggregation.keys import OTHER, encode_key
+from clickstream_processor.aggregation.merging.results import ResultWriter, largest
 from clickstream_processor.aggregation.metric import Metric
-from clickstream_processor.aggregation.results import ResultWriter, largest
+from clickstream_processor.aggregation.values.aggregates import aggregate_type
+from clickstream_processor.aggregation.values.keys import OTHER, encode_key
 from clickstream_processor.aggregation.windows import KeyInWindow
 
 PAGES = Metric("pages", by={"page": "click.page_url", "country": "profile.country"}, topic="pages")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from clickstream_local.testing.randomised import examples
-from clickstream_processor.aggregation.session import (
+from clickstream_processor.aggregation.sessions.line import SESSIONS, SessionsLine
+from clickstream_processor.aggregation.sessions.session import (
     MAX_PAGE_BYTES,
     Session,
     SessionWindows,
@@ -13,7 +14,6 @@ from clickstream_processor.aggregation.session import (
     decode_sessions,
     encode_sessions,
 )
-from clickstream_processor.aggregation.sessions_line import SESSIONS, SessionsLine
 from clickstream_processor.errors import MalformedPartial, StateCorrupted
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from clickstream_processor.aggregation.aggregates import Aggregate, aggregate_type, encode_aggregate
-from clickstream_processor.aggregation.keys import decode_key, encode_key
 from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.aggregation.partials import pane_prefix
+from clickstream_processor.aggregation.values.aggregates import Aggregate, aggregate_type, encode_aggregate
+from clickstream_processor.aggregation.values.keys import decode_key, encode_key
 from clickstream_processor.aggregation.windows import (
     key_windows,
     merge_panes,

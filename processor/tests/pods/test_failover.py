@@ -114,22 +114,22 @@ def test_a_zombie_that_wakes_up_after_its_tasks_were_given_away_does_no_harm(sui
 
 
 def standbys(pipeline: Pipeline) -> dict[int, int]:
-    """Return partition -> pod of the standbys that have caught up."""
+    """Return partition -> pod of the standbys of clicks that have caught up."""
     return {
         int(name.rpartition("-")[2]): ordinal
         for ordinal in range(PODS)
         for name, task in pipeline.status(ordinal).get("tasks", {}).items()
-        if task["role"] == "standby" and task["phase"] == "running"
+        if name.startswith("clicks-") and task["role"] == "standby" and task["phase"] == "running"
     }
 
 
 def epochs(pipeline: Pipeline) -> dict[str, int]:
-    """Return task -> epoch of the owners that run: a task that moved there and back has another one."""
+    """Return task -> epoch of the owners of clicks that run: one that moved there and back has another."""
     return {
         name: task["epoch"]
         for ordinal in range(PODS)
         for name, task in pipeline.status(ordinal).get("tasks", {}).items()
-        if task["role"] == "owner" and task["phase"] == "running"
+        if name.startswith("clicks-") and task["role"] == "owner" and task["phase"] == "running"
     }
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from clickstream_processor.aggregation.gathering import Gathering
-from clickstream_processor.aggregation.line import MetricsLine
-from clickstream_processor.aggregation.loop import Row
+from clickstream_processor.aggregation.gathering.gathering import Gathering
+from clickstream_processor.aggregation.gathering.loop import Row
+from clickstream_processor.aggregation.merging.line import MetricsLine
 from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.aggregation.pending import Flushed
 from clickstream_processor.topology.records import Click, Profile

@@ -88,6 +88,12 @@ class Rig:
         topics.create(f"{self.id}-changelog", partitions, cleanup_policy="compact,delete")
         topics.create(f"{self.id}-positions", partitions, **compacted)
         topics.create(f"{self.id}-notifications", 1)
+        for metric in (processing or {}).get("metrics", ()):
+            metric["topic"] = f"{self.id}-{metric['name']}"
+            topics.create(metric["topic"], partitions)
+        if (processing or {}).get("metrics"):
+            topics.create(f"{self.id}-partials", partitions)
+            topics.create(f"{self.id}-metrics-changelog", partitions, cleanup_policy="compact,delete")
         self.port = free_row(2 * pods)
         self.settings = folder / "settings.json"
         self.secrets = folder / "secrets"
@@ -188,7 +194,7 @@ class Rig:
         """Write a profile for each user."""
         for user in names:
             row = {"user_id": user, "name": user.upper(), "email": "", "country": "USA", "plan_tier": "free"}
-            self._send("profiles", user, row)
+            self.send("profiles", user, row)
         self.flush()
 
     def send_clicks(self, count: int, names: Sequence[str], *, start_ms: int | None = None) -> None:
@@ -202,7 +208,7 @@ class Rig:
                 "action": self._random.choice(("view", "buy", "heartbeat")),
                 "timestamp": base_ms + number // 10,
             }
-            self._send("clicks", user, click)
+            self.send("clicks", user, click)
             if number % 1_000 == 0:
                 self._producer.poll(0)
         self.flush()
@@ -217,7 +223,8 @@ class Rig:
         """Wait until the brokers have everything."""
         assert self._producer.flush(30) == 0
 
-    def _send(self, name: str, key: str, value: Mapping[str, Any]) -> None:
+    def send(self, name: str, key: str, value: Mapping[str, Any]) -> None:
+        """Write a record into an input topic, to its key's partition; `flush` waits for it."""
         self._producer.produce(self.names[name], json.dumps(value), key)
         self.sent += name == "clicks"
 
@@ -263,9 +270,11 @@ class Rig:
 
     def handled(self) -> int:
         """Return how many clicks the newest positions cover."""
-        newest: dict[int, int] = {}
+        newest: dict[bytes, int] = {}
         for message in self.committed(f"{self.id}-positions"):
-            newest[message.partition() or 0] = json.loads(message.value() or b"{}")["clicks"]
+            task = message.key() or b""
+            if task.startswith(b"clicks-"):
+                newest[task] = json.loads(message.value() or b"{}")["clicks"]
         return sum(newest.values())
 
     def wait_until_handled(self) -> None:

@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
+from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.directory import Role
 from clickstream_processor.query.http.problems import CONTENT_TYPE
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from processor_support.query_pods import PLAN, Cluster, alice_on, fill, partition_of
+from processor_support.query_pods import PARTITIONS, PLAN, Cluster, alice_on, fill, partition_of
+
+from query.metric_pods import Clicks, assign, cluster_of, get, hold
 
 Json = dict[str, Any]
 
@@ -36,7 +40,7 @@ async def test_description_is_valid_openapi(tmp_path: Path) -> None:
         document = await description(cluster)
     OpenAPIV31SpecValidator(document).validate()
     assert document["openapi"].startswith("3.1.")
-    assert document["info"]["version"] == "1.1.0"
+    assert document["info"]["version"] == "1.2.0"
 
 
 async def test_description_covers_every_public_data_route(tmp_path: Path) -> None:
@@ -47,6 +51,8 @@ async def test_description_covers_every_public_data_route(tmp_path: Path) -> Non
         "/dashboard/users/{id}/metrics",
         "/api/summary",
         "/api/stream",
+        "/api/metrics",
+        "/api/metrics/{name}",
         "/api/search",
     }
 
@@ -98,6 +104,40 @@ async def test_summary_and_stream_are_as_described_also_when_partial(tmp_path: P
                     break
     assert summary["partial"] is True
     check(document, "/api/summary", 200, summary)
+
+
+async def test_metrics_are_as_described_also_when_partial(tmp_path: Path) -> None:
+    counted = Metric("views", by={"page": "click.page_url", "mixed": "click.mixed"}, size_ms=1_000)
+    people = Metric("people", "distinct", "click.mixed", by={"page": "click.page_url"}, size_ms=1_000)
+    cluster = cluster_of(tmp_path, 2, counted, people)
+    async with cluster:
+        owners = {partition: partition % 2 for partition in range(PARTITIONS)}
+        clicks = Clicks([counted, people], {p: [hold(cluster.pods[o], p)] for p, o in owners.items()})
+        assign(cluster, owners)
+        clicks.send_random(Random(1), 50, 0, 1_000)
+        for number in range(300):
+            clicks.send(1_000, page="/many", mixed=number)
+        clicks.commit()
+        document = await description(cluster)
+        one = "/api/metrics/{name}"
+        cases = [
+            ("/api/metrics", "/api/metrics", 200),
+            ("/api/metrics/views?window=0", one, 200),
+            ("/api/metrics/people?window=1000", one, 200),
+            ("/api/metrics/views?window=0&by.page=/&by.mixed=1", one, 200),
+            ("/api/metrics/views?window=1", one, 400),
+            ("/api/metrics/never", one, 404),
+        ]
+        for partial in (False, True):
+            for url, path, expected in cases:
+                status, body, _ = await get(cluster, 0, f"{url}{'&top=9' * ('?' in url and partial)}")
+                assert status == expected
+                check(document, path, status, body)
+            await cluster.pods[1].stop()
+        cluster.pods[0].directory.tasks = {}
+        status, body, _ = await get(cluster, 0, "/api/metrics/views?window=0&top=8")
+        assert status == 503
+        check(document, one, 503, body)
 
 
 async def test_description_says_how_to_send_a_token_only_where_one_is_needed(tmp_path: Path) -> None:

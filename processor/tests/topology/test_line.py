@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 from clickstream_expressions.errors import EvaluationFailed
 from clickstream_expressions.expression import compile_filter, compile_outputs
+from clickstream_processor.aggregation.gathering.gathering import Gathering
+from clickstream_processor.aggregation.metric import Metric
+from clickstream_processor.aggregation.partials import decode_mark, split_partial_key
+from clickstream_processor.aggregation.values.keys import encode_key
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
 from processor_support.sample_line import T0, Captured, DictState, click, commit, profile, record
 
-M5 = 300_000
+M1, M5 = 60_000, 300_000
 
 
 def plan(**changes: Any) -> Plan:
@@ -387,6 +391,55 @@ def test_ticks_do_nothing_to_updates() -> None:
     pipeline.clicks([click("alice", T0)])
     assert not pipeline.tick(T0 + 100 * M5)
     assert state.closed_ms == T0
+
+
+# Metrics
+
+
+def test_metrics_get_every_click_that_goes_on_with_what_their_expressions_read() -> None:
+    by = {"plan": "profile.plan_tier", "shop": "click.shop", "city": "profile.city"}
+    gathering = Gathering([Metric("m", by=by, size_ms=M5)], 0, 1)
+    pipeline, _, out = line(
+        users=("alice",), keep=compile_filter('click.action != "heartbeat"'), gatherer=gathering
+    )
+    pipeline.profiles([profile("alice", 1, city="Ulm")])
+    clicks = [click("alice", T0, 0, shop=3), click("alice", T0 + 1, 1, action="heartbeat", shop=3)]
+    pipeline.clicks([*clicks, click("bob", T0 + 2, 2), click("alice", T0 + 3, 3)])
+    found = gathering.flush(-1)
+    assert [split_partial_key(key)[1:] for _, key, _, _ in found] == [
+        (T0 // M5 * M5, encode_key(["free", 3, "Ulm"]))
+    ]
+    assert gathering.counters["m"].failed == 1  # the click without a shop
+    assert len(out.clicks) == 2
+
+
+def test_a_click_that_is_late_for_the_users_windows_may_be_in_time_for_a_metric() -> None:
+    gathering = Gathering([Metric("m", size_ms=M5, grace_ms=M5)], 0, 1)
+    pipeline, _, out = line(plan(grace_ms=0), gatherer=gathering)
+    pipeline.clicks([click("alice", T0 + M5, 0), click("alice", T0, 1), click("alice", T0 - 2 * M5, 2)])
+    assert [offset for offset, *_ in out.dead] == [1, 2]
+    assert (len(out.clicks), len(gathering.flush(-1)), gathering.counters["m"].late) == (3, 2, 1)
+
+
+def test_panes_close_with_the_clock_as_late_as_the_last_click_was() -> None:
+    metrics = [Metric("m", size_ms=M1, grace_ms=0, emit="final"), Metric("n", size_ms=M1, grace_ms=0)]
+    gathering = Gathering(metrics, 0, 1)
+    pipeline, state, _ = line(gatherer=gathering)
+    assert not pipeline.tick(T0)  # no click yet: there is no time
+    pipeline.clicks([click("alice", T0, record_ms=T0 + 90_000)])
+    assert (state.metrics_ms, state.lag_ms) == (T0, 90_000)
+    gathering.flush(state.metrics_ms)
+    closes_ms = T0 // M1 * M1 + M1
+    assert not pipeline.tick(closes_ms + 89_999)
+    assert pipeline.tick(closes_ms + 90_000)
+    assert (state.metrics_ms, state.closed_ms, state.stream_ms) == (closes_ms, T0, T0)
+    ((_, key, value, _),) = gathering.flush(state.metrics_ms, stream_ms=state.stream_ms)
+    assert decode_mark(key, value) == (0, closes_ms)
+    assert not pipeline.tick(closes_ms + 90_001)
+    # Late for final results from here on. Updates, and the user's windows, go by the stream's time.
+    pipeline.clicks([click("alice", closes_ms - 1, 1, record_ms=closes_ms + 100_000)])
+    assert (gathering.counters["m"].late, gathering.counters["n"].late) == (1, 0)
+    assert pipeline.counters.counted == 2
 
 
 def test_evaluation_errors_are_the_only_ones_an_expression_may_raise() -> None:

@@ -13,6 +13,7 @@ from operator_support import REPOSITORY
 from operator_support.cluster.controlplane import ControlPlane, Refused
 from operator_support.cluster.world import CRD, PIPELINES, World, path_of
 from operator_support.documents import INVALID, INVALID_FOR_THE_PARSER_ALONE, REMOVE, VALID, Changes, changed
+from operator_support.metric_documents import metric, metrics
 
 _numbers = itertools.count()
 # What only CEL's types show is not the API server's to know.
@@ -133,6 +134,12 @@ MUTABLE: dict[str, tuple[Changes, Changes]] = {
         },
     ),
     "the policy": ({}, {"deletionPolicy": "Delete"}),
+    "metrics come": ({}, metrics(metric(topic="views"))),
+    "metrics go": (metrics(metric(topic="views")), metrics()),
+    "a metric's every part": (
+        metrics(metric(topic="views")),
+        metrics({"name": "page-views", "sum": "1", "topic": "sums", "window": {"size": "1h"}}),
+    ),
 }
 
 
@@ -221,6 +228,7 @@ def fields_of(schema: dict[str, Any], path: str) -> list[tuple[str, dict[str, An
     for name, field in schema.get("properties", {}).items():
         found.append((f"{path}.{name}", field))
         found += fields_of(field, f"{path}.{name}")
+        found += fields_of(field.get("items", {}), f"{path}.{name}")
     return found
 
 

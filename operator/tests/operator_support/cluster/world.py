@@ -1,6 +1,5 @@
 """A cluster with everything a pipeline needs, and the operator as a process of its own."""
 
-import copy
 import json
 import os
 import signal
@@ -14,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
 from clickstream_local.testing.eventually import eventually
 
 from operator_support import REPOSITORY
 from operator_support.cluster.controlplane import OPERATOR, ControlPlane, Refused, die_with_parent, free_port
 from operator_support.cluster.standins import PLUGINS, STRIMZI, StandIns
+from operator_support.documents import reference
 
 PIPELINES = "/apis/clickstream.dev/v1alpha1"
 CRD = REPOSITORY / "crds/clickpipelines.clickstream.dev.yaml"
@@ -289,7 +288,7 @@ def path_of(namespace: str, name: str = "storefront") -> str:
 
 def pipeline_document(namespace: str, name: str = "storefront", **spec: Any) -> dict[str, Any]:
     """Return the reference example under another name, sections of its spec replaced or added."""
-    document = copy.deepcopy(yaml.safe_load((REPOSITORY / "examples/storefront.yaml").read_text()))
+    document = reference()
     document["metadata"] = {"name": name, "namespace": namespace}
     document["spec"] |= spec
     return dict(document)

@@ -6,7 +6,7 @@ has failed it tells nothing until it is asked.
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -28,8 +28,8 @@ REFUSALS = frozenset(
         KafkaError.POLICY_VIOLATION,
     }
 )
-# The client's words; a task writes to the partitions of its own number.
-_PLACE = re.compile(r"ProduceRequest for \S+ \[(\d+)\]")
+# The client's words. A task writes to the partitions of its own number, but for `Stage.spread`.
+_PLACE = re.compile(r"ProduceRequest for (\S+) \[(\d+)\]")
 
 
 class ChangelogReport:
@@ -110,12 +110,12 @@ def ask_state(producer: Producer) -> None:
 
 
 def refused_partitions(
-    producer: Producer | None, failure: TransactionFailed, partitions: int
+    producer: Producer | None, failure: TransactionFailed, partitions: int, spread: Collection[str] = ()
 ) -> frozenset[int]:
-    """Return the partitions of which a record was refused for what it is; empty: no record is at fault.
+    """Return the partitions of tasks of which a record was refused for what it is; empty: none is at fault.
 
-    All of them where the client does not say which. It may name what has failed its transaction only when
-    asked, so `producer` must still be the one that failed.
+    All of them where the client does not say which, or names a topic of `spread`. It may name what has failed
+    its transaction only when asked, so `producer` must still be the one that failed.
     """
     causes = [failure.__cause__]
     if producer is not None:
@@ -128,5 +128,6 @@ def refused_partitions(
         refusal = cause.args[0] if isinstance(cause, KafkaException) else None
         if isinstance(refusal, KafkaError) and refusal.code() in REFUSALS:
             place = _PLACE.search(refusal.str())
-            found |= {int(place[1])} if place else set(range(partitions))
+            by_number = place is not None and place[1] not in spread
+            found |= {int(place[2])} if place and by_number else set(range(partitions))
     return frozenset(found)

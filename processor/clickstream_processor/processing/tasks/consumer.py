@@ -28,6 +28,7 @@ LOOK_S = 0.005  # one look at a stage's input, while several are waited for
 
 _PARTITION = Message.partition
 _ERROR = Message.error
+WATERMARKS_S = 5.0
 Runs = list[tuple[TaskId, Sequence[Record]]]  # (task, records in order); a task may come twice
 
 
@@ -92,6 +93,17 @@ class Input:
         self._streams[task.stage].remove(task)
         if task.stage in self._tables:
             self._tables[task.stage].remove(task)
+
+    def move(self, task: TaskId) -> int:
+        """Read a task's input from the start of its log on; return that offset. Raises KafkaException."""
+        stream = self._streams[task.stage]
+        with self._watchdog.guard("get_watermark_offsets", WATERMARKS_S):
+            first, _ = stream.following.consumer.get_watermark_offsets(
+                TopicPartition(stream.topic, task.partition), timeout=WATERMARKS_S
+            )
+        stream.remove(task)
+        stream.add(task, first)
+        return first
 
     def tell_progress(self, behind: Collection[str]) -> None:
         """Tell the watchdog what was read since brokers last said of which stages the input goes on."""

@@ -41,6 +41,16 @@ class RunningTasks:
         task.outputs.unbind()
         return task
 
+    def skip_lost(self, name: TaskId) -> tuple[int, int]:
+        """Let a task go on at the start of its input's log; return where it was, and where it is.
+
+        Raises KafkaException.
+        """
+        task = self.tasks[name]
+        before = task.next_record
+        task.skip_to(self._input.move(name))
+        return before, task.next_record
+
     def bind(self) -> None:
         """Let every task's outputs go through the current producer."""
         for task in self.tasks.values():

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from clickstream_processor.backlog import LastCommit
 from clickstream_processor.directory import Phase, Role, TaskView
@@ -22,7 +23,7 @@ from clickstream_processor.processing.output.task_outputs import TaskOutputs
 from clickstream_processor.processing.tasks.quarantine import Verdict, next_attempts
 from clickstream_processor.stages.stage import Line, LineState, Stage
 from clickstream_processor.state.checkpoint import Position
-from clickstream_processor.state.store import TaskStore
+from clickstream_processor.state.store import Change, TaskStore
 from clickstream_processor.task_id import TaskId
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.records import Counters, Reason
@@ -63,6 +64,7 @@ class Task:
         self._committed = LastCommit(records_from, self.committed_ms)
         self.counted = Counters().snapshot()  # as told last
         self.told = 0  # of the records taken
+        self.metrics_told: dict[str, dict[str, Any]] = {}  # by metric, as told last
         self.attempts = 0 if position is None else position.attempts
         self.in_hand = 0  # records since the last commit
         self.first_in_hand = records_from
@@ -103,6 +105,11 @@ class Task:
             self.oldest_ms = first.timestamp()[1]
         self.touched = True
 
+    def skip_to(self, offset: int) -> None:
+        """Go on at another offset of the input."""
+        self.next_record = self.reached = offset
+        self.touched = True
+
     def table(self, messages: Sequence[Message]) -> None:
         """Apply a run of the table's rows, in order."""
         with self.own_errors():
@@ -120,7 +127,7 @@ class Task:
         if self.line.tick(now_ms):  # reads no state
             self.touched = True
 
-    def flush(self) -> list[tuple[bytes, bytes]]:
+    def flush(self) -> Sequence[Change]:
         """Send what a commit sends; return the changelog's records."""
         with self.own_errors():
             return self.line.flush()
@@ -137,6 +144,8 @@ class Task:
             attempts=0 if self.in_hand else self.attempts,
             record_ms=self.state.record_ms,
             ahead_ms=self.state.ahead_ms,
+            metrics_ms=self.state.metrics_ms,
+            lag_ms=self.state.lag_ms,
         )
         return self._next
 

@@ -8,7 +8,7 @@ from clickstream_processor.processing.tasks.holding import Holding, Running, Sto
 from clickstream_processor.processing.tasks.holdings import Holdings
 from clickstream_processor.processing.tasks.task import Task
 from clickstream_processor.restoring.thread import RestoreThread
-from clickstream_processor.task_id import TaskId
+from clickstream_processor.task_id import CLICKS, TaskId
 
 
 class TaskViews:
@@ -38,9 +38,14 @@ class TaskViews:
         self._directory.tasks = views
 
     def publish_routes(self) -> None:
-        """Show who owns each partition, by the assignment that was taken last."""
-        if self._holdings.assignment is not None:
-            self._directory.routes = self._holdings.assignment.routes(self._partitions)
+        """Show who owns each partition of each stage, by the assignment that was taken last."""
+        assignment = self._holdings.assignment
+        if assignment is not None:
+            self._directory.routes = assignment.routes(self._partitions)
+            self._directory.stage_routes = {
+                stage: assignment.routes(self._partitions, stage)
+                for stage in {task.stage for task in assignment.tasks} - {CLICKS}
+            }
 
     def _waiting(self, holding: Holding) -> TaskView:
         goal, state = holding.goal, holding.state

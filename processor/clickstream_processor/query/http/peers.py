@@ -17,7 +17,7 @@ from clickstream_processor.query.http.credentials import Secret
 STALENESS = "X-Clickstream-Staleness"
 
 _SUSPECT_S = 1.0
-_ANSWER_BYTES = 4 << 20  # an answer of a peer is never larger: totals of hundreds of tasks are some 100 KiB
+ANSWER_BYTES = 4 << 20  # an answer of a peer is never larger: totals of hundreds of tasks are some 100 KiB
 _POOL_PER_PEER = 64
 
 
@@ -56,9 +56,8 @@ class PeerClient:
     ) -> None:
         self._addresses = addresses
         self._key = key
-        self._timeout = aiohttp.ClientTimeout(
-            total=total_timeout_s, connect=connect_timeout_s, sock_connect=connect_timeout_s
-        )
+        self._connect_timeout_s = connect_timeout_s
+        self._timeout = self._within(total_timeout_s)
         self._session: aiohttp.ClientSession | None = None
         self._suspect_until: dict[int, float] = {}
 
@@ -85,15 +84,21 @@ class PeerClient:
         """Tell whether the pod was silent within the last second."""
         return self._suspect_until.get(ordinal, 0.0) > time.monotonic()
 
-    async def get(self, ordinal: int, path: str, params: dict[str, str]) -> PeerAnswer:
-        """Return the peer's answer, whatever its status; raise PeerSilent when none came in time."""
+    async def get(
+        self, ordinal: int, path: str, params: dict[str, str], timeout_s: float | None = None
+    ) -> PeerAnswer:
+        """Return the peer's answer, whatever its status; raise PeerSilent when none came in time.
+
+        `timeout_s`: for the whole hop; None: the client's own.
+        """
         if self._session is None:
             raise PeerSilent("the client is closed")
         headers = {"Authorization": f"Bearer {self._key.first()}", "Accept-Encoding": "identity"}
         url = self._addresses.url(ordinal) + path
+        timeout = self._timeout if timeout_s is None else self._within(timeout_s)
         try:
             async with self._session.get(
-                url, params=params, headers=headers, allow_redirects=False
+                url, params=params, headers=headers, allow_redirects=False, timeout=timeout
             ) as response:
                 body = await _bounded(response)
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError, ValueError) as error:
@@ -102,17 +107,21 @@ class PeerClient:
         self._suspect_until.pop(ordinal, None)
         return PeerAnswer(response.status, body, response.headers.get(STALENESS))
 
+    def _within(self, total_s: float) -> aiohttp.ClientTimeout:
+        connect_s = self._connect_timeout_s
+        return aiohttp.ClientTimeout(total=total_s, connect=connect_s, sock_connect=connect_s)
+
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     """Return the whole body; raise ValueError when it is larger than any true answer."""
     length = response.content_length
-    if length is not None and length > _ANSWER_BYTES:
+    if length is not None and length > ANSWER_BYTES:
         raise ValueError("answer too large")
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.content.iter_chunked(1 << 16):
         size += len(chunk)
-        if size > _ANSWER_BYTES:
+        if size > ANSWER_BYTES:
             raise ValueError("answer too large")
         chunks.append(chunk)
     return b"".join(chunks)

@@ -30,6 +30,11 @@ class Answer:
     staleness: str | None = None  # seconds, decimal; None: fresh
 
 
+def staleness_of(age_ms: int) -> str | None:
+    """Return the mark of a state of such an age."""
+    return f"{age_ms / 1000:.3f}" if age_ms else None
+
+
 def answered(answer: Answer) -> web.Response:
     """Return a user's metrics, or the problem that is the answer, with the staleness mark if there is one."""
     headers: Mapping[str, str] = JSON_HEADERS

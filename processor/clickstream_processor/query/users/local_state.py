@@ -6,30 +6,27 @@ of a moment in the past, and the answer says how long ago that was. A state of n
 answered from: a staleness is measured or not told.
 """
 
-import logging
 from typing import Any
 
 import msgspec
 
 from clickstream_processor.directory import Directory, Phase, Role, TaskView
 from clickstream_processor.errors import (
-    ProcessorError,
     StateCorrupted,
     StateTooNew,
     StateUnavailable,
     StoreClosed,
 )
 from clickstream_processor.query.http.problems import Problem, task_stopped, unknown_user
-from clickstream_processor.query.users.answer import Answer, window_name
+from clickstream_processor.query.users.answer import Answer, staleness_of, window_name
 from clickstream_processor.query.users.question import Question
+from clickstream_processor.query.users.readable import is_running_owner, note, stale_ms
 from clickstream_processor.query.users.turns import TurnLimits, Turns
 from clickstream_processor.state.reads import Span, Steps, UserMetrics, WindowPage, user_metrics, window_page
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.task_id import TaskId, clicks_task
 from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.plan import Plan
-
-log = logging.getLogger(__name__)
 
 _encode = msgspec.json.encode
 
@@ -56,21 +53,14 @@ class LocalState:
         Raises Problem 503 while too many long reads are under way, as `as_any` does.
         """
         view = self._directory.tasks.get(question.task)
-        if view is None or view.role is not Role.OWNER or view.phase is not Phase.RUNNING:
+        if view is None or not is_running_owner(view):
             return None
-        routes_ms, brokers_ms = self._directory.routes.as_of_ms, self._directory.brokers_seen_ms
-        if routes_ms is None or brokers_ms is None:  # it has just started: its state has a time of its own
-            return await self._aged(question, view, now_ms)
-        stale_ms = now_ms - min(routes_ms, brokers_ms)
-        return await self._read(question, view, now_ms, stale_ms if stale_ms > self._fresh_ms else 0)
+        return await self._read(question, view, now_ms)
 
     async def as_any(self, question: Question, now_ms: int) -> Answer | None:
         """Answer from whatever state this pod holds of the task, with its age; None when there is none."""
-        answer = await self.as_owner(question, now_ms)
         view = self._directory.tasks.get(question.task)
-        if answer is not None or view is None:
-            return answer
-        return await self._aged(question, view, now_ms)
+        return None if view is None else await self._read(question, view, now_ms)
 
     def stopped(self, task: TaskId) -> Problem | None:
         """Return why this pod, the task's owner, has stopped it; None when it has not."""
@@ -79,23 +69,18 @@ class LocalState:
             return None
         return task_stopped(task, self._directory.ordinal, view.detail)
 
-    async def _aged(self, question: Question, view: TaskView, now_ms: int) -> Answer | None:
-        """Answer with the age of the task's own state; None when that is not known."""
-        if view.as_of_ms is None:
-            return None
-        return await self._read(question, view, now_ms, max(now_ms - view.as_of_ms, 1))
-
-    async def _read(self, question: Question, view: TaskView, now_ms: int, stale_ms: int) -> Answer | None:
-        if view.store is None:
+    async def _read(self, question: Question, view: TaskView, now_ms: int) -> Answer | None:
+        age_ms = stale_ms(self._directory, view, now_ms, self._fresh_ms)
+        if view.store is None or age_ms is None:
             return None
         at_ms = now_ms if question.at_ms is None else question.at_ms
-        staleness = f"{stale_ms / 1000:.3f}" if stale_ms else None
+        staleness = staleness_of(age_ms)
         try:
             found, page = await self._turns.read(_both(view.store, self._plan, question, at_ms))
         except StoreClosed:  # the task was given away a moment ago
             return None
         except (StateCorrupted, StateTooNew, StateUnavailable) as error:
-            self._note(error, question.task, view.store)
+            note(error, question.task, view.store)
             return None
         if question.at_ms is not None and (gone := self._expired(at_ms, view)) is not None:
             return Answer(gone.status, gone.body(), staleness)
@@ -108,17 +93,9 @@ class LocalState:
             ]
             document["windows_from"] = page.from_ms
             document["next"] = page.next_to_ms
-            document["as_of"] = now_ms - stale_ms
-            document["staleness"] = stale_ms / 1000
+            document["as_of"] = now_ms - age_ms
+            document["staleness"] = age_ms / 1000
         return Answer(200, _encode(document), staleness)
-
-    def _note(self, error: ProcessorError, task: TaskId, store: TaskStore) -> None:
-        """Tell whoever holds the task: its own reads may never meet what a query has met."""
-        if store.damage is not None:
-            return  # it is told, and the state is about to be rebuilt
-        if isinstance(error, StateCorrupted):
-            store.damage = error
-        log.error("task %s cannot be read: %s", task, error)
 
     def _looked_at(self, page: WindowPage | None) -> str:
         """Return the time in which no click was found, in words."""

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from clickstream_processor.query.http.parameters import flag
+from clickstream_processor.query.http.parameters import flag, milliseconds, whole_number
 from clickstream_processor.query.http.problems import malformed
 from clickstream_processor.state.reads import Span
 from clickstream_processor.task_id import TaskId
 from clickstream_processor.topology.codec import MAX_KEY_BYTES
 
 MAX_USER_BYTES = MAX_KEY_BYTES
-MAX_MS = 9_007_199_254_740_991  # 2^53 - 1: the greatest integer every JSON reader keeps
 DEFAULT_WINDOWS = 100  # a page of windows
 MAX_WINDOWS = 1_000
 
@@ -38,7 +37,7 @@ def user_id(text: str) -> str:
 
 def event_time(parameters: Mapping[str, str]) -> int | None:
     """Return ``at`` in milliseconds since the epoch, None when it is not given; raises Problem 400."""
-    return _milliseconds(parameters, "at")
+    return milliseconds(parameters, "at")
 
 
 def windows(parameters: Mapping[str, str]) -> Span | None:
@@ -48,29 +47,11 @@ def windows(parameters: Mapping[str, str]) -> Span | None:
             if name in parameters:
                 raise malformed(f"{name} says which windows to list: it needs detail=1.", name)
         return None
-    span = Span(_milliseconds(parameters, "from"), _milliseconds(parameters, "to"), _limit(parameters))
+    span = Span(
+        milliseconds(parameters, "from"),
+        milliseconds(parameters, "to"),
+        whole_number(parameters, "limit", DEFAULT_WINDOWS, (1, MAX_WINDOWS), "windows"),
+    )
     if span.from_ms is not None and span.to_ms is not None and span.from_ms >= span.to_ms:
         raise malformed(f"from must be before to, which is {span.to_ms}; it is {span.from_ms}.", "from")
     return span
-
-
-def _milliseconds(parameters: Mapping[str, str], name: str) -> int | None:
-    text = parameters.get(name)
-    if text is None:
-        return None
-    if not _is_whole(text) or int(text) > MAX_MS:
-        raise malformed(
-            f"{name} must be a whole number of milliseconds since the epoch, 0 to {MAX_MS}.", name
-        )
-    return int(text)
-
-
-def _limit(parameters: Mapping[str, str]) -> int:
-    text = parameters.get("limit", str(DEFAULT_WINDOWS))
-    if not _is_whole(text) or not 1 <= int(text) <= MAX_WINDOWS:
-        raise malformed(f"limit must be a whole number of windows, 1 to {MAX_WINDOWS}.", "limit")
-    return int(text)
-
-
-def _is_whole(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 16

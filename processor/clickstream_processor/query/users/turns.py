@@ -65,10 +65,10 @@ class Turns:
 
 
 def too_many_reads() -> Problem:
-    """Return the 503 for a page of windows that found no turn."""
+    """Return the 503 for a long read that found no turn."""
     return Problem(
         503,
         "too-many-reads",
-        "This pod already reads as many long histories as it may. Ask again in a second.",
+        "This pod already makes as many long reads as it may. Ask again in a second.",
         headers={"Retry-After": "1"},
     )

@@ -9,12 +9,12 @@ from typing import Any
 
 from clickstream_expressions.errors import EvaluationFailed
 
-from clickstream_processor.aggregation.aggregates import aggregate_type, encode_aggregate
-from clickstream_processor.aggregation.keys import distinct_key
-from clickstream_processor.aggregation.loop import Row, make_loop
+from clickstream_processor.aggregation.gathering.loop import Row, make_loop
+from clickstream_processor.aggregation.gathering.working import Cells, Pane, Places
 from clickstream_processor.aggregation.metric import Metric, MetricCounters, by_identity
-from clickstream_processor.aggregation.partials import encode_mark, pane_prefix
-from clickstream_processor.aggregation.working import Cells, Pane, Places
+from clickstream_processor.aggregation.partials import IDLE_MS, encode_mark, pane_prefix
+from clickstream_processor.aggregation.values.aggregates import aggregate_type, encode_aggregate
+from clickstream_processor.aggregation.values.keys import distinct_key
 from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.working_set import PartitionOf
 
@@ -40,11 +40,12 @@ class Gathering:
     ) -> None:
         self.metrics = tuple(by_identity(tuple(metrics)).values())
         self.counters = {metric.name: MetricCounters() for metric in self.metrics}
-        expressions = [each for metric in self.metrics for each in metric.expressions]
-        self.reads_fields = any(each.reads_fields for each in expressions)
-        self.reads_columns = any(each.reads_columns for each in expressions)
+        self.expressions = [each for metric in self.metrics for each in metric.expressions]
+        self.reads_fields = any(each.reads_fields for each in self.expressions)
+        self.reads_columns = any(each.reads_columns for each in self.expressions)
         self._partition, self._partitions = partition, partitions
         self._told_ms = -1  # the last mark
+        self._told_idle = False
         self._since_settled = 0
         self._panes: list[dict[int, Pane]] = [{} for _ in self.metrics]
         self._places = [Places(metric, partitions, partition_of) for metric in self.metrics]
@@ -56,13 +57,14 @@ class Gathering:
         agains = [self._again(metric) for metric in self.metrics]
         self._loop = make_loop(self.metrics, self._groups, turns, agains)
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Sequence[Row], clock_ms: int = -1) -> None:
         """Add a batch of joined clicks, in order. A row is (click, profile, fields, columns, closed_ms).
 
         `fields` and `columns` are None unless `reads_fields`, `reads_columns`. A pane whose end and grace are
-        not beyond `closed_ms` is closed for this click. `closed_ms` never decreases.
+        not beyond `closed_ms`, the stream time, is closed for this click; and where results are final, also
+        one whose end and grace are not beyond `clock_ms`. Neither ever decreases.
         """
-        for metric, late in zip(self.metrics, self._loop(rows), strict=True):
+        for metric, late in zip(self.metrics, self._loop(rows, clock_ms), strict=True):
             if late:
                 self.counters[metric.name].late += late
         self._since_settled += len(rows)
@@ -72,11 +74,13 @@ class Gathering:
                 for _, cell in pane.cells.by_key.values():
                     cell.settle()
 
-    def flush(self, closed_ms: int) -> list[Record]:
+    def flush(self, closed_ms: int, *, stream_ms: int | None = None, idle: bool = False) -> list[Record]:
         """Return what is to be committed: a partial for each key that was touched, then marks if one is due.
 
-        Call it once per commit. `closed_ms`: the partition's time. After a transaction that failed call
-        `rollback`.
+        Call it once per commit. `closed_ms`: the partition's time, by its clicks or by the clock;
+        `stream_ms`: by its clicks alone, where that is less. `idle`: it has come to the end of its
+        input and has never had a click, so its mark says that nobody need wait for it. After a transaction
+        that failed call `rollback`.
         """
         records: list[Record] = []
         for metric, panes in zip(self.metrics, self._panes, strict=True):
@@ -84,27 +88,20 @@ class Gathering:
                 prefix = pane_prefix(metric.identity, start_ms)
                 for place, cell in pane.take().values():
                     records.append((place.partition, prefix + place.key, encode_aggregate(cell), start_ms))
-                if metric.panes.pane_closes_ms(start_ms) <= closed_ms:
+                time_ms = closed_ms if metric.emit == "final" or stream_ms is None else stream_ms
+                if metric.panes.pane_closes_ms(start_ms) <= time_ms:
                     del panes[start_ms]
         self._since_settled = 0
-        if self._mark_is_due(closed_ms):
+        if self.mark_is_due(closed_ms):
             self._told_ms = closed_ms
-            key, value = encode_mark(self._partition, closed_ms)
-            records += [(partition, key, value, closed_ms) for partition in range(self._partitions)]
+            self._mark(closed_ms, records)
+        elif idle and self.idle_is_due():
+            self._told_idle = True
+            self._mark(IDLE_MS, records)
         return records
 
-    def rollback(self) -> None:
-        """Forget what was added and told since the last commit: the clicks are read again."""
-        for pane in self._open():
-            pane.take()
-        self._told_ms = -1  # a mark that is told twice does no harm
-        self._since_settled = 0
-
-    def _open(self) -> Iterable[Pane]:
-        return (pane for panes in self._panes for pane in panes.values())
-
-    def _mark_is_due(self, closed_ms: int) -> bool:
-        """Tell whether a pane has closed since the last mark."""
+    def mark_is_due(self, closed_ms: int) -> bool:
+        """Tell whether a pane has closed by this time that was open at the last mark."""
         if closed_ms < 0 or not self.metrics:
             return False
         return self._told_ms < 0 or any(
@@ -112,6 +109,26 @@ class Gathering:
             > max(-1, metric.panes.last_closed_pane_ms(self._told_ms))
             for metric in self.metrics
         )
+
+    def idle_is_due(self) -> bool:
+        """Tell whether this object has told nothing yet: neither a time nor that there is none."""
+        return bool(self.metrics) and self._told_ms < 0 and not self._told_idle
+
+    def rollback(self) -> None:
+        """Forget what was added and told since the last commit: the clicks are read again."""
+        for pane in self._open():
+            pane.take()
+        self._told_ms = -1  # a mark that is told twice does no harm
+        self._told_idle = False
+        self._since_settled = 0
+
+    def _open(self) -> Iterable[Pane]:
+        return (pane for panes in self._panes for pane in panes.values())
+
+    def _mark(self, time_ms: int, records: list[Record]) -> None:
+        """Add a mark for each partition: every metrics task is to hear it."""
+        key, value = encode_mark(self._partition, time_ms)
+        records += [(partition, key, value, time_ms) for partition in range(self._partitions)]
 
     def _turn(self, group: Sequence[int]) -> Callable[[int], tuple[Any, ...]]:
         """Return the look-up of the panes of metrics that share them (loop.py has its shape)."""

@@ -8,15 +8,12 @@ same, and so are the final results.
 from collections.abc import Sequence
 from typing import Protocol
 
-from clickstream_processor.aggregation.aggregates import (
-    Aggregate,
-    aggregate_type,
-    decode_aggregate,
-    encode_aggregate,
-)
-from clickstream_processor.aggregation.hand import Hand
+from clickstream_processor.aggregation.merging.hand import Hand
+from clickstream_processor.aggregation.merging.telling import MetricOutputs, Teller
 from clickstream_processor.aggregation.metric import Metric, MetricCounters, by_identity
 from clickstream_processor.aggregation.partials import (
+    IDLE_MS,
+    KEY_AT,
     MARK,
     METRIC,
     check_key,
@@ -29,9 +26,15 @@ from clickstream_processor.aggregation.partials import (
     metric_prefix,
     pane_prefix,
     split_partial_key,
+    time_of,
 )
 from clickstream_processor.aggregation.pending import Flushed, Pending
-from clickstream_processor.aggregation.telling import MetricOutputs, Teller
+from clickstream_processor.aggregation.values.aggregates import (
+    Aggregate,
+    aggregate_type,
+    decode_aggregate,
+    encode_aggregate,
+)
 from clickstream_processor.errors import MalformedPartial, StateCorrupted
 from clickstream_processor.topology.working_set import CommittedState
 
@@ -75,6 +78,7 @@ class MetricsLine:
         self._partitions, self._now_ms = clicks_partitions, now_ms
         self._hand = Hand(committed, cached)
         self._teller = Teller(self._pending, self._hand.aggregate, outputs, self.counters)
+        self._newest: dict[bytes, int] = {}  # by metric: start of the newest pane seen
         self._kept: dict[bytes, int] = {}  # by metric: start of the first pane that has not expired
         self._expired: list[tuple[bytes, int]] = []  # of `_kept`, what the last flush has moved
         self._marked: set[int] = set()  # partitions with a new mark
@@ -87,7 +91,7 @@ class MetricsLine:
     @property
     def time_ms(self) -> int:
         """Return the time that all clicks partitions have passed, -1 while one of them was not heard of."""
-        return min(self._marks.values()) if len(self._marks) == self._partitions else -1
+        return time_of(self._marks, self._partitions)
 
     def since_ms(self) -> dict[str, int]:
         """Return by metric the wall-clock time from which on it is counted."""
@@ -158,10 +162,11 @@ class MetricsLine:
         self._leaving = [identity for identity in stored if identity not in self._metrics]
 
     def _mark(self, partition: int, closed_ms: int) -> None:
-        """Note what a clicks partition says; its time never goes back."""
+        """Note what a clicks partition says; a time never goes back."""
         if partition >= self._partitions:
             raise MalformedPartial(f"a mark of partition {partition} among {self._partitions}")
-        if closed_ms > self._marks.get(partition, -1):
+        before = self._marks.get(partition, -1)
+        if (before < 0 or closed_ms != IDLE_MS) and (closed_ms > before or before == IDLE_MS):
             self._marks[partition] = closed_ms
             self._marked.add(partition)
 
@@ -176,8 +181,11 @@ class MetricsLine:
         partial, kind = decode_aggregate(value), aggregate_type(metric.kind)
         if pane_ms % metric.panes.advance_ms or type(partial) is not kind:
             raise MalformedPartial("a partial that does not fit its metric")
-        placed = self._hand.place(metric, key)
-        self.counters[metric.name].other += placed != key
+        counters, placed = self.counters[metric.name], self._hand.place(metric, key)
+        counters.other += placed != key
+        if pane_ms >= self._newest.get(identity, 0):
+            self._newest[identity] = pane_ms
+            counters.keys = self._hand.keys_of(key[:KEY_AT])
         self._merge(placed, self._hand.aggregate(placed) or kind(), partial)
 
     def _merge(self, key: bytes, aggregate: Aggregate, partial: Aggregate) -> None:

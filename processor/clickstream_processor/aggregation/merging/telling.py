@@ -7,11 +7,11 @@ window once, when it has closed for all clicks partitions.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from clickstream_processor.aggregation.aggregates import Aggregate
+from clickstream_processor.aggregation.merging.results import ResultWriter
 from clickstream_processor.aggregation.metric import Metric, MetricCounters
 from clickstream_processor.aggregation.partials import KEY_AT, identity_of, pane_of, pane_prefix
 from clickstream_processor.aggregation.pending import Pending
-from clickstream_processor.aggregation.results import ResultWriter
+from clickstream_processor.aggregation.values.aggregates import Aggregate
 from clickstream_processor.aggregation.windows import KeyInWindow, key_windows, panes_between, read_window
 
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from clickstream_processor.aggregation.pending import Change, Pending
-from clickstream_processor.aggregation.session import (
+from clickstream_processor.aggregation.sessions.session import (
     Session,
     SessionWindows,
     add_click,

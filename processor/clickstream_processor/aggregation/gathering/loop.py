@@ -15,15 +15,15 @@ from typing import Any
 from clickstream_expressions.cel_to_python import RUNTIME
 from clickstream_expressions.expression import Expression
 
-from clickstream_processor.aggregation.distinct import fresh
-from clickstream_processor.aggregation.keys import distinct_key
 from clickstream_processor.aggregation.metric import Metric
-from clickstream_processor.aggregation.numeric import MAX_DOUBLE, MAX_INTEGER, refuse
+from clickstream_processor.aggregation.values.distinct import fresh
+from clickstream_processor.aggregation.values.keys import distinct_key
+from clickstream_processor.aggregation.values.numeric import MAX_DOUBLE, MAX_INTEGER, refuse
 
 # A joined click: click, profile, the click's JSON object, the profile's row, the time up to which panes are
 # closed.
 Row = tuple[Any, Any, Mapping[str, Any] | None, Mapping[str, Any] | None, int]
-Loop = Callable[[Iterable[Row]], tuple[int, ...]]
+Loop = Callable[[Iterable[Row], int], tuple[int, ...]]
 
 # A value is checked before its key is looked up: one that is refused must not leave an empty partial behind.
 _WHOLE = f"value.__class__ is int and {1 - MAX_INTEGER} <= value < {MAX_INTEGER}"
@@ -67,7 +67,7 @@ def make_loop(
     turns: Sequence[Callable[[int], tuple[Any, ...]]],
     agains: Sequence[Callable[..., None]],
 ) -> Loop:
-    """Return the loop: it takes rows and returns the number of late clicks for each metric.
+    """Return the loop: it takes rows and the clock, and returns the number of late clicks for each metric.
 
     `turns[g](event_ms)` returns start, end and closing time of the pane of group `g` that holds a time, then
     the working partials (key -> cell) of each of its metrics. `agains[i](error, click, profile, fields,
@@ -89,7 +89,7 @@ def make_loop(
         names[f"again_{number}"] = agains[number]
         body += _metric_lines(metric, number, group_of[number], holes, names)
     lates = "".join(f"late_{number}, " for number in range(len(metrics)))
-    lines = ["def loop(rows):"]
+    lines = ["def loop(rows, clock_ms):"]
     lines += [f"    from_{place} = to_{place} = shut_{place} = 0" for place in range(len(groups))]
     lines += [f"    late_{number} = 0" for number in range(len(metrics))]
     lines += [
@@ -127,12 +127,14 @@ def _metric_lines(
     if metric.operand is not None:
         add = add.replace("VALUE", hole("VALUE", metric.operand))
     lines += add.splitlines()
-    lines = [f"if closed_ms < shut_{group}:", *_indented(lines), "else:", f"    late_{number} += 1"]
+    # Where results are final, a pane that the clock has closed stays closed.
+    is_open = f"closed_ms < shut_{group}" + (
+        f" and clock_ms < shut_{group}" if metric.emit == "final" else ""
+    )
+    lines = [f"if {is_open}:", *_indented(lines), "else:", f"    late_{number} += 1"]
     if metric.condition is not None:
         lines = [f"if {hole('WHERE', metric.condition)}:", *_indented(lines)]
-    again = (
-        f"again_{number}(error, click, profile, fields, columns, closed_ms < shut_{group}, cells_{number})"
-    )
+    again = f"again_{number}(error, click, profile, fields, columns, {is_open}, cells_{number})"
     return ["try:", *_indented(lines), "except Exception as error:", f"    {again}"]
 
 

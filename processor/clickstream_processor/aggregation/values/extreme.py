@@ -2,8 +2,8 @@
 
 import math
 
-from clickstream_processor.aggregation.bytecode import Reader, signed
-from clickstream_processor.aggregation.numeric import DOUBLE, MAX_DOUBLE, MAX_INTEGER, Number, checked
+from clickstream_processor.aggregation.values.bytecode import Reader, signed
+from clickstream_processor.aggregation.values.numeric import DOUBLE, MAX_DOUBLE, MAX_INTEGER, Number, checked
 from clickstream_processor.errors import MalformedPartial
 
 

@@ -9,7 +9,7 @@ closed, and never changes again, once no click can join it: its last click is mo
 
 from dataclasses import dataclass
 
-from clickstream_processor.aggregation.bytecode import Reader, varint
+from clickstream_processor.aggregation.values.bytecode import Reader, varint
 from clickstream_processor.errors import MalformedPartial
 
 MAX_PAGE_BYTES = 1_024  # a longer address is cut to that many bytes of UTF-8

@@ -2,10 +2,10 @@
 
 from typing import Any, Literal, Protocol
 
-from clickstream_processor.aggregation.bytecode import Reader
-from clickstream_processor.aggregation.distinct import Distinct
-from clickstream_processor.aggregation.extreme import Greatest, Least
-from clickstream_processor.aggregation.numeric import Average, Count, Number, Sum
+from clickstream_processor.aggregation.values.bytecode import Reader
+from clickstream_processor.aggregation.values.distinct import Distinct
+from clickstream_processor.aggregation.values.extreme import Greatest, Least
+from clickstream_processor.aggregation.values.numeric import Average, Count, Number, Sum
 from clickstream_processor.errors import MalformedPartial
 
 Kind = Literal["count", "sum", "min", "max", "avg", "distinct"]
@@ -38,6 +38,7 @@ _TYPES: dict[Kind, type[Any]] = {
     "avg": Average,
     "distinct": Distinct,
 }
+KINDS: tuple[Kind, ...] = tuple(_TYPES)
 _BYTES = {kind: bytes((number,)) for number, kind in enumerate(_TYPES, 1)}
 _BY_BYTE = dict(enumerate(_TYPES.values(), 1))
 _BY_TYPE = {of: _BYTES[kind] for kind, of in _TYPES.items()}

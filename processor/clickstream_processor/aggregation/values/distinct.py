@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 from clickstream_expressions.errors import EvaluationFailed
 
-from clickstream_processor.aggregation.bytecode import Reader
-from clickstream_processor.aggregation.sketch import Sketch
+from clickstream_processor.aggregation.values.bytecode import Reader
+from clickstream_processor.aggregation.values.sketch import Sketch
 from clickstream_processor.errors import MalformedPartial
 
 EXACT = 200

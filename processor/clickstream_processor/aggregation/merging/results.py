@@ -13,11 +13,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from clickstream_processor.aggregation.aggregates import Aggregate
-from clickstream_processor.aggregation.distinct import Distinct
-from clickstream_processor.aggregation.keys import OTHER_TEXT, KeyValue, decode_key
 from clickstream_processor.aggregation.metric import Metric
-from clickstream_processor.aggregation.numeric import Number
+from clickstream_processor.aggregation.values.aggregates import Aggregate
+from clickstream_processor.aggregation.values.distinct import Distinct
+from clickstream_processor.aggregation.values.keys import OTHER_TEXT, KeyValue, decode_key
+from clickstream_processor.aggregation.values.numeric import Number
 from clickstream_processor.aggregation.windows import KeyInWindow
 
 CACHED_TEXTS = 20_000

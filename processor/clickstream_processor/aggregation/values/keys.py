@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from clickstream_expressions.errors import EvaluationFailed
 
-from clickstream_processor.aggregation.bytecode import Reader, varint
+from clickstream_processor.aggregation.values.bytecode import Reader, varint
 from clickstream_processor.errors import MalformedPartial
 
 MAX_TEXT_BYTES = 256

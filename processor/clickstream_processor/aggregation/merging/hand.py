@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable
 
-from clickstream_processor.aggregation.aggregates import Aggregate
-from clickstream_processor.aggregation.keys import OTHER
 from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.aggregation.partials import KEY_AT, end_of, identity_of, pane_of
+from clickstream_processor.aggregation.values.aggregates import Aggregate
+from clickstream_processor.aggregation.values.keys import OTHER
 from clickstream_processor.aggregation.windows import stored_aggregate
 from clickstream_processor.topology.working_set import CommittedState
 
@@ -45,12 +45,16 @@ class Hand:
         if key[KEY_AT:] == OTHER or self.aggregate(key) is not None:
             return key
         pane = key[:KEY_AT]
-        if pane not in self._keys:
-            self._keys[pane] = self._count(pane)
-        if self._keys[pane] >= metric.max_keys:
+        if self.keys_of(pane) >= metric.max_keys:
             return pane + OTHER
         self._keys[pane] += 1
         return key
+
+    def keys_of(self, pane: bytes) -> int:
+        """Return how many keys a pane has, (other) left out; `pane`: what its keys begin with."""
+        if pane not in self._keys:
+            self._keys[pane] = self._count(pane)
+        return self._keys[pane]
 
     def settle(self, expired: Iterable[tuple[bytes, int]]) -> None:
         """After the commit. `expired`: of metrics by identity, the start of the first pane that is kept."""

@@ -12,7 +12,7 @@ import struct
 
 from clickstream_expressions.errors import EvaluationFailed
 
-from clickstream_processor.aggregation.bytecode import Reader, signed, varint
+from clickstream_processor.aggregation.values.bytecode import Reader, signed, varint
 from clickstream_processor.errors import MalformedPartial
 
 MAX_INTEGER = 2**64
