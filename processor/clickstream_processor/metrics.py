@@ -117,9 +117,7 @@ PRODUCERS = Counter("clickstream_producer_starts_total", "Transactional producer
 
 # --- tasks ----------------------------------------------------------------------------------------------
 PARTITIONS = Gauge("clickstream_pipeline_partitions", "Partitions of the pipeline's clicks topic")
-PIPELINE_TASKS = Gauge(
-    "clickstream_pipeline_tasks", "Tasks of the pipeline: partitions times stages"
-)
+PIPELINE_TASKS = Gauge("clickstream_pipeline_tasks", "Tasks of the pipeline: partitions times stages")
 TASK_STATE = Gauge(
     "clickstream_task_state",
     "1 for the role and phase a task of this pod is in",

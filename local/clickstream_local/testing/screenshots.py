@@ -15,6 +15,7 @@ _USER = ("/#user=alice123", "#user-result a")
 PICTURES = {
     "dashboard.png": (*_USER, {"viewport": DESKTOP, "color_scheme": "light"}),
     "dashboard-dark.png": (*_USER, {"viewport": DESKTOP, "color_scheme": "dark"}),
+    "insights.png": ("/insights", ".insight .toplist li", {"viewport": DESKTOP, "color_scheme": "light"}),
     "search.png": ("/search?action=view", "#hits .who b", {"viewport": DESKTOP, "color_scheme": "light"}),
 }
 SCALE = 2  # device pixels per CSS pixel

@@ -1,4 +1,4 @@
-"""The dashboard and the search page: static files, read once, served with a strict content policy.
+"""The dashboard, the insights and the search page: static files, read once, served with a strict policy.
 
 The pages hold no data: they ask this pod's API. So they are open even where tokens are needed, and nothing
 that came from a user's record is ever part of a page's HTML. All links are relative: a proxy may serve the
@@ -58,9 +58,10 @@ class _File:
 
 
 def add_pages(app: web.Application) -> None:
-    """Add the two pages and what they load; each file has its own route, so no other can be reached."""
+    """Add the pages and what they load; each file has its own route, so no other can be reached."""
     here = files(__package__)
     app.router.add_get("/", _File(here / "templates" / "dashboard.html").respond)
+    app.router.add_get("/insights", _File(here / "templates" / "insights.html").respond)
     app.router.add_get("/search", _File(here / "templates" / "search.html").respond)
     for source in (here / "static").iterdir():
         if "." + source.name.rpartition(".")[2] in _TYPES:

@@ -8,7 +8,7 @@ import pytest
 from processor_support.query_pods import Cluster
 
 QUERY = files("clickstream_processor.query")
-PAGES = {"/": "dashboard.html", "/search": "search.html"}
+PAGES = {"/": "dashboard.html", "/insights": "insights.html", "/search": "search.html"}
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -15,9 +15,8 @@ from clickstream_processor.kafka.partitioner import partition_of
 from clickstream_processor.metrics import QUERY_REQUESTS
 from clickstream_processor.query.http.peers import STALENESS
 from clickstream_processor.query.users.turns import TurnLimits
+from processor_support.metric_pods import SINCE_MS, Clicks, assign, change, cluster_of, get, hold
 from processor_support.query_pods import PARTITIONS, Cluster, now_ms
-
-from query.metric_pods import SINCE_MS, Clicks, assign, change, cluster_of, get, hold
 
 MINUTE = 60_000
 VIEWS = Metric(

@@ -33,10 +33,9 @@ from clickstream_processor.query.users.turns import TurnLimits
 from clickstream_processor.state.memory import MemoryShares, StateMemory
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.task_id import METRICS
+from processor_support.metric_pods import SINCE_MS, Clicks, task
 from processor_support.naive_metrics import windows
 from processor_support.query_pods import PARTITIONS, now_ms
-
-from query.metric_pods import SINCE_MS, Clicks, task
 
 BY = {"page": "click.page_url", "mixed": "click.mixed"}
 VALUES: dict[Kind, str] = {

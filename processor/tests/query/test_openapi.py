@@ -10,9 +10,8 @@ from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.directory import Role
 from clickstream_processor.query.http.problems import CONTENT_TYPE
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from processor_support.metric_pods import Clicks, assign, cluster_of, get, hold
 from processor_support.query_pods import PARTITIONS, PLAN, Cluster, alice_on, fill, partition_of
-
-from query.metric_pods import Clicks, assign, cluster_of, get, hold
 
 Json = dict[str, Any]
 

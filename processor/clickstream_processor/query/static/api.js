@@ -6,11 +6,12 @@ let token = sessionStorage.getItem(TOKEN) || "";
 let asking = null;
 
 export class Problem extends Error {
-  constructor(status, title, detail) {
+  constructor(status, title, detail, kind = "") {
     super(detail);
     this.status = status;
     this.title = title;
     this.detail = detail;
+    this.kind = kind;
   }
 }
 
@@ -53,7 +54,7 @@ async function request(path, signal) {
     if (response.ok) return response;
     let problem = {};
     try { problem = await response.json(); } catch { /* a proxy's page, not ours */ }
-    throw new Problem(response.status, problem.title || `Status ${response.status}`, problem.detail || "");
+    throw new Problem(response.status, problem.title || `Status ${response.status}`, problem.detail || "", (problem.type || "").split("/").at(-1));
   }
 }
 

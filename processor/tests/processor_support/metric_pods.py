@@ -13,6 +13,7 @@ from clickstream_processor.aggregation.pending import Flushed
 from clickstream_processor.directory import Phase, Role, Routes, TaskView
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.task_id import METRICS, TaskId
+
 from processor_support.metrics_rig import Captured, routed, row
 from processor_support.naive_metrics import Event
 from processor_support.query_pods import PARTITIONS, Cluster, Pod, now_ms
