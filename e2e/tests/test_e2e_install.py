@@ -13,6 +13,8 @@ def test_the_charts_own_test_passes(release: Release) -> None:
 def test_an_applied_pipeline_becomes_ready(storefront: Storefront) -> None:
     pipeline = storefront.now()
     false = {c["type"]: c for c in pipeline["status"]["conditions"] if c["status"] != "True"}
+    no_clicks = false.pop("ClicksTaken", None)  # known once clicks come
+    assert no_clicks is None or (no_clicks["status"], no_clicks["reason"]) == ("Unknown", "NoClicks")
     assert set(false) <= {"Reconciling", "Stalled", "Paused"}
     assert pipeline["status"]["readiness"] == "2/2"
 

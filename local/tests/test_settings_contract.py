@@ -87,7 +87,7 @@ def every_field_changed() -> dict[str, Any]:
     names = {
         name: f"my-{name.lower()}" for name in ("clicks", "profiles", "enriched", "metrics", "deadLetters")
     }
-    spec["topics"] = {"partitions": 7, "compression": "zstd", "retention": "9d", **names}
+    spec["topics"] = {"partitions": 7, "partitioner": "any", "compression": "zstd", "retention": "9d"} | names
     spec["processing"] = {
         "filter": 'click.action == "buy"',
         "transform": {"set": {"x": "1"}, "drop": ["country"]},
@@ -137,7 +137,7 @@ def test_every_field_the_processor_reads_differs_from_its_default_in_the_changed
         leaves(load(settings_document(parse(every_field_changed()), "h-{ordinal}", 1, 1), tmp_path))
     )
     same_as_before = {path for path in default.keys() & changed.keys() if default[path] == changed[path]}
-    assert same_as_before == {"settingsVersion", "name", "namespace", "kafka.bootstrapServers"}
+    assert same_as_before == {"name", "namespace", "kafka.bootstrapServers"}
 
 
 def test_nothing_the_operator_writes_is_unknown_to_the_processor(tmp_path: Path) -> None:

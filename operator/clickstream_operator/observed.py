@@ -40,6 +40,9 @@ class PodState:
     index_detail: str
     tasks: Mapping[str, TaskState]
     topic_findings: tuple[str, ...] = ()  # options of topics that do not fit the pipeline
+    clicks_s: float = 0.0  # clicks a second, of the last few
+    refused_s: float = 0.0  # of these, dead letters
+    dead_lettered: Mapping[str, int] = field(default_factory=dict)  # by reason, since the pod's start
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,4 +93,14 @@ def read_state(ordinal: int, answer: Mapping[str, Any]) -> PodState:
         for name, task in (answer.get("tasks") or {}).items()
     }
     findings = tuple(str(found.get("message", "")) for found in answer.get("topic_findings") or [])
-    return PodState(ordinal, bool(search.get("index_ready")), str(search.get("detail", "")), tasks, findings)
+    rates = answer.get("rates") or {}
+    return PodState(
+        ordinal,
+        bool(search.get("index_ready")),
+        str(search.get("detail", "")),
+        tasks,
+        findings,
+        clicks_s=float(rates.get("clicks", 0)),
+        refused_s=float(rates.get("dead_lettered", 0)),
+        dead_lettered={str(why): int(count) for why, count in (answer.get("dead_lettered") or {}).items()},
+    )

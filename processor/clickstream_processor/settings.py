@@ -54,6 +54,7 @@ class Topics(Section, frozen=True, kw_only=True):
     dead_letters: Name = "dead-letters"
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"  # of all that a pod writes
     retention_ms: Milliseconds = msgspec.field(name="retention", default=Milliseconds(7 * 86_400_000))
+    partitioner: Literal["murmur2", "any"] = "murmur2"  # of those who write clicks
 
 
 class Transform(Section, frozen=True, kw_only=True):
@@ -220,6 +221,11 @@ class Settings(Section, frozen=True, kw_only=True):
     def changelog_topic(self) -> str:
         """Return the topic of state changes."""
         return f"{self.id}-changelog"
+
+    @property
+    def arrivals_topic(self) -> str:
+        """Return the topic of clicks by user, where producers may write them to any partition."""
+        return f"{self.id}-arrivals"
 
     @property
     def partials_topic(self) -> str:

@@ -33,7 +33,8 @@ FOR_THE_OPERATOR = frozenset(
         "processors.resources.requests",
     }
 )
-SETTINGS_VERSION = 1  # a file with a greater one may mean something else by the same names: refused
+# A file with a greater one may mean something else by the same names: refused. 2: `topics.partitioner: any`.
+SETTINGS_VERSION = 2
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:

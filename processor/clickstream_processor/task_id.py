@@ -22,6 +22,7 @@ class TaskId(NamedTuple):
         return cls(stage, int(partition))
 
 
+ARRIVALS = "arrivals"  # clicks on their way to their user's partition; there where any partitioner may write
 CLICKS = "clicks"  # the stage that is always there: profiles joined, clicks counted by user
 METRICS = "metrics"  # partials merged to what metrics say; there where a pipeline has metrics
 ALWAYS = frozenset({CLICKS})

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from clickstream_operator.assignment.tasks import has_metrics, stages_of, task_names
+from clickstream_operator.assignment.tasks import stages_in, task_names
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -69,7 +69,7 @@ def _tasks(data: Path, run: dict[str, Any]) -> tuple[Table, bool]:
         for name, task in status_of(url, data / "secrets").get("tasks", {}).items():
             holders.setdefault(name, {})[ordinal] = task
     settings = json.loads((data / "settings.json").read_text())
-    tasks = task_names(settings["topics"]["partitions"], stages_of(has_metrics(settings)))
+    tasks = task_names(settings["topics"]["partitions"], stages_in(settings))
     all_owned = True
     for name in tasks:
         pods = holders.get(name, {})

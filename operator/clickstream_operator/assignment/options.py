@@ -7,7 +7,7 @@ from typing import Any
 
 from clickstream_operator.assignment.kafka import Secrets, client_config
 from clickstream_operator.assignment.planner import Policy
-from clickstream_operator.assignment.tasks import has_metrics, stages_of, task_names
+from clickstream_operator.assignment.tasks import stages_in, task_names
 from clickstream_operator.spec.fields import duration_ms
 
 # The same for all pipelines, which share their clients.
@@ -42,7 +42,7 @@ def options_from(document: dict[str, Any], secrets: Secrets) -> ControllerOption
     try:
         processors, peers = document["processors"], document["peers"]
         partitions = document["topics"]["partitions"]
-        tasks = task_names(partitions, stages_of(has_metrics(document)))
+        tasks = task_names(partitions, stages_in(document))
         return ControllerOptions(
             id=document["id"],
             pipeline=f"{document['namespace']}/{document['name']}",

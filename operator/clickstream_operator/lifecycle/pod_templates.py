@@ -173,7 +173,8 @@ def _stages_at_work(pipeline: ClickPipeline, before: Template | None) -> tuple[s
     waited for these tasks would never replace such a pod.
     """
     wanted = bool(pipeline.spec.processing.metrics)
-    return stages_of(wanted and (before is None or has_metrics(json.loads(before.settings))))
+    metrics = wanted and (before is None or has_metrics(json.loads(before.settings)))
+    return stages_of(arrivals=pipeline.spec.topics.partitioner == "any", metrics=metrics)
 
 
 def _is_whole(pipeline: ClickPipeline, observed: Observed, replicas: int, stages: tuple[str, ...]) -> bool:

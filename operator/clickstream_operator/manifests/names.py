@@ -22,7 +22,7 @@ ROLLOUT = f"{API_GROUP}/rollout"
 FAILED_ROLLOUT = f"{API_GROUP}/failed-rollout"
 
 # The purposes of internal topics; spec/rules.py keeps other topics from being named so.
-CHANGELOG, PARTIALS, METRICS_CHANGELOG, POSITIONS, ASSIGNMENT, ACKS, NOTIFICATIONS = INTERNAL_TOPICS
+ARRIVALS, CHANGELOG, PARTIALS, METRICS_CHANGELOG, POSITIONS, ASSIGNMENT, ACKS, NOTIFICATIONS = INTERNAL_TOPICS
 _OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 

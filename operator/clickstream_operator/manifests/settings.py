@@ -10,6 +10,8 @@ from clickstream_operator.spec.clickpipeline import ClickPipeline
 from clickstream_operator.spec.rules import ADMIN_PORT
 
 SETTINGS_VERSION = 1
+# A processor that does not know the partitioner would go on in the wrong topic: it refuses this one.
+ANY_PARTITIONER_VERSION = 2
 FILE = "settings.json"
 _SECTIONS = ("kafka", "topics", "source", "processing", "sink", "processors", "query")
 # The controller acts on these; a processor learns them from the assignment. A change rolls no pod.
@@ -29,9 +31,10 @@ def settings_document(
         del user["controllerUser"]  # not the pods' business: a change rolls none
     for section in (spec["topics"], spec["sink"]["search"]):
         del section["shared"]  # nor this
+    moves = spec["topics"]["partitioner"] == "any"
     inside = f"{names.statefulset}-{{ordinal}}.{names.headless_service}.{pipeline.namespace}.svc"
     return {
-        "settingsVersion": SETTINGS_VERSION,
+        "settingsVersion": ANY_PARTITIONER_VERSION if moves else SETTINGS_VERSION,
         "name": pipeline.name,
         "namespace": pipeline.namespace,
         "id": pipeline.id,

@@ -8,6 +8,7 @@ from typing import Any
 
 from clickstream_operator.manifests.names import (
     ACKS,
+    ARRIVALS,
     ASSIGNMENT,
     CHANGELOG,
     CLUSTER_LABEL,
@@ -39,6 +40,9 @@ ANY_TIME = str(2**63 - 1)
 BROKERS_TIME = {"message.timestamp.type": "LogAppendTime"}
 # Small segments: compaction leaves the active one alone, and each restart reads these topics to their end.
 SMALL_SEGMENT_BYTES = 16 << 20
+# A click has the same time in the topic between the stages as in that of the clicks, and would be deleted
+# with it: so far the second stage may be behind the first.
+ARRIVALS_KEPT_MORE_MS = 7 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
         shared(topics.metrics, _deleted(kept_ms) | _any_time()),
         shared(topics.dead_letters, _deleted(max(DEAD_LETTERS_KEPT_MS, kept_ms)) | _any_time()),
         *(shared(name, _deleted(kept_ms) | _any_time()) for name in of_metrics),
+        *([internal(ARRIVALS, topics.partitions, _arrivals(kept_ms))] if topics.partitioner == "any" else []),
         internal(CHANGELOG, topics.partitions, _changelog(changelog_retention_ms(pipeline))),
         *(of_stage if metrics else ()),
         internal(POSITIONS, topics.partitions, _compacted_small()),
@@ -149,6 +154,10 @@ def _compacted_small() -> dict[str, str]:
         "segment.bytes": str(SMALL_SEGMENT_BYTES),
         "min.cleanable.dirty.ratio": "0.1",
     }
+
+
+def _arrivals(kept_ms: int) -> dict[str, str]:
+    return _deleted(kept_ms + ARRIVALS_KEPT_MORE_MS) | {"retention.bytes": "-1"} | _any_time()
 
 
 def _life_ms(window: Window | MetricWindow) -> int:

@@ -81,6 +81,7 @@ class Topics(Model):
     enriched: fields.TopicName = "enriched-clicks"
     metrics: fields.TopicName = "user-metrics"
     dead_letters: fields.TopicName = "dead-letters"
+    partitioner: Literal["murmur2", "any"] = "murmur2"  # of those who write clicks
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
     # Which of them other pipelines write too, on purpose.
     shared: list[Literal["profiles", "enriched", "metrics", "deadLetters"]] = Field(default=[], max_length=4)

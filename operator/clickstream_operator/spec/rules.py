@@ -17,6 +17,7 @@ from clickstream_operator.spec.raw import Raw
 TOPIC_FIELDS = ("clicks", "profiles", "enriched", "metrics", "deadLetters")
 # The pipeline's own topics, named `<id>-...`; whether it has metrics or not, no other may have such a name.
 INTERNAL_TOPICS = (
+    "arrivals",
     "changelog",
     "partials",
     "metrics-changelog",

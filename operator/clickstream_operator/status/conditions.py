@@ -4,7 +4,7 @@ A message says what is so and what to do about it. A condition that cannot be kn
 nothing is True because nobody looked.
 """
 
-from clickstream_operator.assignment.tasks import tasks_of
+from clickstream_operator.assignment.tasks import CLICKS, tasks_of
 from clickstream_operator.condition import Condition, met, unknown, unmet
 from clickstream_operator.kube.kinds import Document
 from clickstream_operator.lifecycle.decided import Decided
@@ -15,6 +15,7 @@ from clickstream_operator.source.verdict import source_ready
 from clickstream_operator.spec.clickpipeline import ClickPipeline
 from clickstream_operator.status.connector_conditions import connectors_ready, no_strimzi
 from clickstream_operator.status.pod_conditions import (
+    clicks_taken,
     processors_ready,
     rolled_out,
     volumes_reachable,
@@ -39,6 +40,7 @@ def conditions_of(pipeline: ClickPipeline, observed: Observed, decided: Decided)
         index_ready(observed),
         volumes_resized(pipeline, observed, decided),
         volumes_reachable(pipeline, decided),
+        clicks_taken(observed),
     ]
 
 
@@ -95,7 +97,8 @@ def profiles_loaded(pipeline: ClickPipeline, observed: Observed) -> Condition:
     kind = "ProfilesLoaded"
     if not pipeline.spec.processing.join.wait_for_snapshot:
         return met(kind, "NotAwaited", "processing.join.waitForSnapshot is false.")
-    owners = _owners(observed)
+    # Tasks of other stages do not wait for it, and tell nothing of it.
+    owners = {name: task for name, task in _owners(observed).items() if name.startswith(f"{CLICKS}-")}
     if not owners:
         return unknown(kind, "NoPodAnswers", "Known once a processor pod answers.")
     waiting = [name for name, task in owners.items() if task.phase == "waiting"]

@@ -17,6 +17,7 @@ from clickstream_operator.observed import Observed
 from clickstream_operator.source.verdict import LOOKING
 from clickstream_operator.spec.clickpipeline import API_GROUP, ClickPipeline
 from clickstream_operator.status.conditions import conditions_of, lag, topics_fit
+from clickstream_operator.status.pod_conditions import NO_CLICKS
 
 PAUSED = f"{API_GROUP}/paused"
 PLAN_ONLY = f"{API_GROUP}/plan-only"
@@ -134,6 +135,8 @@ _FAILURES += (
     "NoTemplate",
     "OptionsDiffer",
     "SettingsRefused",
+    "WrongPartition",
+    "WrongKey",
 )
 _FAILURES += GAPS  # what is found in a source is told finding by finding
 
@@ -167,8 +170,8 @@ def is_settled(status: Document) -> bool:
 
 
 def _known_before(condition: Condition, document: Document) -> Condition:
-    """Return what is known of the source from before, while a new operator looks for the first time."""
-    if condition.reason != LOOKING:
+    """Return what was known before, while a new operator has not looked at the source, or no click comes."""
+    if condition.reason not in (LOOKING, NO_CLICKS):
         return condition
     status = document.get("status") or {}
     before = {c["type"]: c for c in status.get("conditions", [])}

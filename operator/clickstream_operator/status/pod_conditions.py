@@ -1,6 +1,8 @@
 """The conditions of a pipeline's pods and volumes, each from what was observed. Pure."""
 
-from clickstream_operator.condition import Condition, met, unmet
+from collections import Counter
+
+from clickstream_operator.condition import Condition, Truth, met, unmet
 from clickstream_operator.lifecycle.decided import Decided
 from clickstream_operator.lifecycle.pod_templates import is_ready
 from clickstream_operator.lifecycle.rollout import RolloutPhase
@@ -11,6 +13,9 @@ from clickstream_operator.spec.clickpipeline import ClickPipeline
 
 SETTINGS_REFUSED = 2  # the exit status of a processor that cannot take its settings or a Secret
 _WHY_CHARACTERS = 1500
+NO_CLICKS = "NoClicks"  # what was known before still holds
+_BY_KEY = ("wrong-partition", "null-key", "key-mismatch")  # reasons that a producer's settings make
+_FEW = 10  # such clicks are no habit of a producer
 
 
 def processors_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
@@ -120,3 +125,30 @@ def volumes_reachable(pipeline: ClickPipeline, decided: Decided) -> Condition:
         )
         return unmet(kind, "NodeSilent", message, is_fatal=True)
     return met(kind, "Reachable", "No pod waits for a volume that no node reaches.")
+
+
+def clicks_taken(observed: Observed) -> Condition:
+    """Tell whether most clicks of the last seconds were where their key and partition should be.
+
+    It goes by what the pods say of their last seconds and, for the reason, of their whole life.
+    """
+    kind, pods = "ClicksTaken", observed.pods.values()
+    clicks_s, refused_s = sum(pod.clicks_s for pod in pods), sum(pod.refused_s for pod in pods)
+    if clicks_s <= 0:
+        return Condition(kind, Truth.UNKNOWN, NO_CLICKS, "Known once clicks come.", is_needed=False)
+    letters = sum((Counter(pod.dead_lettered) for pod in pods), Counter[str]())
+    by_key = {why: letters[why] for why in _BY_KEY}
+    count = sum(by_key.values())
+    if count < _FEW or 2 * count <= letters.total() or 2 * refused_s <= clicks_s:
+        return met(kind, "Taken", "Most clicks have the key and the partition of their user.")
+    why = max(by_key, key=lambda each: by_key[each])
+    message = (
+        f"Most clicks become dead letters ({why}). Either let the producers set the key to user_id and use "
+        "Kafka's murmur2 partitioner: partitioner=murmur2_random for librdkafka, whose default is CRC32; "
+        "Partitioners.DefaultPartitioner for kafkajs, whose LegacyPartitioner is another hash; for others "
+        "see docs/how-to/send-clicks.md. Or make a new pipeline with topics.partitioner: any, which takes "
+        "any key and partitioner."
+    )
+    if why == "wrong-partition":
+        return unmet(kind, "WrongPartition", message)
+    return unmet(kind, "WrongKey", message)

@@ -199,7 +199,7 @@ class StagesThatComeAndGo(Controller):
 
     @rule()
     def metrics_come_or_go(self) -> None:
-        self.stages = stages_of(len(self.stages) == 1)
+        self.stages = stages_of(metrics=len(self.stages) == 1)
         partitions = len(set(map(partition_of, self.policy.tasks)))
         tasks = task_names(partitions, self.stages)
         self.policy = Policy(tasks, self.policy.replicas, self.policy.standbys)

@@ -60,6 +60,7 @@ VALID: dict[str, Changes] = {
         }
     },
     "lost volumes created again": {"processors.storage": {"recreateLost": True}},
+    "clicks of any partitioner": {"topics.partitioner": "any"},
     "outputs shared on purpose": {"topics.shared": ["deadLetters", "enriched"], "sink.search.shared": True},
     "unmatched clicks dropped": {"processing.join": {"type": "inner", "unmatched": "drop"}},
     "a table that needs quotes": {"source.postgres.table": '"tenant-1"."User Profiles"'},
@@ -120,6 +121,7 @@ INVALID: dict[str, tuple[str, Changes]] = {
     "a topic with a slash": ("spec.topics.clicks", {"topics.clicks": "user/clicks"}),
     "a topic of dots": ("spec.topics.clicks", {"topics.clicks": ".."}),
     "one topic twice": ("spec.topics.clicks", {"topics.clicks": "enriched-clicks"}),
+    "a partitioner that is none": ("spec.topics.partitioner", {"topics.partitioner": "crc32"}),
     "a word for clicks, which all may read": ("spec.topics.shared[0]", {"topics.shared": ["clicks"]}),
     "a table without schema": ("spec.source.postgres.table", {"source.postgres.table": "user_profiles"}),
     "a table with a blank and no quotes": (

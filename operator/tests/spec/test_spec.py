@@ -54,6 +54,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "enriched": "enriched-clicks",
         "metrics": "user-metrics",
         "deadLetters": "dead-letters",
+        "partitioner": "murmur2",
         "compression": "lz4",
         "shared": [],
         "retention": "7d",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from clickstream_operator.condition import Truth
 from clickstream_operator.kube.applier import with_times
+from clickstream_operator.kube.kinds import Document
 from clickstream_operator.lifecycle.decided import Decided
 from clickstream_operator.lifecycle.rollout import Next, RolloutMemory, RolloutPhase
 from clickstream_operator.observed import TaskState
@@ -149,6 +150,49 @@ def test_roll_out_is_said_with_what_to_do(step: Next, status: str, said: str) ->
     assert found.is_fatal is (step.phase is RolloutPhase.ROLLED_BACK)
 
 
+def clicking(clicks_s: float, refused_s: float, **letters: int) -> Document:
+    """Return the status where pod 0 says so of its clicks."""
+    reasons = {name.replace("_", "-"): count for name, count in letters.items()}
+    seen = replace(pods()[0], clicks_s=clicks_s, refused_s=refused_s, dead_lettered=reasons)
+    return accepted(observed(pods={0: seen}))
+
+
+@pytest.mark.parametrize(
+    ("clicks_s", "refused_s", "letters", "reason"),
+    [
+        (100, 92, {"wrong_partition": 900, "null_key": 20}, "WrongPartition"),
+        (100, 92, {"wrong_partition": 9, "key_mismatch": 800, "late": 100}, "WrongKey"),
+        (100, 100, {"null_key": 800}, "WrongKey"),
+        (100, 40, {"wrong_partition": 900}, "Taken"),  # corrected, or another producer is right
+        (100, 92, {"wrong_partition": 400, "late": 500}, "Taken"),  # another trouble
+        (1, 1, {"wrong_partition": 9}, "Taken"),  # somebody tries
+        (100, 0, {}, "Taken"),
+        (0, 0, {"wrong_partition": 900}, "NoClicks"),
+    ],
+)
+def test_most_clicks_on_a_wrong_partition_are_said_with_both_cures(
+    clicks_s: float, refused_s: float, letters: dict[str, int], reason: str
+) -> None:
+    status = clicking(clicks_s, refused_s, **letters)
+    found, ready = condition(status, "ClicksTaken"), condition(status, "Ready")
+    assert found["reason"] == reason
+    wrong = reason.startswith("Wrong")
+    assert (found["status"] == "False", ready["status"] == "False") == (wrong, wrong)
+    if wrong:
+        assert ready["reason"] == reason
+        assert "partitioner=murmur2_random" in ready["message"]
+        assert "topics.partitioner: any" in ready["message"]
+        assert reason in [t.reason for t in transitions(status, DOCUMENT)]
+
+
+def test_what_is_known_of_clicks_holds_while_none_comes() -> None:
+    wrong = clicking(100, 92, wrong_partition=900)
+    seen = observed(pods={0: replace(pods()[0], dead_lettered={"wrong-partition": 900})})
+    later = accepted(seen, DOCUMENT | {"status": wrong})
+    assert condition(later, "ClicksTaken") == condition(wrong, "ClicksTaken")
+    assert condition(later, "Ready")["status"] == "False"
+
+
 def test_options_of_topics_that_do_not_fit_are_a_condition_and_no_part_of_ready() -> None:
     finding = (
         "topic enriched-clicks: message.timestamp.after.max.ms is 3600000, needed is 7200000 or more: ..."
@@ -198,3 +242,17 @@ def test_a_lag_that_a_pod_does_not_know_is_unknown_and_not_none() -> None:
 def test_a_lag_that_a_pod_leaves_out_is_not_zero(task: dict[str, Any], lag_ms: int | None) -> None:
     answer = {"tasks": {"clicks-0": {"role": "owner", "phase": "restoring", **task}}}
     assert read_state(0, answer).tasks["clicks-0"].lag_ms == lag_ms
+
+
+def test_tasks_that_do_not_wait_for_the_snapshot_do_not_say_that_it_is_complete() -> None:
+    starting = {f"clicks-{n}": TaskState(0, "owner", "restoring") for n in range(12)}
+    others = {f"arrivals-{n}": TaskState(0, "owner", "running") for n in range(12)}
+    seen = observed(pods={0: replace(pods()[0], tasks=starting | others)})
+    assert condition(status_of(seen), "ProfilesLoaded")["reason"] == "Restoring"
+
+
+def test_what_a_pod_says_of_its_clicks_is_read_and_may_be_missing() -> None:
+    answer = {"rates": {"clicks": 7.5, "dead_lettered": 2}, "dead_lettered": {"wrong-partition": 3}}
+    seen = read_state(0, answer)
+    assert (seen.clicks_s, seen.refused_s, seen.dead_lettered) == (7.5, 2.0, {"wrong-partition": 3})
+    assert (read_state(0, {}).clicks_s, read_state(0, {}).dead_lettered) == (0.0, {})

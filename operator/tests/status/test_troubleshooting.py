@@ -8,7 +8,7 @@ import pytest
 from clickstream_operator.database.facts import Look
 from operator_support import REPOSITORY
 from operator_support.source_facts import FACTS
-from operator_support.storefront_seen import CASES, DOCUMENT, observed, status_of
+from operator_support.storefront_seen import CASES, DOCUMENT, observed, pods, status_of
 
 ROWS = re.findall(r"^\| `([^`]+)` \|", (REPOSITORY / "docs/how-to/troubleshoot.md").read_text(), re.MULTILINE)
 
@@ -27,6 +27,9 @@ SEEN: dict[str, dict[str, Any]] = {
     "No pod of KafkaConnect": CASES["Connect's pods are away"][0],
     "wal_level is": {"source": Look(0, facts=replace(FACTS, wal_level="replica"))},
     "There is no publication": {"source": Look(0, facts=replace(FACTS, publication=None))},
+    "Most clicks become dead letters": {
+        "pods": {0: replace(pods()[0], clicks_s=9, refused_s=8, dead_lettered={"wrong-partition": 99})}
+    },
     "is created once": {"children": {("KafkaConnector", "storefront-search"): None}, "pods": {}},
 }
 # PostgreSQL's words, passed on by Connect and Strimzi: the end-to-end suite has them told.

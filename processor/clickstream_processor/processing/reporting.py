@@ -94,9 +94,9 @@ class Reporter:
         """Name the clicks whose quarantine is committed: in the log, the metrics and the directory."""
         incidents = []
         for task in tasks:
-            for offset, reason, error in task.outputs.set_aside:
+            for place, reason, error in task.outputs.set_aside:
                 metrics.QUARANTINED.labels(reason).inc()
-                incidents.append(Incident(task.stage.input, task.partition, offset, reason, error, now_ms))
+                incidents.append(Incident(*place, reason, error, now_ms))
             task.outputs.set_aside = []
         if not incidents:
             return

@@ -71,7 +71,7 @@ def _rules(settings: Settings, options: Mapping[str, Options]) -> dict[str, tupl
     letters_bytes = max(DEFAULT_MAX_BYTES, clicks.number("max.message.bytes", 0))
     output = (_keeps_all, _keeps_times, partial(_takes_size, needed=DEFAULT_MAX_BYTES), _is_safe)
     stream = (*output, _keeps_event_time, partial(_takes_future, needed_ms=event_ms))
-    return {
+    rules: dict[str, tuple[_Rule, ...]] = {
         topics.clicks: (_keeps_all,),
         topics.profiles: (_keeps_newest,),
         topics.enriched: stream,
@@ -86,6 +86,12 @@ def _rules(settings: Settings, options: Mapping[str, Options]) -> dict[str, tupl
         ),
         settings.positions_topic: (_keeps_newest, _is_safe),
     }
+    if topics.partitioner == "any":
+        rules[settings.arrivals_topic] = (
+            *(*output, _keeps_record_time, partial(_takes_future, needed_ms=ahead_ms)),
+            partial(_outlives, clicks=clicks),
+        )
+    return rules
 
 
 def _ahead_ms(clicks: _Seen) -> int:
@@ -138,6 +144,24 @@ def _keeps_event_time(seen: _Seen) -> Iterator[TopicFinding]:
     if _is_append_time(seen):
         why = "the records' Kafka time is that of their writing, not the event time"
         yield seen.finding("message.timestamp.type", "CreateTime", why, "CreateTime")
+
+
+def _keeps_record_time(seen: _Seen) -> Iterator[TopicFinding]:
+    if _is_append_time(seen):
+        why = "the times at which clicks came, which bound what their event times may claim, are lost"
+        yield seen.finding("message.timestamp.type", "CreateTime", why, "CreateTime")
+
+
+def _outlives(seen: _Seen, clicks: _Seen) -> Iterator[TopicFinding]:
+    """Both topics keep a record by the time at which the click came: what one holds, the other must."""
+    needed_ms = clicks.number("retention.ms", 0)
+    kept_ms = seen.number("retention.ms", -1)
+    why = "clicks are deleted before they are processed, and their task stops"
+    if kept_ms >= 0 and (needed_ms < 0 or kept_ms < needed_ms):
+        needed = "-1" if needed_ms < 0 else f"{needed_ms} or more"
+        yield seen.finding("retention.ms", needed, f"{why}: {clicks.name} keeps them longer", str(needed_ms))
+    if seen.number("retention.bytes", -1) >= 0:
+        yield seen.finding("retention.bytes", "-1", why, "-1")
 
 
 def _takes_future(seen: _Seen, needed_ms: int) -> Iterator[TopicFinding]:

@@ -12,19 +12,24 @@ from clickstream_processor.state.changelog_applier import ChangelogApplier
 from clickstream_processor.state.overlay import TaskState
 from clickstream_processor.state.store import Change, TaskStore
 from clickstream_processor.task_id import CLICKS
-from clickstream_processor.topology.interfaces import RefusedRow
+from clickstream_processor.topology.arrived import PLACE, Arrivals
+from clickstream_processor.topology.interfaces import Message, RefusedRow
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import Counters
+from clickstream_processor.topology.records import Counters, Reason
+
+NO_PLACE = f"the record has no valid header `{PLACE}`: the stage arrivals did not write it"
 
 
 class ClicksLine:
     """The topology's Pipeline as a line: its own bound methods, so that nothing stands between.
 
-    Where there are metrics, what it gathers for them goes out with each commit.
+    Where there are metrics, what it gathers for them goes out with each commit. Where clicks come by way of
+    the stage `arrivals`, the pipeline gets them under the places where they first arrived.
     """
 
     __slots__ = (
+        "_arrivals",
         "_gathering",
         "_idle",
         "_outputs",
@@ -48,16 +53,23 @@ class ClicksLine:
         gathering: Gathering | None,
         outputs: StageOutputs,
         partials: str,
+        arrivals: Arrivals | None,
     ) -> None:
-        """`partials`: the topic of what is gathered."""
+        """`partials`: the topic of what is gathered. `arrivals`: None where clicks come straight."""
         self._pipeline = pipeline
         self._gathering, self._outputs, self._partials = gathering, outputs, partials
         self._idle = False  # it has come to the end of its input, and there never was a click
         self.metric_counters: Mapping[str, MetricCounters] = gathering.counters if gathering else {}
         self.state = state
         self.counters: Counters = pipeline.counters
-        self.records, self.table = pipeline.clicks, pipeline.profiles
-        self.set_aside = pipeline.set_aside
+        self._arrivals = arrivals
+        self.records: Callable[[Sequence[Message]], None] = (
+            pipeline.clicks if arrivals is None else self._arrived
+        )
+        self.table = pipeline.profiles
+        self.set_aside: Callable[[Message, Reason, str], None] = (
+            pipeline.set_aside if arrivals is None else self._set_aside
+        )
         self.tick = pipeline.tick if gathering is None else self._tick
         self.flush: Callable[[], Sequence[Change]] = pipeline.flush if gathering is None else self._flush
         self.limit_outputs = pipeline.limit_outputs
@@ -66,6 +78,26 @@ class ClicksLine:
     def refused(self) -> Sequence[RefusedRow]:
         """Return the rows of the last call of `table` that were not applied."""
         return self._pipeline.refused
+
+    def _arrived(self, messages: Sequence[Message], /) -> None:
+        """Take clicks of the stage `arrivals`, in order."""
+        if self._arrivals is None:
+            return
+        for clicks, strays in self._arrivals.runs(messages):
+            if clicks:
+                self._pipeline.arrived_in(clicks[0].place.partition)
+                self._pipeline.clicks(clicks)
+            for stray in strays:
+                self._pipeline.set_aside(stray, Reason.UNKNOWN_PLACE, NO_PLACE)
+
+    def _set_aside(self, message: Message, reason: Reason, detail: str, /) -> None:
+        """Send one click's dead letter, which names where the click first arrived.
+
+        The client ends the process over a header whose name is not UTF-8: a bare letter names the record.
+        """
+        if self._arrivals is not None and not self._outputs.bare:
+            message = self._arrivals.arrived(message)
+        self._pipeline.set_aside(message, reason, detail)
 
     def _tick(self, now_ms: int) -> bool:
         """Let wall-clock time close windows and panes."""
@@ -91,6 +123,8 @@ def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
     """Return the stage of a pipeline."""
     topics = settings.topics
     partials = (settings.partials_topic,) if programs.metrics else ()
+    straight = topics.partitioner == "murmur2"
+    arrivals = None if straight else Arrivals(topics.clicks, topics.partitions)
 
     def line(store: TaskStore, partition: int, outputs: StageOutputs, cached_users: int) -> ClicksLine:
         state = TaskState(store, plan, cached_users)
@@ -107,11 +141,11 @@ def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
             gatherer=gathering,
             partition_of=partition_of,
         )
-        return ClicksLine(pipeline, state, gathering, outputs, settings.partials_topic)
+        return ClicksLine(pipeline, state, gathering, outputs, settings.partials_topic, arrivals)
 
     return Stage(
         name=CLICKS,
-        input=topics.clicks,
+        input=topics.clicks if straight else settings.arrivals_topic,
         line=line,
         applier=lambda store, partition: ChangelogApplier(store, plan, partition, partition_of),
         changelog=settings.changelog_topic,

@@ -26,6 +26,13 @@ class Programs:
     transform: Mapping[str, Evaluable] | None = None
     metrics: tuple[Metric, ...] = ()
 
+    @property
+    def expressions(self) -> list[Evaluable]:
+        """Return all expressions."""
+        condition = [] if self.keep is None else [self.keep]
+        of_metrics = [each for metric in self.metrics for each in metric.expressions]
+        return [*condition, *(self.transform or {}).values(), *of_metrics]
+
 
 def plan_of(settings: Settings) -> Plan:
     """Return the plan. Raises InvalidSettings."""

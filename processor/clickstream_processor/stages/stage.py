@@ -11,12 +11,14 @@ from typing import Protocol, TypeAlias
 from clickstream_processor.aggregation.metric import MetricCounters
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.store import Change, TaskStore
-from clickstream_processor.topology.interfaces import Message, Outputs, RefusedRow
+from clickstream_processor.topology.interfaces import Headers, Message, Outputs, RefusedRow
 from clickstream_processor.topology.records import Counters, Reason
 
 
 class StageOutputs(Outputs, Protocol):
     """Where a task's line sends what it makes; bound to the pod's producer while the task runs."""
+
+    bare: bool  # the next dead letter is to have nothing of its record: not to be read
 
     def send(
         self,
@@ -27,6 +29,7 @@ class StageOutputs(Outputs, Protocol):
         on_delivery: None = None,
         callback: None = None,
         timestamp_ms: int = 0,
+        headers: Headers = None,
         /,
     ) -> None:
         """Send a record of any topic among `Stage.outputs`, in the transaction that is open.

@@ -5,11 +5,13 @@ Only the hot loop's exceptions come here. A field is looked at by itself, so a f
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from clickstream_processor.topology.interfaces import Evaluable
 from clickstream_processor.topology.records import LATEST_MS, Reason
 
 SURROGATE = r"holds a lone surrogate (\ud800 to \udfff without its other half): cut text between characters"
@@ -74,6 +76,12 @@ class Inspection:
 
 # Of several the first: what is missing tells more of a foreign payload than what is mistyped.
 _RANKS = [Reason.NOT_JSON, Reason.MISSING_FIELD, Reason.MISTYPED_FIELD, Reason.IMPLAUSIBLE_TIME]
+
+
+def fields_read(expressions: Iterable[Evaluable]) -> frozenset[str] | None:
+    """Return which of a click's fields expressions read; None: they may read any."""
+    read = [expression.click_fields for expression in expressions]
+    return None if None in read else frozenset().union(*filter(None, read))
 
 
 def inspect(value: bytes) -> Inspection:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from clickstream_processor.topology.records import Click, Profile
 
 Row = Mapping[str, Any] | None
+Headers = Sequence[tuple[str, str | bytes | None]] | None  # as the client takes and gives them
 
 
 class Message(Protocol):

@@ -16,7 +16,7 @@ from clickstream_processor.topology.codec import (
     quote,
 )
 from clickstream_processor.topology.count import count_click
-from clickstream_processor.topology.inspection import implausible, inspect
+from clickstream_processor.topology.inspection import fields_read, implausible, inspect
 from clickstream_processor.topology.interfaces import (
     Evaluable,
     Gatherer,
@@ -91,14 +91,20 @@ class Pipeline:
         expressions = [*self._transform.values(), *([keep] if keep else []), *gathered]
         self._reads_fields = any(expression.reads_fields for expression in expressions)
         self._reads_columns = any(expression.reads_columns for expression in expressions)
-        read = [expression.click_fields for expression in expressions]
-        self._read_fields = None if None in read else frozenset().union(*filter(None, read))
-        self._event_prefix = f"{plan.clicks_topic}-{partition}-"
-        self._event_json = f'{{"event_id":{quote(self._event_prefix)[:-1]}'
+        self._read_fields = fields_read(expressions)
+        self.arrived_in(partition)
         self._quoted = Quoted()
         self._refusals = Refusals(plan, self.counters, outputs)
         self._results = Results(plan, state, self.counters, outputs)
         state.bind(partition, partition_of, keep_profiles=bool(expressions or plan.drop))
+
+    def arrived_in(self, partition: int) -> None:
+        """Say in which partition of the clicks topic the next clicks first arrived: their event ids begin so.
+
+        Their offsets are those of there (topology/arrived.py).
+        """
+        self._event_prefix = f"{self._plan.clicks_topic}-{partition}-"
+        self._event_json = f'{{"event_id":{quote(self._event_prefix)[:-1]}'
 
     def limit_outputs(self, max_bytes: int) -> None:
         """Say how large an enriched click may be, as its topic takes it."""

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     EXPRESSION_ERROR = "expression-error"
     LATE = "late"
     UNMATCHED = "unmatched"
+    UNKNOWN_PLACE = "unknown-place"  # of a record that the stage `arrivals` did not write
     PROCESSING_FAILED = "processing-failed"  # the line failed on it in a way that has no name of its own
     OUTPUT_REFUSED = "output-refused"  # the brokers do not take what it becomes: too large, for example
     PROFILE_REFUSED = "profile-refused"  # of a profile, not a click; the detail begins with one of the above

@@ -4,6 +4,7 @@ from clickstream_processor.processing.output.letters import MAX_DETAIL_CHARS, Le
 from clickstream_processor.processing.output.task_outputs import Refusal
 from clickstream_processor.processing.tasks.quarantine import (
     ALONE_AFTER_DEATH,
+    GUILTY,
     SLICE,
     Quarantine,
     next_attempts,
@@ -119,6 +120,13 @@ def lives_until_set_aside(deadly: int, start: int = 100) -> tuple[int, int]:
 
 def test_first_click_that_kills_is_set_aside_after_three_deaths() -> None:
     assert lives_until_set_aside(100) == (3, 100)
+
+
+def test_click_whose_letter_kills_gets_one_without_its_payload() -> None:
+    for attempts, bare in ((GUILTY, False), (GUILTY + 1, True), (GUILTY + 5, True)):
+        quarantine = Quarantine()
+        quarantine.took_over(TASK, 1, 100, attempts)
+        assert quarantine.verdicts(TASK)[100].bare is bare
 
 
 def test_click_that_kills_among_others_is_found_alone() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from clickstream_processor.processing.topic_rules import ANY_TIME_MS, DOWNTIME_MS, findings
 from clickstream_processor.settings import Kafka, Peers, PodEnvironment, Processing, Settings, Topics, Window
@@ -138,6 +139,40 @@ def test_option_that_does_not_fit_is_named_with_what_mends_it(
     assert f"--entity-name {topic}" in str(finding)
     fixed = dict(change) | {option.replace(".", "_"): fixes}
     assert found(topic, **fixed) == []
+
+
+ANY = msgspec.structs.replace(SETTINGS, topics=Topics(partitioner="any"))
+ARRIVALS = "shop.s-arrivals"
+ARRIVED = ANY_TIME | {"retention.ms": str(2 * DOWNTIME_MS)}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "fixes"),
+    [
+        ("retention.ms", str(DOWNTIME_MS - 1), str(DOWNTIME_MS)),
+        ("retention.bytes", "1000000", "-1"),
+        ("message.timestamp.type", "LogAppendTime", "CreateTime"),
+        ("message.timestamp.before.max.ms", "86400000", str(ANY_TIME_MS)),
+        ("message.timestamp.after.max.ms", str(HOUR_MS - 1), str(ANY_TIME_MS)),
+        ("cleanup.policy", "compact", "delete"),
+        ("max.message.bytes", "1000", "1048588"),
+    ],
+)
+def test_clicks_on_their_way_are_kept_as_long_as_where_they_arrived(
+    option: str, value: str, fixes: str
+) -> None:
+    assert findings(ANY, GOOD | {ARRIVALS: ARRIVED}, REPLICAS, {}) == ()
+    (finding,) = findings(ANY, GOOD | {ARRIVALS: ARRIVED | {option: value}}, REPLICAS, {})
+    assert (finding.topic, finding.option, finding.wanted) == (ARRIVALS, option, fixes)
+    assert findings(ANY, GOOD | {ARRIVALS: ARRIVED | {option: fixes}}, REPLICAS, {}) == ()
+    assert findings(SETTINGS, GOOD | {ARRIVALS: ARRIVED | {option: value}}, REPLICAS, {}) == ()
+
+
+def test_clicks_that_are_kept_forever_are_kept_so_on_their_way() -> None:
+    clicks = {"user-clicks": USUAL | {"retention.ms": "-1"}}
+    (finding,) = findings(ANY, GOOD | clicks | {ARRIVALS: ARRIVED}, REPLICAS, {})
+    assert (finding.topic, finding.option, finding.wanted) == (ARRIVALS, "retention.ms", "-1")
+    assert findings(ANY, GOOD | clicks | {ARRIVALS: ARRIVED | {"retention.ms": "-1"}}, REPLICAS, {}) == ()
 
 
 def test_clicks_that_may_be_larger_ask_for_larger_dead_letters() -> None:

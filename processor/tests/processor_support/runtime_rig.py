@@ -76,6 +76,7 @@ class Rig:
         pods: int = 1,
         processing: Mapping[str, Any] | None = None,
         snapshot: bool = False,
+        partitioner: str = "murmur2",
     ) -> None:
         self.kafka, self._topics, self.folder, self.partitions = kafka, topics, folder, partitions
         self.id = topics.unique("rig")
@@ -88,6 +89,9 @@ class Rig:
         topics.create(f"{self.id}-changelog", partitions, cleanup_policy="compact,delete")
         topics.create(f"{self.id}-positions", partitions, **compacted)
         topics.create(f"{self.id}-notifications", 1)
+        self.arrivals = f"{self.id}-arrivals" if partitioner == "any" else ""
+        if self.arrivals:
+            topics.create(self.arrivals, partitions)
         for metric in (processing or {}).get("metrics", ()):
             metric["topic"] = f"{self.id}-{metric['name']}"
             topics.create(metric["topic"], partitions)
@@ -106,7 +110,7 @@ class Rig:
             "namespace": "shop",
             "id": self.id,
             "kafka": {"bootstrapServers": kafka.bootstrap},
-            "topics": {"partitions": partitions, **self.names},
+            "topics": {"partitions": partitions, "partitioner": partitioner, **self.names},
             "processing": {"join": {"waitForSnapshot": snapshot}, **(processing or {})},
             "peers": {"host": "127.0.0.1", "port": self.port + pods, "portStep": 1},
         }
@@ -269,17 +273,27 @@ class Rig:
         return sorted(found, key=lambda message: (message.partition(), message.offset()))
 
     def handled(self) -> int:
-        """Return how many clicks the newest positions cover."""
-        newest: dict[bytes, int] = {}
+        """Return how many clicks the newest positions cover, of the stage that reads them first."""
+        return sum(self.positions("arrivals" if self.arrivals else "clicks").values())
+
+    def positions(self, stage: str) -> dict[int, int]:
+        """Return the newest position of each task of a stage."""
+        newest: dict[int, int] = {}
         for message in self.committed(f"{self.id}-positions"):
-            task = message.key() or b""
-            if task.startswith(b"clicks-"):
-                newest[task] = json.loads(message.value() or b"{}")["clicks"]
-        return sum(newest.values())
+            name, _, partition = (message.key() or b"").decode().rpartition("-")
+            if name == stage:
+                newest[int(partition)] = json.loads(message.value() or b"{}")["clicks"]
+        return newest
 
     def wait_until_handled(self) -> None:
         """Wait until every click sent is covered by a committed position."""
         eventually(lambda: self.handled() >= self.sent, "all clicks handled")
+        if self.arrivals:
+            last = {m.partition() or 0: m.offset() or 0 for m in self.committed(self.arrivals)}
+            eventually(
+                lambda: all(self.positions("clicks").get(p, 0) > offset for p, offset in last.items()),
+                "all arrivals handled",
+            )
 
     def reading(self) -> Reading:
         """Read the outputs."""

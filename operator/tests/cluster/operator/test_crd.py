@@ -73,6 +73,8 @@ def test_names_that_objects_could_not_bear_are_refused(name: str, plane: Control
 IMMUTABLE: dict[str, tuple[Changes, Changes]] = {
     "partitions grow": ({}, {"topics.partitions": 24}),
     "partitions shrink": ({}, {"topics.partitions": 6}),
+    "the partitioner": ({}, {"topics.partitioner": "any"}),
+    "the partitioner changes back": ({"topics.partitioner": "any"}, {"topics.partitioner": REMOVE}),
     "an id is given later": ({}, {"id": "another"}),
     "an id changes": ({"id": "one"}, {"id": "two"}),
     "an id is taken away": ({"id": "one"}, {"id": REMOVE}),

@@ -11,6 +11,7 @@ from typing import Any
 
 from clickstream_processor.processing.output.letters import letter
 from clickstream_processor.settings import Topics
+from clickstream_processor.topology.arrived import Arrived, Place
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.records import Reason
 
@@ -58,7 +59,7 @@ class TaskOutputs:
         self.at: int | None = None  # the offset of the click in hand; None: counts and state are written
         self.bare = False  # the next letter goes without its payload
         self.refusals: list[Refusal] = []
-        self.set_aside: list[tuple[int, str, str]] = []  # offset, reason, detail
+        self.set_aside: list[tuple[Place, str, str]] = []  # where the record is, reason, detail
         self.unbind()
 
     def unbind(self) -> None:
@@ -88,12 +89,15 @@ class TaskOutputs:
             produce(metrics_topic, value, key, partition, None, None, timestamp_ms)
 
         def set_aside(source: str, message: Message, reason: str, detail: str, /) -> None:
+            place = (
+                message.place if isinstance(message, Arrived) else Place(source, partition, message.offset())
+            )
             made = letter(
                 message,
                 reason,
                 detail,
-                source,
-                partition,
+                place.topic,
+                place.partition,
                 max_bytes=max_bytes(topics.dead_letters),
                 bare=self.bare,
             )
@@ -108,7 +112,7 @@ class TaskOutputs:
                 made.headers,
             )
             if reason in QUARANTINE:
-                self.set_aside.append((message.offset(), reason, detail))
+                self.set_aside.append((place, reason, detail))
 
         self.enriched, self.metrics, self.send = enriched, counts, produce
         self.dead_letter = partial(set_aside, self.source)

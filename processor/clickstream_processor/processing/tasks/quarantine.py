@@ -39,7 +39,7 @@ class Verdict:
 
     reason: Reason
     error: str
-    bare: bool = False  # its letter was refused: send one without the payload
+    bare: bool = False  # its letter was refused, or was the end of a process: send one without the payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,8 @@ class Quarantine:
         if attempts >= GUILTY:
             deaths = attempts - BEGUN_ALONE + 1
             error = f"{deaths} processes ended, without a word, while they worked on this click alone"
-            self.convict(task, position, Verdict(Reason.PROCESSING_FAILED, error))
+            bare = attempts > GUILTY  # one more has died since the verdict: with the letter
+            self.convict(task, position, Verdict(Reason.PROCESSING_FAILED, error, bare=bare))
 
     def failed(self, task: TaskId, first: int, in_hand: int, offset: int | None, error: Exception) -> None:
         """The line of a careful task raised an error with `in_hand` clicks from `first` on in hand.
