@@ -79,6 +79,7 @@ def _print_addresses(options: Options, stack: Stack, progress: Progress) -> None
     source = stack.pipeline.spec.source.postgres
     rows = {
         "Dashboard": f"{first.url}/",
+        "Insights": f"{first.url}/insights",
         "Search": f"{first.url}/search",
         "API": f"curl -s {first.url}/dashboard/users/{ALICE}/metrics"
         + (f"   (or {others})" if others else ""),
