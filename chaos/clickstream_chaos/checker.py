@@ -13,9 +13,10 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 from clickstream_chaos.database import State
 from clickstream_chaos.model import Expected, Input, Model
 from clickstream_chaos.odd import HEADER, is_odd_user
+from clickstream_chaos.visits import Visits
 from clickstream_chaos.waiting import NotInTime
 
-READ = ("clicks", "enriched", "metrics", "dead", "actions")  # the topics that a checker reads
+READ = ("clicks", "enriched", "metrics", "dead", "actions", "sessions")  # the topics that a checker reads
 MAX_EXAMPLES = 8
 READ_S = 120.0
 
@@ -97,7 +98,7 @@ class Checker:
         grace_ms: int,
         added: Mapping[str, Any] | None = None,
     ) -> None:
-        """`topics`: the names of those in READ, `actions` only where there is the metric.
+        """`topics`: the names of those in READ, `actions` and `sessions` only where there are such.
 
         `added`: fields of the transform.
         """
@@ -114,6 +115,7 @@ class Checker:
         self._reasons: dict[tuple[int, int], str] = {}
         self._counts: dict[tuple[str, int], int] = {}
         self._actions: dict[tuple[str, int], int] = {}  # (action, window start) -> the metric's last value
+        self._visits = Visits()
         self._backwards: list[str] = []
 
     def check(self) -> Verdict:
@@ -144,6 +146,9 @@ class Checker:
         self._check_counts(verdict, self._model.expected)
         if "actions" in self._topics:
             self._check_actions(verdict, self._model.expected)
+        if "sessions" in self._topics:
+            for kind, text, count in self._visits.differences(self._model.expected.enriched.values()):
+                verdict.note(kind, text, count)
         self._check_odd(verdict, self._model.expected)
         return verdict
 
@@ -195,6 +200,9 @@ class Checker:
             if count <= self._actions.get(key, 0):
                 self._backwards.append(f"action {key} goes from {self._actions[key]} to {count}")
             self._actions[key] = count
+
+        if "sessions" in self._topics:
+            self._visits.take(self._topics["sessions"].read())
 
     def _check_enriched(self, verdict: Verdict, expected: Expected) -> None:
         for event_id, value in expected.enriched.items():

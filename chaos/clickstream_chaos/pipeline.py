@@ -91,6 +91,7 @@ class Pipeline:
             "enriched": old,
             "metrics": old,
             "actions": old,
+            "sessions": old,
             "partials": old,
             "metrics-changelog": {"cleanup.policy": "compact,delete", "retention.ms": "604800000"},
             "dead": old,
@@ -144,6 +145,8 @@ class Pipeline:
                 "join": {"type": "inner", "waitForSnapshot": False},
                 "window": {"size": f"{WINDOW_MS // 1000}s", "grace": f"{GRACE_MS}ms", "retention": "24h"},
                 "metrics": [ACTIONS | {"topic": self.topic("actions")}],
+                # All clicks of a user are one session: none closes while a run lasts.
+                "sessions": {"gap": "24h", "grace": "24h", "topic": self.topic("sessions")},
                 "commitInterval": shape.commit_interval,
             },
             "sink": {},

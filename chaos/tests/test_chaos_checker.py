@@ -71,6 +71,7 @@ class Outputs:
         self.enriched = [self._enriched(0), self._enriched(1)]
         self.metrics = [self._count(1), self._count(2)]
         self.actions = [self._action(1), self._action(2)]
+        self.sessions: list[tuple[int, dict[str, Any] | None]] = [self._session(1), self._session(2)]
         self.dead = [(2, "not-json"), (3, "processing-failed")]  # the last: of an odd record
 
     def _enriched(self, offset: int) -> dict[str, Any]:
@@ -93,6 +94,10 @@ class Outputs:
     def _action(self, value: int) -> dict[str, Any]:
         return {"metric": "actions", "window_start": 0, "keys": {"action": "view"}, "value": value}
 
+    def _session(self, clicks: int, end: int = 6, start: int = 5) -> tuple[int, dict[str, Any]]:
+        body = {"user_id": "alice", "session_start": start, "session_end": end, "clicks": clicks}
+        return start, body | {"open": True}
+
     def verdict(self, bootstrap: str) -> Verdict:
         """Write everything and return what the checker says."""
         producer = Producer({"bootstrap.servers": bootstrap})
@@ -106,6 +111,9 @@ class Outputs:
         ):
             for record in values:
                 producer.produce(self.names[topic], json.dumps(record), b"alice", 0)
+        for start, body in self.sessions:
+            text = None if body is None else json.dumps(body)
+            producer.produce(self.names["sessions"], text, f'["alice",{start}]', 0)
         for offset, reason in self.dead:
             headers: dict[str, str | bytes | None] = {
                 "reason": reason,
@@ -133,6 +141,11 @@ def test_right_outputs_are_complete(kafka: Kafka, topics: Topics) -> None:
         pytest.param(lambda o: o.actions.pop(), (1, 0, 0), id="the metric's last value is missing"),
         pytest.param(lambda o: o.actions.append(o._action(3)), (0, 1, 0), id="the metric counts too much"),
         pytest.param(lambda o: o.actions.insert(1, o._action(1)), (0, 0, 1), id="a value stands still"),
+        pytest.param(lambda o: o.sessions.pop(), (1, 0, 0), id="a session's last record is missing"),
+        pytest.param(lambda o: o.sessions.append(o._session(3)), (0, 1, 0), id="a session has too many"),
+        pytest.param(lambda o: o.sessions.append(o._session(2, 7)), (0, 0, 1), id="it ends elsewhere"),
+        pytest.param(lambda o: o.sessions.append(o._session(2, 6, 4)), (0, 0, 2), id="an old key stays"),
+        pytest.param(lambda o: o.sessions.append((5, None)), (2, 0, 0), id="a tombstone too many"),
         pytest.param(lambda o: o.dead.pop(), (1, 0, 0), id="a dead letter is missing"),
         pytest.param(lambda o: o.dead.append((2, "not-json")), (0, 1, 0), id="a dead letter comes twice"),
         pytest.param(lambda o: o.dead.append((1, "late")), (0, 0, 1), id="a good click is a dead letter"),

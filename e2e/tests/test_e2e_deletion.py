@@ -9,7 +9,14 @@ from clickstream_e2e.release import CHART, Release
 from clickstream_e2e.stages import stage
 from clickstream_e2e.storefront import NAME, Storefront, document, merged
 
-SHARED = {"user-clicks", "user-profiles", "enriched-clicks", "user-metrics", "dead-letters"}
+SHARED = {
+    "user-clicks",
+    "user-profiles",
+    "enriched-clicks",
+    "user-metrics",
+    "user-sessions",
+    "dead-letters",
+}
 SLOT = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'shop_storefront'"
 
 

@@ -170,12 +170,15 @@ def _frozen(elements: list[Any]) -> ast.Constant:
 
 
 def _declared(name: str) -> ast.expr:
-    """Read a declared field; a click that found no profile reads null from it."""
+    """Read a declared field; a click that found no profile reads null from it.
+
+    A session stands where a click does.
+    """
     record, _, field = name.partition(".")
-    if record not in ("click", "profile") or not field:
+    if record not in ("click", "session", "profile") or not field:
         raise _NotTranslated
-    if record == "click":
-        return _attribute(record, field)
+    if record != "profile":
+        return _attribute("click", field)
     no_profile = ast.Compare(ast.Name(record, ast.Load()), [ast.Is()], [ast.Constant(None)])
     return ast.IfExp(no_profile, ast.Constant(None), _attribute(record, field))
 

@@ -5,12 +5,16 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from clickstream_expressions.cel_tree import Comprehension, Ident, Select, Tree, read_tree, walk
 from clickstream_expressions.constants import require_sound_constants
 from clickstream_expressions.cost import LIMIT, cost
 from clickstream_expressions.diagnosis import diagnose, invalid
-from clickstream_expressions.environment import CHECK, CLICK_FIELDS, PROFILE_COLUMNS
+from clickstream_expressions.environment import CHECK, CLICK_FIELDS, PROFILE_COLUMNS, SESSION_FIELDS
+
+# What an expression is evaluated for. "either": whoever asks does not know yet (the operator's fields).
+Subject: TypeAlias = Literal["click", "session", "either"]
 
 MAX_LENGTH = 4096  # code points; the CRD says the same
 _JSON_TYPES = {"BOOL", "INT", "UINT", "DOUBLE", "STRING", "NULL", "LIST", "MAP", "DYN"}
@@ -25,7 +29,7 @@ class Checked:
     type: str
 
 
-def check(name: str, source: str) -> Checked:
+def check(name: str, source: str, subject: Subject = "click") -> Checked:
     """Return the checked expression, or raise InvalidExpression; ``name`` is its path in the settings."""
     _require_text(name, source)
     try:
@@ -41,6 +45,7 @@ def check(name: str, source: str) -> Checked:
     if estimate > LIMIT:
         hint = "avoid a loop (all, exists, map, filter) inside a loop over a field"
         raise invalid(name, source, f"the estimated cost {estimate} is over the limit {LIMIT}", 0, hint)
+    _require_subject(name, source, tree, subject)
     require_sound_constants(name, source, tree)
     return Checked(tree, checked.return_type().name())
 
@@ -82,6 +87,20 @@ def _require_text(name: str, source: str) -> None:
         )
 
 
+def _require_subject(name: str, source: str, tree: Tree, subject: Subject) -> None:
+    """Raise InvalidExpression where a click is read of a session, or a session of a click."""
+    strange = {"click": "session", "session": "click", "either": ""}[subject]
+    for node in walk(tree.root):
+        if isinstance(node, Ident) and node.name.partition(".")[0] == strange:
+            text = f"there is no {strange} here, only a {subject} and its profile"
+            hint = (
+                "metrics with `of: sessions` read sessions"
+                if subject == "click"
+                else f"a session has {', '.join(SESSION_FIELDS)}"
+            )
+            raise invalid(name, source, text, tree.offsets.get(node.id, 0), hint)
+
+
 def _refuse_ambiguous(name: str, source: str, tree: Tree) -> None:
     """Refuse what would not mean what it says.
 
@@ -97,7 +116,9 @@ def _refuse_ambiguous(name: str, source: str, tree: Tree) -> None:
                 )
             case Select(operand=Ident(name="profile"), field=field, test=True) if field in PROFILE_COLUMNS:
                 text, hint = f"has() of the declared column {field}", f"write profile.{field} != null"
-            case Comprehension(variable="click" | "profile" as variable):
+            case Select(operand=Ident(name="session"), field=field, test=True):
+                text, hint = "has() of a session's field", "every session has all of them; leave has() out"
+            case Comprehension(variable="click" | "profile" | "session" as variable):
                 text, hint = f"the loop variable {variable} hides the {variable}", "give it another name"
             case _:
                 continue

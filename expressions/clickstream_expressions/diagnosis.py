@@ -2,6 +2,7 @@
 
 import re
 
+from clickstream_expressions.environment import SESSION_FIELDS
 from clickstream_expressions.errors import InvalidExpression
 
 _LIBRARY_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
@@ -12,6 +13,7 @@ _HINTS = [
     (r"undeclared reference to '(user_id|page_url|action|timestamp)\b", r"write click.\1"),
     (r"undeclared reference to '(name|email|country|plan_tier)\b", r"write profile.\1"),
     (r"undeclared reference to '(and|or|not|AND|OR|NOT)'", "CEL writes && for and, || for or, ! for not"),
+    (r"undeclared reference to 'session\b", f"a session has {', '.join(SESSION_FIELDS)}"),
     (r"undeclared reference to", "an expression sees `click` and `profile`; text goes in quotes"),
     (r"\(map\(string, dyn\), null\)", "profile.user_id != null tells whether there is a profile"),
     (r"no matching overload for '(==|!=|<|<=|>|>=|in|\+)'", f"both sides must be of one type; {_TYPES}"),

@@ -7,6 +7,11 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
 CLICK_FIELDS = {"user_id": "string", "page_url": "string", "action": "string", "timestamp": "int"}
+# A closed session, as metrics of sessions take it; start, end and duration in ms.
+SESSION_FIELDS = {
+    "user_id": "string", "entry_page": "string", "exit_page": "string",
+    "clicks": "int", "start": "int", "end": "int", "duration": "int",
+}  # fmt: skip
 PROFILE_COLUMNS = ("user_id", "name", "email", "country", "plan_tier")
 
 if sys.version_info < (3, 12):
@@ -22,6 +27,7 @@ def _environment(column: cel.Type) -> cel.Env:
     record = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
     variables = {"click": record, "profile": record}
     variables |= {f"click.{name}": _TYPES[kind] for name, kind in CLICK_FIELDS.items()}
+    variables |= {f"session.{name}": _TYPES[kind] for name, kind in SESSION_FIELDS.items()}
     variables |= {f"profile.{name}": column for name in PROFILE_COLUMNS}
     return cel.NewEnv(variables=variables, extensions=[ext_strings.ExtStrings()])
 

@@ -1,10 +1,12 @@
-"""CEL expressions over a click and its profile: checked once, at start, then evaluated per click.
+"""CEL expressions over a click, or a session, and its profile: checked once, then evaluated per click.
 
 ``click.user_id``, ``click.page_url``, ``click.action`` (string) and ``click.timestamp`` (int, ms) are
 declared, so a wrong type is an error before the first click. Other fields of the click are ``dyn``.
 ``profile.user_id``, ``.name``, ``.email``, ``.country``, ``.plan_tier`` are nullable strings; other
 columns are ``dyn``. A click without a profile (``join.type: left``) reads null from every column, as
-in SQL's LEFT JOIN. docs/reference/semantics.md has examples, ADR 0020 the reasons.
+in SQL's LEFT JOIN. A metric of sessions reads ``session`` (environment.SESSION_FIELDS) in place of
+``click``: the session then stands where the click does. docs/reference/semantics.md has examples,
+ADR 0020 the reasons.
 
 The library's checker speaks first; a common expression then runs as a Python function
 (cel_to_python.py), the rest, and whatever that function leaves open, runs in the library.
@@ -16,7 +18,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from clickstream_expressions import cel_to_python
-from clickstream_expressions.check import check, require_condition, require_json_type, require_kind
+from clickstream_expressions.check import Subject, check, require_condition, require_json_type, require_kind
 from clickstream_expressions.constants import require_json_constant
 from clickstream_expressions.environment import RUN
 from clickstream_expressions.errors import OF_A_VALUE, EvaluationFailed
@@ -37,11 +39,11 @@ class Expression:
     object, is needed if ``reads_fields``; ``columns``, the profile's row, if ``reads_columns``.
     """
 
-    def __init__(self, name: str, source: str) -> None:
+    def __init__(self, name: str, source: str, subject: Subject = "click") -> None:
         """Check ``source``, or raise InvalidExpression; ``name`` is its path in the settings."""
         self.name = name
         self.source = source
-        checked = check(name, source)
+        checked = check(name, source, subject)
         self.tree, self.type = checked.tree, checked.type
         reads = Reads(self.tree.root)
         self.reads_fields = reads.fields
@@ -79,11 +81,13 @@ def _short(said: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def compile_filter(source: str, name: str = "processing.filter") -> Expression | None:
+def compile_filter(
+    source: str, name: str = "processing.filter", subject: Subject = "click"
+) -> Expression | None:
     """Return the filter, whose value is always a bool; None for the empty text: every click passes."""
     if not source.strip():
         return None
-    expression = Expression(name, source)
+    expression = Expression(name, source, subject)
     require_condition(name, source, expression.type)
     return expression
 
@@ -103,22 +107,22 @@ def compile_output(name: str, source: str) -> Expression:
     return expression
 
 
-def compile_key(name: str, source: str) -> Expression:
+def compile_key(name: str, source: str, subject: Subject = "click") -> Expression:
     """Return the expression of a key that metrics are grouped by: a text, an integer, a bool or null."""
-    expression = Expression(name, source)
+    expression = Expression(name, source, subject)
     require_kind(name, source, expression.type, "key", ("string", "int", "uint", "bool"))
     return expression
 
 
-def compile_number(name: str, source: str) -> Expression:
+def compile_number(name: str, source: str, subject: Subject = "click") -> Expression:
     """Return the expression of a number that a metric adds up or compares."""
-    expression = Expression(name, source)
+    expression = Expression(name, source, subject)
     require_kind(name, source, expression.type, "value", ("int", "uint", "double"))
     return expression
 
 
-def compile_scalar(name: str, source: str) -> Expression:
+def compile_scalar(name: str, source: str, subject: Subject = "click") -> Expression:
     """Return the expression of a value whose different ones a metric counts."""
-    expression = Expression(name, source)
+    expression = Expression(name, source, subject)
     require_kind(name, source, expression.type, "value", ("string", "int", "uint", "double", "bool"))
     return expression

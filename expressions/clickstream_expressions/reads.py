@@ -1,4 +1,4 @@
-"""What an expression reads of a click and a profile, and the library's variables made of just that.
+"""What an expression reads of a click, or a session, and a profile: the library's variables are just that.
 
 The library converts a map whole, before it evaluates, so a map holds only the fields that the
 expression names, if it names them: nothing in another field can fail the evaluation or cost time.
@@ -49,7 +49,7 @@ class Reads:
         """Return the variables' values. Without a profile every column that is read is null."""
         data: dict[str, Any] = {}
         for variable, (record, attribute) in self._declared.items():
-            holder = click if record == "click" else profile
+            holder = profile if record == "profile" else click
             value = None if holder is None else getattr(holder, attribute)
             data[variable] = fit(value, variable) if value.__class__ is str else value
         if self._click.used:

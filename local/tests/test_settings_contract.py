@@ -23,8 +23,9 @@ EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))
 METRICS: list[dict[str, Any]] = [
     {
         "name": "all-said",
-        "where": 'click.action == "view"',
-        "by": {"page": "click.page_url", "plan": "profile.plan_tier"},
+        "of": "sessions",
+        "where": "session.clicks > 1",
+        "by": {"page": "session.exit_page", "plan": "profile.plan_tier"},
         "count": {},
         "window": {"size": "10m", "advance": "2m", "grace": "3m", "retention": "5h"},
         "topic": "page-views",
@@ -33,6 +34,7 @@ METRICS: list[dict[str, Any]] = [
     },
     *({"name": kind, kind: "click.amount"} for kind in ("sum", "min", "max", "avg", "distinct")),
 ]
+SESSIONS = {"gap": "9m", "grace": "2s", "topic": "my-sessions"}
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -94,6 +96,7 @@ def every_field_changed() -> dict[str, Any]:
         "join": {"type": "left", "waitForSnapshot": False, "unmatched": "drop"},
         "window": {"size": "10m", "advance": "5m", "grace": "2m", "retention": "3h", "emit": "final"},
         "metrics": METRICS,
+        "sessions": SESSIONS,
         "late": "drop",
         "maxFuture": "2h",
         "commitInterval": "50ms",
@@ -193,5 +196,5 @@ def test_the_controller_assigns_the_tasks_of_the_stages_that_the_pods_run(
 
 def with_metrics(metrics: list[dict[str, Any]]) -> dict[str, Any]:
     document = yaml.safe_load(EXAMPLE.read_text())
-    document["spec"]["processing"] |= {"metrics": metrics}
+    document["spec"]["processing"] |= {"metrics": metrics, "sessions": SESSIONS if metrics else None}
     return dict(document)

@@ -50,6 +50,8 @@ _SPANS = {
     "processing.window.advance": _WINDOW,
     "processing.window.grace": DurationBounds("0ms", "744h", "ms, s, m, h"),
     "processing.window.retention": DurationBounds("0ms", "87600h", "ms, s, m, h"),
+    "processing.sessions.gap": DurationBounds("1s", "24h", "s, m, h", first="1-9"),
+    "processing.sessions.grace": DurationBounds("0ms", "24h", "ms, s, m, h"),
     "processing.maxFuture": DurationBounds("0ms", "87600h", "ms, s, m, h"),
     "processing.commitInterval": DurationBounds("10ms", "10s", "ms, s"),
 }
@@ -60,10 +62,8 @@ def problem_of(path: str, value: object) -> str | None:
     if span := _SPANS.get(path):
         return span.problem(value)
     section, _, name = path.rpartition(".")
-    if (
-        section == "topics"
-        and name != "partitions"
-        and not (isinstance(value, str) and _TOPIC.fullmatch(value))
+    if ((section == "topics" and name != "partitions") or path == "processing.sessions.topic") and not (
+        isinstance(value, str) and _TOPIC.fullmatch(value)
     ):
         return "must be a topic name: letters, digits, ., _ and -, at most 249 characters, not . or .."
     return None

@@ -93,6 +93,10 @@ METRIC_RESULTS = Counter(
 METRIC_LATE = Counter(
     "clickstream_metric_late_total", "Clicks that came too late for a metric, which are enriched", ["metric"]
 )
+SESSIONS_CLOSED = Counter("clickstream_sessions_closed_total", "Sessions closed and told")
+SESSIONS_LATE = Counter(
+    "clickstream_sessions_late_total", "Clicks that came too late for a session, which are enriched"
+)
 METRIC_FAILED = Counter(
     "clickstream_metric_failed_total", "Clicks for which an expression of a metric had no value", ["metric"]
 )

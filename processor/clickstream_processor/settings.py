@@ -97,10 +97,19 @@ class MetricKeys(Section, frozen=True, kw_only=True):
     max: Annotated[int, Meta(ge=1)] = 10_000
 
 
+class SessionsSection(Section, frozen=True, kw_only=True):
+    """Sessions of users. `topic`: where they are told."""
+
+    gap_ms: Milliseconds = msgspec.field(name="gap", default=Milliseconds(1_800_000))
+    grace_ms: Milliseconds = msgspec.field(name="grace", default=Milliseconds(60_000))
+    topic: Name = "user-sessions"
+
+
 class MetricSection(Section, frozen=True, kw_only=True):
     """One metric: exactly one of `count` to `distinct` is there; all but `count` are CEL."""
 
     name: Name
+    of: Literal["clicks", "sessions"] = "clicks"
     where: str = ""
     by: dict[str, str] = {}
     count: dict[str, str] | None = None
@@ -123,6 +132,7 @@ class Processing(Section, frozen=True, kw_only=True):
     join: Join = Join()
     window: Window = Window()
     metrics: list[MetricSection] = []
+    sessions: SessionsSection | None = None  # None: no sessions are kept
     late: Literal["deadLetter", "drop"] = "deadLetter"
     max_future_ms: Milliseconds = msgspec.field(name="maxFuture", default=Milliseconds(3_600_000))
     commit_interval_ms: Milliseconds = msgspec.field(name="commitInterval", default=Milliseconds(100))

@@ -80,12 +80,14 @@ class Traffic:
         """Return the next click, which happens at `now_ms` (or says that it did at another time)."""
         place = self._chance.randrange(len(self._sessions))
         session = self._sessions[place]
-        fields = {
+        fields: dict[str, object] = {
             "user_id": session.user,
             "page_url": self._page(session.action),
             "action": session.action,
             "timestamp": now_ms,
         }
+        if session.action == "purchase":
+            fields["amount"] = round(self._chance.lognormvariate(3.5, 0.7), 2)
         session.left -= 1
         if session.left <= 0:
             self._sessions[place] = self._new_session()

@@ -52,6 +52,8 @@ def outputs_of(pipeline: ClickPipeline) -> tuple[Output, ...]:
         for place, metric in enumerate(pipeline.spec.processing.metrics)
         if metric.topic
     ]
+    if (sessions := pipeline.spec.processing.sessions) is not None:
+        own.append(Output("topic", sessions.topic, "processing.sessions.topic", False, places))
     internal = [
         Output("topic", topic.name, "id", False, places)
         for topic in topics.topic_specs(pipeline)

@@ -12,6 +12,8 @@ from clickstream_operator.spec.rules import ADMIN_PORT
 SETTINGS_VERSION = 1
 # A processor that does not know the partitioner would go on in the wrong topic: it refuses this one.
 ANY_PARTITIONER_VERSION = 2
+# One that does not know sessions would leave them out without a word.
+SESSIONS_VERSION = 3
 FILE = "settings.json"
 _SECTIONS = ("kafka", "topics", "source", "processing", "sink", "processors", "query")
 # The controller acts on these; a processor learns them from the assignment. A change rolls no pod.
@@ -31,16 +33,21 @@ def settings_document(
         del user["controllerUser"]  # not the pods' business: a change rolls none
     for section in (spec["topics"], spec["sink"]["search"]):
         del section["shared"]  # nor this
-    moves = spec["topics"]["partitioner"] == "any"
     inside = f"{names.statefulset}-{{ordinal}}.{names.headless_service}.{pipeline.namespace}.svc"
     return {
-        "settingsVersion": ANY_PARTITIONER_VERSION if moves else SETTINGS_VERSION,
+        "settingsVersion": _version(pipeline),
         "name": pipeline.name,
         "namespace": pipeline.namespace,
         "id": pipeline.id,
         **{section: spec[section] for section in _SECTIONS},
         "peers": {"host": peer_host or inside, "port": peer_port, "portStep": peer_port_step},
     }
+
+
+def _version(pipeline: ClickPipeline) -> int:
+    if pipeline.spec.processing.sessions is not None:
+        return SESSIONS_VERSION
+    return ANY_PARTITIONER_VERSION if pipeline.spec.topics.partitioner == "any" else SETTINGS_VERSION
 
 
 def settings_text(document: dict[str, Any]) -> str:

@@ -69,7 +69,7 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
         name = internal_topic(pipeline, purpose)
         return TopicSpec(name, partitions, topics.replicas, durable | config, internal=True)
 
-    metrics = pipeline.spec.processing.metrics
+    metrics, sessions = pipeline.spec.processing.metrics, pipeline.spec.processing.sessions
     of_metrics = [metric.topic for metric in metrics if metric.topic]
     # Partials are kept by the brokers' clock: those of an old click must outlast the wait like any other.
     of_stage = [
@@ -83,6 +83,7 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
         shared(topics.metrics, _deleted(kept_ms) | _any_time()),
         shared(topics.dead_letters, _deleted(max(DEAD_LETTERS_KEPT_MS, kept_ms)) | _any_time()),
         *(shared(name, _deleted(kept_ms) | _any_time()) for name in of_metrics),
+        *([shared(sessions.topic, _sessions(kept_ms))] if sessions is not None else []),
         *([internal(ARRIVALS, topics.partitions, _arrivals(kept_ms))] if topics.partitioner == "any" else []),
         internal(CHANGELOG, topics.partitions, _changelog(changelog_retention_ms(pipeline))),
         *(of_stage if metrics else ()),
@@ -94,13 +95,21 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
 
 
 def changelog_retention_ms(pipeline: ClickPipeline) -> int:
-    """Return how long the changelog keeps a record: the window's whole life and the tolerated down-time."""
-    return _life_ms(pipeline.spec.processing.window) + DOWNTIME_ALLOWANCE_MS
+    """Return how long the changelog keeps a record: the life of windows and sessions, and the down-time."""
+    life_ms = max(_life_ms(pipeline.spec.processing.window), sessions_open_ms(pipeline))
+    return life_ms + DOWNTIME_ALLOWANCE_MS
+
+
+def sessions_open_ms(pipeline: ClickPipeline) -> int:
+    """Return how long after its last click a session stays open; 0 without sessions."""
+    sessions = pipeline.spec.processing.sessions
+    return 0 if sessions is None else 2 * duration_ms(sessions.gap) + duration_ms(sessions.grace)
 
 
 def metrics_changelog_retention_ms(pipeline: ClickPipeline) -> int:
     """Return the same for the changelog of metrics: the longest life that a metric's window has."""
-    lives = [_life_ms(metric.window) for metric in pipeline.spec.processing.metrics]
+    open_ms = {"clicks": 0, "sessions": sessions_open_ms(pipeline)}
+    lives = [_life_ms(metric.window) + open_ms[metric.of] for metric in pipeline.spec.processing.metrics]
     return max(lives, default=0) + DOWNTIME_ALLOWANCE_MS
 
 
@@ -142,6 +151,11 @@ def _any_time() -> dict[str, str]:
         "message.timestamp.before.max.ms": ANY_TIME,
         "message.timestamp.after.max.ms": ANY_TIME,
     }
+
+
+def _sessions(kept_ms: int) -> dict[str, str]:
+    """A session is told as it changes: its newest record is kept, and a tombstone takes the place of one."""
+    return _deleted(kept_ms) | _any_time() | {"cleanup.policy": "compact,delete"}
 
 
 def _compacted(tombstones_kept_ms: int) -> dict[str, str]:

@@ -38,4 +38,4 @@ def columns_taken(pipeline: ClickPipeline) -> tuple[str, ...] | None:
 
 @lru_cache(maxsize=1_000)
 def _of(expression: str) -> frozenset[str] | None:
-    return Expression("", expression).profile_columns if expression.strip() else frozenset()
+    return Expression("", expression, "either").profile_columns if expression.strip() else frozenset()

@@ -5,7 +5,7 @@ The patterns are the CRD's own: a test feeds both the same documents.
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 from clickstream_expressions.errors import InvalidExpression
@@ -179,16 +179,21 @@ TargetLag = Annotated[str, _span(_DURATION, "1s", "24h", "ms, s, m, h")]
 Stabilization = Annotated[str, _span(_DURATION, "10s", "24h", "ms, s, m, h")]
 Cooldown = Annotated[str, _span(_DURATION, "0ms", "24h", "ms, s, m, h")]
 FailoverAfter = Annotated[str, _span(_DURATION, "2s", "1h", "ms, s, m, h")]
+SessionGap = Annotated[str, _span(r"[1-9][0-9]{0,8}(s|m|h)", "1s", "24h", "s, m, h")]
+SessionGrace = Annotated[str, _span(_DURATION, "0ms", "24h", "ms, s, m, h")]
 Condition = Annotated[str, AfterValidator(_condition)]
 Value = Annotated[str, _expression(compile_output)]
-Number = Annotated[str, _expression(compile_number)]
-Scalar = Annotated[str, _expression(compile_scalar)]
+# Of a metric: over click and profile, or with `of: sessions` over session and profile (metric_rules.py).
+MetricCondition = Annotated[str, _expression(lambda name, source: compile_filter(source, name, "either"))]
+MetricKey = Annotated[str, _expression(partial(compile_key, subject="either"))]
+Number = Annotated[str, _expression(partial(compile_number, subject="either"))]
+Scalar = Annotated[str, _expression(partial(compile_scalar, subject="either"))]
 MetricName = Annotated[
     str, _text(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "lower-case letters, digits and -, no - at either end", 63)
 ]
 # In the order in which the API server has them: state is kept by it, so it must not depend on the reader.
 Keys = Annotated[
-    dict[OutputField, Annotated[str, _expression(compile_key)]],
+    dict[OutputField, MetricKey],
     AfterValidator(lambda by: dict(sorted(by.items()))),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]

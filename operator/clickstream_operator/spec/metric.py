@@ -1,4 +1,4 @@
-"""`spec.processing.metrics`: what is counted of which clicks, by which keys, in which windows.
+"""`spec.processing.metrics`: what is counted of which clicks or sessions, by which keys, in which windows.
 
 Rules across fields are in metric_rules.py.
 """
@@ -33,11 +33,20 @@ class Count(Model):
     """Clicks are counted: nothing is to be said of it."""
 
 
+class Sessions(Model):
+    """`spec.processing.sessions`: clicks of a user with at most `gap` between each other."""
+
+    gap: fields.SessionGap = "30m"
+    grace: fields.SessionGrace = "1m"
+    topic: fields.TopicName = "user-sessions"
+
+
 class Metric(Model):
     """One metric; exactly one of `count` to `distinct` is there."""
 
     name: fields.MetricName
-    where: fields.Condition = ""
+    of: Literal["clicks", "sessions"] = "clicks"
+    where: fields.MetricCondition = ""
     by: fields.Keys = Field(default={}, max_length=MAX_BY)
     count: Count | None = None
     sum: fields.Number | None = None

@@ -3,7 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
+
+from clickstream_expressions.errors import InvalidExpression
+from clickstream_expressions.expression import Expression
 
 from clickstream_operator.errors import Problem
 from clickstream_operator.spec.fields import duration_ms
@@ -24,7 +28,11 @@ _DURATION = re.compile(r"\d{1,9}(ms|s|m|h)")
 
 
 def broken_metric_rules(
-    metrics: Sequence[Any], defaults: Mapping[str, Any], topics: Mapping[str, str | None]
+    metrics: Sequence[Any],
+    defaults: Mapping[str, Any],
+    topics: Mapping[str, str | None],
+    *,
+    has_sessions: bool,
 ) -> Iterator[Problem]:
     """Yield the problems of the list as it was given. `topics`: field of the spec to topic of that field."""
     raws = [Raw(metric if isinstance(metric, dict) else {}, defaults) for metric in metrics]
@@ -33,6 +41,7 @@ def broken_metric_rules(
         if isinstance(metric, dict):
             path = f"{_PATH}[{place}]"
             yield from _aggregate(path, metric)
+            yield from _subject(path, raw, has_sessions=has_sessions)
             yield from _panes(f"{path}.window", raw)
     yield from _topics(raws, topics)
 
@@ -61,6 +70,36 @@ def _aggregate(path: str, metric: Mapping[str, Any]) -> Iterator[Problem]:
     if len(given) != 1:
         here = f"it has {' and '.join(given)}" if given else "it has none; count: {} counts clicks"
         yield Problem(path, "", f"must have exactly one of {', '.join(AGGREGATES)}; {here}")
+
+
+def _subject(path: str, raw: Raw, *, has_sessions: bool) -> Iterator[Problem]:
+    """Yield what reads a session where clicks count, or a click where sessions do."""
+    of = raw.get("of", str)
+    if of == "sessions" and not has_sessions:
+        needs = "needs spec.processing.sessions: without it there are none; sessions: {} has the defaults"
+        yield Problem(f"{path}.of", '"sessions"', needs)
+    fields = {name: raw.get(name, str) for name in ("where", "sum", "min", "max", "avg", "distinct")}
+    keys = raw.get("by", dict) or {}
+    fields |= {f"by.{name}": key for name, key in keys.items() if isinstance(key, str)}
+    for name, source in fields.items():
+        if source and source.strip():
+            said = _strange(source, "session" if of == "sessions" else "click")
+            if said:
+                yield Problem(f"{path}.{name}", "", said)
+
+
+@lru_cache(maxsize=1_000)
+def _strange(source: str, subject: Literal["click", "session"]) -> str:
+    """Return what is wrong with an expression for this subject that is sound for either; else empty."""
+    try:
+        Expression("", source, "either")
+    except InvalidExpression:  # said of the field itself
+        return ""
+    try:
+        Expression("", source, subject)
+    except InvalidExpression as error:
+        return error.verdict
+    return ""
 
 
 def _panes(path: str, raw: Raw) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from clickstream_operator.errors import Problem
 from clickstream_operator.spec.fields import duration_ms
+from clickstream_operator.spec.metric import Sessions
 from clickstream_operator.spec.metric_rules import broken_metric_rules, metric_topics
 from clickstream_operator.spec.raw import Raw
 
@@ -26,6 +27,7 @@ INTERNAL_TOPICS = (
     "acks",
     "notifications",
 )
+SESSIONS_TOPIC = "processing.sessions.topic"
 ADMIN_PORT = 8081
 # The document's id, its owner and its day: the index, the join and the window stand on them.
 KEPT_OUTPUT_FIELDS = ("event_id", "user_id", "timestamp")
@@ -44,7 +46,12 @@ def broken_rules(
     """Return the problems that only several fields together show. `metric`: the defaults of a metric."""
     document = Raw(raw, defaults)
     metrics = document.get("processing.metrics", list) or []
-    topics = {f"topics.{field}": document.get(f"topics.{field}", str) for field in TOPIC_FIELDS}
+    topics: dict[str, str | None] = {
+        f"topics.{field}": document.get(f"topics.{field}", str) for field in TOPIC_FIELDS
+    }
+    sessions = document.get("processing.sessions", dict)
+    if sessions is not None:
+        topics[SESSIONS_TOPIC] = sessions_topic(sessions)
     found = [
         problem
         for rule in (
@@ -62,7 +69,24 @@ def broken_rules(
         )
         for problem in rule(document)
     ]
-    return [*found, *broken_metric_rules(metrics, metric, topics)]
+    return [
+        *found,
+        *_sessions(topics),
+        *broken_metric_rules(metrics, metric, topics, has_sessions=sessions is not None),
+    ]
+
+
+def sessions_topic(sessions: Mapping[str, Any]) -> str | None:
+    """Return the topic of sessions as given, or its default; None where it is of another kind."""
+    topic = sessions.get("topic") or Sessions.model_fields["topic"].default
+    return topic if isinstance(topic, str) else None
+
+
+def _sessions(topics: Mapping[str, str | None]) -> Iterator[Problem]:
+    name = topics.get(SESSIONS_TOPIC)
+    others = [field for field, other in topics.items() if other == name and field != SESSIONS_TOPIC]
+    if name and others:
+        yield Problem(f"spec.{SESSIONS_TOPIC}", f'"{name}"', f"must differ from {', '.join(others)}")
 
 
 def _replicas(document: Raw) -> Iterator[Problem]:
@@ -156,6 +180,8 @@ def _internal_topics(document: Raw) -> Iterator[Problem]:
         return  # said of the field itself
     given = {f"spec.topics.{field}": document.get(f"topics.{field}", str) for field in TOPIC_FIELDS}
     given |= metric_topics(document.get("processing.metrics", list) or [])
+    if (sessions := document.get("processing.sessions", dict)) is not None:
+        given[f"spec.{SESSIONS_TOPIC}"] = sessions_topic(sessions)
     for path, name in given.items():
         if name in [f"{own}-{purpose}" for purpose in INTERNAL_TOPICS]:
             purposes = ", ".join(f"-{purpose}" for purpose in INTERNAL_TOPICS)

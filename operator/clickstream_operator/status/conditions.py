@@ -180,7 +180,9 @@ def _partitions_differ(pipeline: ClickPipeline, topic: topics.TopicSpec, foreign
     """Return what to do about somebody else's topic; empty when it fits. Outputs may have more partitions."""
     given, names_given = foreign.get("spec", {}).get("partitions"), pipeline.spec.topics
     of_metrics = [metric.topic for metric in pipeline.spec.processing.metrics]
+    sessions = pipeline.spec.processing.sessions
     outputs = (names_given.enriched, names_given.metrics, names_given.dead_letters, *of_metrics)
+    outputs = (*outputs, sessions.topic) if sessions is not None else outputs
     is_output = topic.name in outputs
     if given == topic.partitions or (is_output and isinstance(given, int) and given > topic.partitions):
         return ""

@@ -87,7 +87,14 @@ def test_order_is_sink_source_pods_topics() -> None:
         "removing StatefulSet storefront-processor",
     ]
     left = [name for (kind, name) in cluster.objects if kind == "KafkaTopic"]
-    assert sorted(left) == ["dead-letters", "enriched-clicks", "user-clicks", "user-metrics", "user-profiles"]
+    assert sorted(left) == [
+        "dead-letters",
+        "enriched-clicks",
+        "user-clicks",
+        "user-metrics",
+        "user-profiles",
+        "user-sessions",
+    ]
     assert all(
         cluster.objects[("KafkaTopic", n)]["metadata"]["labels"][INTERNAL_LABEL] == "false" for n in left
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from operator_support import REPOSITORY, metric_documents
+from operator_support import REPOSITORY, metric_documents, session_documents
 
 REMOVE = object()
 Changes = dict[str, Any]
@@ -212,15 +212,17 @@ INVALID_FOR_THE_PARSER_ALONE: dict[str, tuple[str, Changes]] = {
     ),
 }
 
-VALID |= metric_documents.VALID
-INVALID |= metric_documents.INVALID
-INVALID_FOR_THE_PARSER_ALONE |= metric_documents.INVALID_FOR_THE_PARSER_ALONE
+for more in (metric_documents, session_documents):
+    VALID |= more.VALID
+    INVALID |= more.INVALID
+    INVALID_FOR_THE_PARSER_ALONE |= more.INVALID_FOR_THE_PARSER_ALONE
 
 
 def reference() -> dict[str, Any]:
-    """Return the reference example, without metrics: metric_documents.py has some."""
+    """Return the reference example, without metrics and sessions: others of this folder have some."""
     document = dict(yaml.safe_load((REPOSITORY / "examples/storefront.yaml").read_text()))
-    document["spec"]["processing"].pop("metrics", None)
+    for name in ("metrics", "sessions"):
+        document["spec"]["processing"].pop(name, None)
     return document
 
 

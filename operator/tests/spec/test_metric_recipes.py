@@ -20,11 +20,11 @@ def named(recipe: tuple[str, str]) -> str:
 @pytest.mark.parametrize("recipe", RECIPES, ids=named)
 def test_a_recipe_is_accepted(recipe: tuple[str, str]) -> None:
     metrics = yaml.safe_load(recipe[1])
-    pipeline = parse(changed({"processing.metrics": metrics}))
+    pipeline = parse(changed({"processing.metrics": metrics, "processing.sessions": {}}))
     assert [each.name for each in pipeline.spec.processing.metrics] == [each["name"] for each in metrics]
 
 
 def test_all_recipes_fit_in_one_pipeline() -> None:
     every: list[dict[str, Any]] = [each for _, text in RECIPES for each in yaml.safe_load(text)]
-    assert len(RECIPES) == 6
-    parse(changed({"processing.metrics": every}))
+    assert len(RECIPES) == 7
+    parse(changed({"processing.metrics": every, "processing.sessions": {}}))

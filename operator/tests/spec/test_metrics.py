@@ -28,6 +28,7 @@ def test_defaults_of_a_metric_are_those_of_the_contract() -> None:
     (found,) = written({"name": "a", "sum": "click.amount"})
     assert found == {
         "name": "a",
+        "of": "clicks",
         "where": "",
         "by": {},
         "count": None,

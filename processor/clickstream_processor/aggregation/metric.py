@@ -1,4 +1,4 @@
-"""A metric: what is counted of which clicks, by which keys, in which windows. Checked once, never changed."""
+"""A metric: what is counted of which clicks or sessions, by which keys, in which windows. Never changed."""
 
 import hashlib
 import re
@@ -29,8 +29,10 @@ _FIELD = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,62}")
 class Metric:
     """One metric. Durations are ms. Raises ValueError or InvalidExpression where a value cannot be used.
 
-    `where`, the values of `by` and `value` are CEL over `click` and `profile`. `value` belongs to all kinds
-    but `count`. A key that has no place among the `max_keys` of a pane counts under `(other)`.
+    `where`, the values of `by` and `value` are CEL over `click` and `profile`; with `of: sessions` over
+    `session` and `profile`. `value` belongs to all kinds but `count`. A key that has no place among the
+    `max_keys` of a pane counts under `(other)`. `grace_ms` of a metric of sessions has in it how long a
+    session stays open (SessionWindows.closes_ms).
     """
 
     name: str
@@ -45,6 +47,7 @@ class Metric:
     topic: str | None = None  # None: read by queries only
     emit: Literal["updates", "final"] = "updates"
     max_keys: int = 10_000
+    of: Literal["clicks", "sessions"] = "clicks"
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -69,19 +72,23 @@ class Metric:
     @cached_property
     def identity(self) -> bytes:
         """The digest of what partials depend on: where any of it changes, this is a new metric."""
-        parts = (self.name, self.where.strip(), list(self.by.items()), self.kind, self.value)
+        parts: tuple[Any, ...] = (self.name, self.where.strip(), list(self.by.items()), self.kind, self.value)
+        if self.of != "clicks":
+            parts = (*parts, self.of)
         definition = msgspec.json.encode((_DEFINITION, *parts, self.panes.advance_ms))
         return hashlib.sha256(definition).digest()[:ID_BYTES]
 
     @cached_property
     def condition(self) -> Expression | None:
         """Which clicks count; None: all."""
-        return compile_filter(self.where, f"{self.name}.where")
+        return compile_filter(self.where, f"{self.name}.where", self._subject)
 
     @cached_property
     def keys(self) -> tuple[Expression, ...]:
         """The values by which clicks are told apart."""
-        return tuple(compile_key(f"{self.name}.by.{key}", source) for key, source in self.by.items())
+        return tuple(
+            compile_key(f"{self.name}.by.{key}", source, self._subject) for key, source in self.by.items()
+        )
 
     @cached_property
     def operand(self) -> Expression | None:
@@ -89,7 +96,11 @@ class Metric:
         if self.kind == "count":
             return None
         compiled = compile_scalar if self.kind == "distinct" else compile_number
-        return compiled(f"{self.name}.{self.kind}", self.value)
+        return compiled(f"{self.name}.{self.kind}", self.value, self._subject)
+
+    @property
+    def _subject(self) -> Literal["click", "session"]:
+        return "click" if self.of == "clicks" else "session"
 
     @property
     def expressions(self) -> tuple[Expression, ...]:

@@ -59,6 +59,8 @@ class Reporter:
             filtered += after["filtered"] - before["filtered"]
             profiles += after["profiles"] - before["profiles"]
             metrics.CLICKS_AHEAD.inc(after["ahead"] - before["ahead"])
+            metrics.SESSIONS_CLOSED.inc(after["sessions"] - before["sessions"])
+            metrics.SESSIONS_LATE.inc(after["sessions_late"] - before["sessions_late"])
             if task.state.stream_ms < now_ms - self._kept_ms:
                 self._tell_short_lived(task, before, after)
             self._metrics.committed(task)

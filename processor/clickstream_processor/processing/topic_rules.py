@@ -67,7 +67,9 @@ def _rules(settings: Settings, options: Mapping[str, Options]) -> dict[str, tupl
     clicks = _Seen(topics.clicks, options.get(topics.clicks, {}), 0)
     ahead_ms = _ahead_ms(clicks)
     event_ms = min(ANY_TIME_MS, ahead_ms + settings.processing.max_future_ms)
-    life_ms = window.size_ms + window.grace_ms + window.retention_ms + DOWNTIME_MS
+    sessions = settings.processing.sessions
+    open_ms = 0 if sessions is None else 2 * sessions.gap_ms + sessions.grace_ms
+    life_ms = max(window.size_ms + window.grace_ms + window.retention_ms, open_ms) + DOWNTIME_MS
     letters_bytes = max(DEFAULT_MAX_BYTES, clicks.number("max.message.bytes", 0))
     output = (_keeps_all, _keeps_times, partial(_takes_size, needed=DEFAULT_MAX_BYTES), _is_safe)
     stream = (*output, _keeps_event_time, partial(_takes_future, needed_ms=event_ms))
@@ -86,6 +88,11 @@ def _rules(settings: Settings, options: Mapping[str, Options]) -> dict[str, tupl
         ),
         settings.positions_topic: (_keeps_newest, _is_safe),
     }
+    if sessions is not None:
+        rules[sessions.topic] = (
+            *(_keeps_times, _is_safe, _keeps_event_time, partial(_takes_size, needed=DEFAULT_MAX_BYTES)),
+            partial(_takes_future, needed_ms=event_ms),
+        )
     if topics.partitioner == "any":
         rules[settings.arrivals_topic] = (
             *(*output, _keeps_record_time, partial(_takes_future, needed_ms=ahead_ms)),

@@ -25,7 +25,7 @@ from clickstream_processor.query.summary.document import Summary
 from clickstream_processor.query.users.answer import window_name
 from clickstream_processor.query.users.question import DEFAULT_WINDOWS, MAX_USER_BYTES, MAX_WINDOWS
 
-API_VERSION = "1.2.0"
+API_VERSION = "1.3.0"
 
 Schema = dict[str, Any]
 
@@ -65,6 +65,7 @@ def document(options: QueryOptions) -> Schema:
             "schemas": {
                 "UserMetrics": _user_metrics_schema(options),
                 "Window": _WINDOW,
+                "Session": _SESSION,
                 "Problem": _PROBLEM,
                 **_schemas_of(Summary, MetricList, MetricResult, SearchResult),
             },
@@ -116,6 +117,17 @@ _TIME: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_MS}
 _MAYBE_TEXT: Schema = {"type": ["string", "null"]}
 
 _WINDOW = _object({"window_start": _ms("Start"), "window_end": _ms("End (exclusive)"), "clicks": _COUNT})
+
+_SESSION = _object(
+    {
+        "session_start": _ms("Its first click"),
+        "session_end": _ms("Its last click so far"),
+        "clicks": _COUNT,
+        "entry_page": _text("Page of the first click"),
+        "exit_page": _text("Page of the last click so far"),
+        "open": {"type": "boolean", "description": "Clicks may still join it"},
+    }
+)
 
 _PROBLEM = _object(
     {
@@ -176,10 +188,12 @@ def _user_metrics_schema(options: QueryOptions) -> Schema:
                 "type": ["integer", "null"],
                 "description": "The `to` of the following page; null: this is the last one",
             },
+            "sessions": _list(_schema("Session"))
+            | {"description": "The user's sessions that are not closed, by their start; absent without them"},
             "as_of": _ms("When the state that was read was last known to be complete"),
             "staleness": _RATE | {"description": "Seconds; 0 when fresh"},
         },
-        optional=("windows", "windows_from", "next", "as_of", "staleness"),
+        optional=("windows", "windows_from", "next", "sessions", "as_of", "staleness"),
     )
 
 
@@ -201,7 +215,7 @@ def _user_metrics() -> Schema:
             _parameter(
                 "detail",
                 {"type": "integer", "enum": [0, 1]},
-                "1 adds windows, windows_from, next, as_of and staleness",
+                "1 adds windows, windows_from, next, sessions, as_of and staleness",
             ),
             _parameter(
                 "from", _TIME, "With detail=1: windows that start at or after this, ms since the epoch"

@@ -29,6 +29,7 @@ class QueryOptions:
     tokens: Path | None = None  # folder (or file) of bearer tokens, one a line; None: open
     search: SearchOptions | None = None
     metrics: tuple[Metric, ...] = ()
+    sessions: bool = False  # whether sessions are kept
     max_in_flight: int = 256  # answers being made at once; more are refused with 503
     max_subscribers: int = 64  # open event streams per pod
     turns: TurnLimits = TurnLimits()  # noqa: RUF009  # frozen
@@ -55,6 +56,7 @@ def options_of(settings: Settings, plan: Plan, metrics: tuple[Metric, ...] = ())
         tokens=settings.pod.secrets_dir / tokens if tokens else None,
         search=_search_options(settings),
         metrics=metrics,
+        sessions=settings.processing.sessions is not None,
     )
 
 

@@ -54,7 +54,9 @@ class QueryService:
         self.peers = PeerClient(
             options.peers, self.peer_key, options.connect_timeout_s, options.total_timeout_s
         )
-        self.local = LocalState(directory, options.plan, options.fresh_ms, options.turns)
+        self.local = LocalState(
+            directory, options.plan, options.fresh_ms, options.turns, with_sessions=options.sessions
+        )
         self.router = Router(directory, self.local, self.peers)
         self.desk = MetricsDesk(
             directory,

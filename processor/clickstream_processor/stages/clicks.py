@@ -7,6 +7,7 @@ from clickstream_processor.aggregation.metric import MetricCounters
 from clickstream_processor.kafka.partitioner import partition_of
 from clickstream_processor.settings import Settings
 from clickstream_processor.stages.programs import Programs
+from clickstream_processor.stages.sessions import Sessions
 from clickstream_processor.stages.stage import Stage, StageOutputs
 from clickstream_processor.state.changelog_applier import ChangelogApplier
 from clickstream_processor.state.overlay import TaskState
@@ -24,7 +25,7 @@ NO_PLACE = f"the record has no valid header `{PLACE}`: the stage arrivals did no
 class ClicksLine:
     """The topology's Pipeline as a line: its own bound methods, so that nothing stands between.
 
-    Where there are metrics, what it gathers for them goes out with each commit. Where clicks come by way of
+    What is gathered for metrics goes out with each commit, and so do sessions. Where clicks come by way of
     the stage `arrivals`, the pipeline gets them under the places where they first arrived.
     """
 
@@ -35,6 +36,7 @@ class ClicksLine:
         "_outputs",
         "_partials",
         "_pipeline",
+        "_sessions",
         "counters",
         "flush",
         "limit_outputs",
@@ -54,10 +56,12 @@ class ClicksLine:
         outputs: StageOutputs,
         partials: str,
         arrivals: Arrivals | None,
+        sessions: Sessions | None = None,
     ) -> None:
         """`partials`: the topic of what is gathered. `arrivals`: None where clicks come straight."""
         self._pipeline = pipeline
         self._gathering, self._outputs, self._partials = gathering, outputs, partials
+        self._sessions = sessions
         self._idle = False  # it has come to the end of its input, and there never was a click
         self.metric_counters: Mapping[str, MetricCounters] = gathering.counters if gathering else {}
         self.state = state
@@ -70,8 +74,9 @@ class ClicksLine:
         self.set_aside: Callable[[Message, Reason, str], None] = (
             pipeline.set_aside if arrivals is None else self._set_aside
         )
-        self.tick = pipeline.tick if gathering is None else self._tick
-        self.flush: Callable[[], Sequence[Change]] = pipeline.flush if gathering is None else self._flush
+        plain = gathering is None and sessions is None
+        self.tick = pipeline.tick if plain else self._tick
+        self.flush: Callable[[], Sequence[Change]] = pipeline.flush if plain else self._flush
         self.limit_outputs = pipeline.limit_outputs
 
     @property
@@ -100,15 +105,19 @@ class ClicksLine:
         self._pipeline.set_aside(message, reason, detail)
 
     def _tick(self, now_ms: int) -> bool:
-        """Let wall-clock time close windows and panes."""
+        """Let wall-clock time close windows, panes and sessions."""
         gathering = self._gathering
         if gathering is not None and self.state.stream_ms < 0:
             self._idle = gathering.idle_is_due()
-        return self._pipeline.tick(now_ms) or self._idle
+        due = self._sessions is not None and self._sessions.tick(now_ms)
+        return self._pipeline.tick(now_ms) or due or self._idle
 
     def _flush(self) -> Sequence[Change]:
-        """Send counts and partials; return the changelog's records."""
-        changes = self._pipeline.flush()
+        """Send counts, sessions and partials; return the changelog's records."""
+        changes: Sequence[Change] = self._pipeline.flush()
+        if self._sessions is not None:
+            self.state.of_sessions = self._sessions.flush()
+            changes = [*changes, *self.state.of_sessions]
         if self._gathering is not None:
             send, topic = self._outputs.send, self._partials
             state = self.state
@@ -123,6 +132,9 @@ def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
     """Return the stage of a pipeline."""
     topics = settings.topics
     partials = (settings.partials_topic,) if programs.metrics else ()
+    sessions_topic = settings.processing.sessions.topic if settings.processing.sessions else ""
+    open_ms = programs.sessions.closes_ms(0) if programs.sessions else 0
+    told = (sessions_topic,) if sessions_topic else ()
     straight = topics.partitioner == "murmur2"
     arrivals = None if straight else Arrivals(topics.clicks, topics.partitions)
 
@@ -131,6 +143,11 @@ def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
         gathering = None
         if programs.metrics:
             gathering = Gathering(programs.metrics, partition, topics.partitions, partition_of)
+        counted, sessions = Counters(), None
+        if programs.sessions is not None:
+            sessions = Sessions(
+                programs.sessions, store, state, partition, outputs, sessions_topic, gathering, counted
+            )
         pipeline = Pipeline(
             plan,
             state,
@@ -138,10 +155,11 @@ def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
             outputs,
             keep=programs.keep,
             transform=programs.transform,
-            gatherer=gathering,
+            gatherer=sessions or gathering,
+            counters=counted,
             partition_of=partition_of,
         )
-        return ClicksLine(pipeline, state, gathering, outputs, settings.partials_topic, arrivals)
+        return ClicksLine(pipeline, state, gathering, outputs, settings.partials_topic, arrivals, sessions)
 
     return Stage(
         name=CLICKS,
@@ -149,11 +167,11 @@ def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
         line=line,
         applier=lambda store, partition: ChangelogApplier(store, plan, partition, partition_of),
         changelog=settings.changelog_topic,
-        state_ms=plan.size_ms + plan.grace_ms + plan.retention_ms,
+        state_ms=max(plan.size_ms + plan.grace_ms + plan.retention_ms, open_ms),
         table=topics.profiles,
         table_name="profiles",
         waits_for_snapshot=settings.processing.join.wait_for_snapshot,
-        outputs=(topics.enriched, topics.metrics, topics.dead_letters, *partials),
+        outputs=(topics.enriched, topics.metrics, topics.dead_letters, *partials, *told),
         spread=frozenset(partials),
         grace_ms=plan.grace_ms,
     )

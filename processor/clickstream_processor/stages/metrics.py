@@ -25,7 +25,8 @@ class MetricsState:
         self._store, self._line = store, line
         self.flushed = Flushed()
         self.stream_ms = line.time_ms  # what all clicks partitions have passed
-        self.closed_ms = self.record_ms = self.ahead_ms = self.metrics_ms = -1
+        self.closed_ms = self.record_ms = self.ahead_ms = -1
+        self.metrics_ms = self.sessions_ms = -1
         self.lag_ms = 0
         self.profile_reads = self.chunk_reads = 0
 

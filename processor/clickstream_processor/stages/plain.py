@@ -23,7 +23,8 @@ class PlainState:
     def __init__(self, store: TaskStore) -> None:
         self._store = store
         self.changes: dict[bytes, bytes] = {}  # by stored key, not committed
-        self.stream_ms = self.closed_ms = self.record_ms = self.ahead_ms = self.metrics_ms = -1
+        self.stream_ms = self.closed_ms = self.record_ms = self.ahead_ms = -1
+        self.metrics_ms = self.sessions_ms = -1
         self.lag_ms = 0
         self.profile_reads = self.chunk_reads = 0
 

@@ -10,6 +10,7 @@ from clickstream_expressions.errors import InvalidExpression
 from clickstream_expressions.expression import compile_filter, compile_outputs
 
 from clickstream_processor.aggregation.metric import Metric, by_identity
+from clickstream_processor.aggregation.sessions.session import SessionWindows
 from clickstream_processor.aggregation.values.aggregates import KINDS
 from clickstream_processor.errors import InvalidSettings
 from clickstream_processor.settings import MetricSection, Settings
@@ -25,6 +26,7 @@ class Programs:
     keep: Evaluable | None = None
     transform: Mapping[str, Evaluable] | None = None
     metrics: tuple[Metric, ...] = ()
+    sessions: SessionWindows | None = None
 
     @property
     def expressions(self) -> list[Evaluable]:
@@ -65,21 +67,37 @@ def compile_programs(settings: Settings) -> Programs:
         outputs = compile_outputs(settings.processing.transform.set)
     except InvalidExpression as error:
         raise InvalidSettings(str(error)) from error
-    return Programs(keep, outputs or None, metrics_of(settings))
+    return Programs(keep, outputs or None, metrics_of(settings), sessions_of(settings))
+
+
+def sessions_of(settings: Settings) -> SessionWindows | None:
+    """Return when sessions end, None where none are kept. Raises InvalidSettings."""
+    section = settings.processing.sessions
+    try:
+        return None if section is None else SessionWindows(int(section.gap_ms), int(section.grace_ms))
+    except ValueError as error:
+        raise InvalidSettings(f"processing.{error}") from error
 
 
 def metrics_of(settings: Settings) -> tuple[Metric, ...]:
     """Return the metrics, checked. Raises InvalidSettings."""
+    sessions = sessions_of(settings)
     try:
-        metrics = tuple(metric_of(section) for section in settings.processing.metrics)
+        metrics = tuple(metric_of(section, sessions) for section in settings.processing.metrics)
         by_identity(metrics)
     except (ValueError, InvalidExpression) as error:
         raise InvalidSettings(f"processing.metrics: {error}") from error
     return metrics
 
 
-def metric_of(section: MetricSection) -> Metric:
-    """Return a metric, checked. Raises ValueError, InvalidExpression."""
+def metric_of(section: MetricSection, sessions: SessionWindows | None = None) -> Metric:
+    """Return a metric, checked. Raises ValueError, InvalidExpression.
+
+    A session counts once it is closed, so a window of sessions takes them for that much longer.
+    """
+    if section.of == "sessions" and sessions is None:
+        raise ValueError(f"{section.name}.of is sessions: processing.sessions must be there")
+    open_ms = sessions.closes_ms(0) if sessions is not None and section.of == "sessions" else 0
     kinds = [kind for kind in KINDS if getattr(section, kind) is not None]
     if len(kinds) != 1:
         given = ", ".join(kinds) or "none"
@@ -88,12 +106,13 @@ def metric_of(section: MetricSection) -> Metric:
     return Metric(
         name=section.name,
         kind=kind,
+        of=section.of,
         value="" if kind == "count" else getattr(section, kind),
         where=section.where,
         by=section.by,
         size_ms=int(window.size_ms),  # the identity is made of plain integers
         advance_ms=None if window.advance_ms is None else int(window.advance_ms),
-        grace_ms=int(window.grace_ms),
+        grace_ms=int(window.grace_ms) + open_ms,
         retention_ms=int(window.retention_ms),
         topic=section.topic,
         emit=section.emit,

@@ -51,6 +51,7 @@ class LineState(Protocol):
     ahead_ms: int
     metrics_ms: int
     lag_ms: int
+    sessions_ms: int
     profile_reads: int  # of the store, since the task started
     chunk_reads: int
 

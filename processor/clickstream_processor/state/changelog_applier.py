@@ -19,6 +19,8 @@ from clickstream_processor.topology.interfaces import Message, RefusedRow
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.working_set import check_partition, checked_profile
 
+_KINDS = (keys.CHUNK, keys.SESSIONS, keys.WAKE)
+
 
 class ChangelogApplier:
     """Applies batches to one store. Each is atomic with the offset after it, so it may stop anywhere.
@@ -44,13 +46,14 @@ class ChangelogApplier:
         if not messages:
             return
         changes: list[Change] = []
-        newest = keys.CHUNK
+        newest = keys.CHUNK  # of chunks
         for message in messages:
             key = message.key()
-            if key is None or not key.startswith(keys.CHUNK) or len(key) < keys.CHUNK_USER:
+            of_chunk = key is not None and key.startswith(keys.CHUNK)
+            if key is None or not key.startswith(_KINDS) or (of_chunk and len(key) < keys.CHUNK_USER):
                 raise StateCorrupted(f"changelog offset {message.offset()}: {key!r} is no key of the state")
             changes.append((key, message.value()))
-            if key > newest:
+            if of_chunk and key > newest:
                 newest = key
         before = self._store.checkpoint
         expired_ms = self._plan.expired_before_ms(keys.chunk_start_ms(newest) - self._plan.most_ahead_ms)

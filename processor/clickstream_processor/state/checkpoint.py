@@ -25,6 +25,7 @@ class Position(msgspec.Struct, frozen=True):
     ahead_ms: int = -1  # greatest event time of the clicks that led record time by more than the grace
     metrics_ms: int = -1  # WorkingSet.metrics_ms
     lag_ms: int = 0  # WorkingSet.lag_ms
+    sessions_ms: int = -1  # WorkingSet.sessions_ms
 
     def encode(self) -> bytes:
         """Return the record's value, JSON."""
@@ -68,6 +69,7 @@ class _ByInput(msgspec.Struct):
     ahead_ms: int = -1
     metrics_ms: int = -1
     lag_ms: int = 0
+    sessions_ms: int = -1
 
 
 class Checkpoint(msgspec.Struct, frozen=True):

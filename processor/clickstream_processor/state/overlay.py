@@ -21,6 +21,7 @@ class TaskState(WorkingSet):
         check_layout(store.checkpoint, plan)
         super().__init__(store, plan, cached_users=cached_users)
         self._store = store
+        self.of_sessions: list[Change] = []  # what the last flush changed beside chunks
         self.rollback()
         self.profiles_offset = store.checkpoint.profiles_offset
 
@@ -41,8 +42,9 @@ class TaskState(WorkingSet):
             layout=self.plan.layout,
             dropped_before_ms=max(before.dropped_before_ms, self.plan.expired_before_ms(position.stream_ms)),
         )
-        self._store.write([*self.changes, *self._profile_changes()], checkpoint)
+        self._store.write([*self.changes, *self.of_sessions, *self._profile_changes()], checkpoint)
         self.settle()
+        self.of_sessions = []
 
     def commit_profiles(self) -> None:
         """Write pending profile changes and their offset alone: they are no part of a transaction.
@@ -68,6 +70,8 @@ class TaskState(WorkingSet):
         self.ahead_ms = position.ahead_ms if position else -1
         self.metrics_ms = position.metrics_ms if position else -1
         self.lag_ms = position.lag_ms if position else 0
+        self.sessions_ms = position.sessions_ms if position else -1
+        self.of_sessions = []
         self.forget()
 
     def _profile_changes(self) -> list[Change]:

@@ -13,6 +13,8 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
+from clickstream_processor.aggregation.sessions.line import read_sessions
+from clickstream_processor.aggregation.sessions.session import Session
 from clickstream_processor.errors import StateCorrupted
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
@@ -123,6 +125,15 @@ def window_page(store: TaskStore, plan: Plan, user_id: str, at_ms: int, span: Sp
         if page.next_to_ms is not None and (yield):
             break
     return page
+
+
+def open_sessions(store: TaskStore, user_id: str) -> list[Session]:
+    """Read the sessions of a user that are not closed, by their start; one look-up.
+
+    Raises StoreClosed, StateCorrupted, StateUnavailable.
+    """
+    with store.reader() as database:
+        return read_sessions(database.get(keys.SESSIONS + user_id.encode()))
 
 
 def _starts(plan: Plan, newest_ms: int, oldest_ms: int) -> range:

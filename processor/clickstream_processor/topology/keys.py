@@ -3,6 +3,8 @@
     m                                 the checkpoint
     p  user id                        a profile, its JSON as it came
     k  key                            a value of a stage that keeps no counts (stages/plain.py)
+    s  user id                        the user's sessions that are not closed (aggregation/sessions)
+    w  time, 8 bytes, user id         when to look at a user's sessions again
     c  chunk start, 8 bytes, user id  a chunk of counts (topology/chunk.py); its changelog record's key, too
 
 The start is big-endian, so chunks stand in the order of time, and those that expire are one range.
@@ -12,6 +14,8 @@ CHECKPOINT = b"m"
 PROFILE = b"p"
 CHUNK = b"c"
 PLAIN = b"k"
+SESSIONS = b"s"
+WAKE = b"w"
 CHUNK_USER = 9  # where the user id begins in a chunk's key
 
 

@@ -70,6 +70,7 @@ class Pipeline:
         transform: Mapping[str, Evaluable] | None = None,
         gatherer: Gatherer | None = None,
         partition_of: Callable[[bytes, int], int] = murmur2_partition,
+        counters: Counters | None = None,
     ) -> None:
         """Bind the line to one partition.
 
@@ -78,7 +79,7 @@ class Pipeline:
         the click is dead-lettered. `gatherer` gets every click that goes on. `partition_of` is Kafka's
         murmur2 partitioner; the runtime passes the client's own, which is 50 times as fast as ours.
         """
-        self.counters = Counters()
+        self.counters = counters or Counters()
         self.refused: list[RefusedRow] = []  # rows of the last call of `profiles` that were not applied
         self._plan = plan
         self._windows = plan.windows

@@ -65,6 +65,8 @@ class Counters:
         "metrics",
         "profiles",
         "profiles_refused",
+        "sessions",
+        "sessions_late",
     )
 
     def __init__(self) -> None:
@@ -75,6 +77,8 @@ class Counters:
         self.filtered = 0
         self.metrics = 0  # user-metrics records written
         self.profiles = 0  # profile records applied
+        self.sessions = 0  # sessions closed
+        self.sessions_late = 0  # of the enriched: too late for any session
         self.dead_lettered: dict[str, int] = {}  # reason -> clicks
         self.dropped: dict[str, int] = {}  # reason -> clicks dropped by policy (late, unmatched)
         self.profiles_refused: dict[str, int] = {}  # reason -> profile records not applied

@@ -60,6 +60,7 @@ class WorkingSet:
         self.record_ms = -1  # newest record time that was asked for
         self.ahead_ms = -1  # greatest event time of the clicks that led by more
         self.metrics_ms = -1  # what marks say: stream time, or a later tick
+        self.sessions_ms = -1  # up to which the clock has closed sessions, where that is later
         self.lag_ms = 0  # by how much stream time was behind record time at the last click
         self.profiles_offset = -1  # next offset of the profiles topic
         self.emitted_ms = closed_ms  # `emit: final`: results up to this closed_ms have been handed out

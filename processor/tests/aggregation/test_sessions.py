@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from clickstream_local.testing.randomised import examples
-from clickstream_processor.aggregation.sessions.line import SESSIONS, SessionsLine
+from clickstream_processor.aggregation.sessions.line import SessionsLine
 from clickstream_processor.aggregation.sessions.session import (
     MAX_PAGE_BYTES,
+    MAX_SESSIONS,
     Session,
     SessionWindows,
     add_click,
@@ -15,9 +16,10 @@ from clickstream_processor.aggregation.sessions.session import (
     encode_sessions,
 )
 from clickstream_processor.errors import MalformedPartial, StateCorrupted
+from clickstream_processor.topology.keys import SESSIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor_support.metrics_rig import Panes
+from processor_support.metrics_rig import Panes, row
 
 GAP, GRACE = 30, 20
 WINDOWS = SessionWindows(GAP, GRACE)
@@ -41,7 +43,7 @@ class Task:
         self.out.append((value, key))
 
     def click(self, event_ms: int, page: str = "/", user: str = "alice", time_ms: int | None = None) -> None:
-        self.line.click(user.encode(), event_ms, page, event_ms if time_ms is None else time_ms)
+        self.line.add([row(event_ms, time_ms, user=user, page=page)])
 
     def commit(self, time_ms: int) -> list[tuple[bytes | None, bytes]]:
         for key, value in self.line.flush(time_ms):
@@ -262,3 +264,51 @@ def test_a_state_that_cannot_be_read_is_corrupted() -> None:
 def test_windows_that_cannot_be_are_refused(values: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="sessions"):
         SessionWindows(*values)
+
+
+def test_of_two_clicks_at_one_time_the_later_is_the_last() -> None:
+    task = Task()
+    for page in ("/a", "/b", "/c"):
+        task.click(100, page)
+    task.commit(100)
+    (told,) = task.table.values()
+    assert (told["entry_page"], told["exit_page"]) == ("/a", "/c")
+
+
+def test_an_earlier_session_that_comes_later_closes_at_its_own_time() -> None:
+    task = Task()
+    task.click(150)
+    task.commit(150)
+    task.click(110, time_ms=150)
+    task.commit(150)
+    task.commit(WINDOWS.closes_ms(110))
+    assert [(each["session_start"], each["open"]) for each in task.closed] == [(110, False)]
+
+
+def test_a_user_has_so_many_open_sessions_at_most() -> None:
+    task = Task(SessionWindows(1, 10_000_000))
+    for number in range(MAX_SESSIONS + 5):
+        task.click(10 * number + 10, time_ms=10)
+    task.commit(10)
+    assert (len(task.table), task.line.late) == (MAX_SESSIONS, 5)
+    task.crash()
+    task.click(10, time_ms=10)  # those there are take clicks
+    task.commit(10)
+    assert task.line.late == 0
+
+
+def test_the_first_time_to_look_at_a_user_is_known_after_each_commit_and_restart() -> None:
+    task = Task()
+    assert not task.line.is_due(2**50)
+    task.click(100)
+    task.click(130, user="bob", time_ms=130)
+    task.commit(130)
+    for _ in range(2):
+        assert not task.line.is_due(WINDOWS.closes_ms(100) - 1)
+        assert task.line.is_due(WINDOWS.closes_ms(100))
+        task.crash()
+    task.commit(WINDOWS.closes_ms(100))
+    assert not task.line.is_due(WINDOWS.closes_ms(130) - 1)
+    task.commit(WINDOWS.closes_ms(130))
+    assert not task.line.is_due(2**50)
+    assert task.state == {}

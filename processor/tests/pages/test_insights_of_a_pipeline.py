@@ -25,17 +25,18 @@ COUNTRIES = ("USA", "Chile", "Ghana")
 ACTIONS = ("view", "view", "purchase")
 
 
-def example() -> list[dict[str, Any]]:
-    """Return the metrics of examples/storefront.yaml."""
+def example() -> dict[str, Any]:
+    """Return the metrics and sessions of examples/storefront.yaml."""
     for document in yaml.safe_load_all((REPOSITORY / "examples/storefront.yaml").read_text()):
         if document["kind"] == "ClickPipeline":
-            return list(document["spec"]["processing"]["metrics"])
+            processing = document["spec"]["processing"]
+            return {name: processing[name] for name in ("metrics", "sessions")}
     raise AssertionError("the example has no pipeline")
 
 
 @pytest.fixture
 def rig(kafka: Kafka, topics: Topics, tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(kafka, topics, tmp_path, processing={"metrics": example()})
+    rig = Rig(kafka, topics, tmp_path, processing=example())
     for number, user in enumerate(NAMES):
         row = {"user_id": user, "name": user, "email": "", "plan_tier": ("free", "premium")[number % 2]}
         rig.send("profiles", user, row | {"country": COUNTRIES[number % 3]})
@@ -51,7 +52,7 @@ def send(rig: Rig, count: int) -> Counter[str]:
     chance, sent = random.Random(count), Counter[str]()
     for _ in range(count):
         user, action = chance.choice(NAMES), chance.choice(ACTIONS)
-        click = {"user_id": user, "page_url": f"/p/{chance.randrange(20)}", "action": action}
+        click = {"user_id": user, "page_url": f"/p/{chance.randrange(20)}", "action": action, "amount": 2.5}
         rig.send("clicks", user, click | {"timestamp": int(time.time() * 1_000)})
         sent[action] += 1
     rig.flush()
@@ -89,7 +90,7 @@ def answers(rig: Rig, seen: dict[str, dict[str, Any]]) -> dict[str, dict[str, An
 def test_page_counts_what_was_clicked_and_follows(rig: Rig) -> None:
     async def look() -> None:
         async with tab(f"http://127.0.0.1:{rig.port}/insights") as shown:
-            await expect(shown.page.locator(".insight:not([aria-busy])")).to_have_count(3)
+            await expect(shown.page.locator(".insight:not([aria-busy])")).to_have_count(4)
             sent: Counter[str] = Counter()
             for number in (200, 100):
                 sent += await asyncio.to_thread(send, rig, number)

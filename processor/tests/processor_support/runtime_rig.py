@@ -98,6 +98,9 @@ class Rig:
         if (processing or {}).get("metrics"):
             topics.create(f"{self.id}-partials", partitions)
             topics.create(f"{self.id}-metrics-changelog", partitions, cleanup_policy="compact,delete")
+        if (sessions := (processing or {}).get("sessions")) is not None:
+            sessions["topic"] = f"{self.id}-sessions"
+            topics.create(sessions["topic"], partitions)
         self.port = free_row(2 * pods)
         self.settings = folder / "settings.json"
         self.secrets = folder / "secrets"

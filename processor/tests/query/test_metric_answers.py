@@ -73,6 +73,7 @@ async def test_list_says_what_each_metric_is_and_how_far_its_tasks_are(tmp_path:
     assert document["metrics"][1] == {
         "name": "people",
         "aggregate": "distinct",
+        "of": "clicks",
         "value": "click.mixed",
         "where": "",
         "by": {"page": "click.page_url"},

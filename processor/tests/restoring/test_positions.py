@@ -67,7 +67,7 @@ def test_a_position_is_written_so_that_the_version_before_reads_it() -> None:
     before = json.loads(FORMAT_1)
     written = json.loads(POSITION.encode())
     assert {name: written[name] for name in before} == before
-    assert written.keys() - before.keys() == {"metrics_ms", "lag_ms"}  # which it passes over
+    assert written.keys() - before.keys() == {"metrics_ms", "lag_ms", "sessions_ms"}  # which it passes over
 
 
 def test_a_position_in_another_input_is_not_taken_for_one_in_this() -> None:

@@ -5,11 +5,12 @@ click, and one for which an expression has no value, is counted for that metric 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from clickstream_expressions.errors import EvaluationFailed
 
-from clickstream_processor.aggregation.gathering.loop import Row, make_loop
+from clickstream_processor.aggregation.gathering.loop import Loop, Row, make_loop
 from clickstream_processor.aggregation.gathering.working import Cells, Pane, Places
 from clickstream_processor.aggregation.metric import Metric, MetricCounters, by_identity
 from clickstream_processor.aggregation.partials import IDLE_MS, encode_mark, pane_prefix
@@ -22,6 +23,14 @@ from clickstream_processor.topology.working_set import PartitionOf
 Record = tuple[int, bytes, bytes, int]
 
 SETTLED_AFTER = 50_000  # clicks in one commit, after which values that wait in lists and sets are taken in
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Metrics of one kind of rows, and the loop that adds rows to all of them."""
+
+    metrics: tuple[Metric, ...]
+    loop: Loop
 
 
 class Gathering:
@@ -49,13 +58,7 @@ class Gathering:
         self._since_settled = 0
         self._panes: list[dict[int, Pane]] = [{} for _ in self.metrics]
         self._places = [Places(metric, partitions, partition_of) for metric in self.metrics]
-        shared: dict[tuple[int, int], list[int]] = {}
-        for number, metric in enumerate(self.metrics):
-            shared.setdefault((metric.panes.advance_ms, metric.panes.grace_ms), []).append(number)
-        self._groups = list(shared.values())
-        turns = [self._turn(group) for group in self._groups]
-        agains = [self._again(metric) for metric in self.metrics]
-        self._loop = make_loop(self.metrics, self._groups, turns, agains)
+        self._clicks, self._sessions = self._lane("clicks"), self._lane("sessions")
 
     def add(self, rows: Sequence[Row], clock_ms: int = -1) -> None:
         """Add a batch of joined clicks, in order. A row is (click, profile, fields, columns, closed_ms).
@@ -64,7 +67,14 @@ class Gathering:
         not beyond `closed_ms`, the stream time, is closed for this click; and where results are final, also
         one whose end and grace are not beyond `clock_ms`. Neither ever decreases.
         """
-        for metric, late in zip(self.metrics, self._loop(rows, clock_ms), strict=True):
+        self._add(self._clicks, rows, clock_ms)
+
+    def add_sessions(self, rows: Sequence[Row], clock_ms: int = -1) -> None:
+        """Add closed sessions; as `add`, with a ClosedSession in place of the click."""
+        self._add(self._sessions, rows, clock_ms)
+
+    def _add(self, lane: Lane, rows: Sequence[Row], clock_ms: int) -> None:
+        for metric, late in zip(lane.metrics, lane.loop(rows, clock_ms), strict=True):
             if late:
                 self.counters[metric.name].late += late
         self._since_settled += len(rows)
@@ -129,6 +139,17 @@ class Gathering:
         """Add a mark for each partition: every metrics task is to hear it."""
         key, value = encode_mark(self._partition, time_ms)
         records += [(partition, key, value, time_ms) for partition in range(self._partitions)]
+
+    def _lane(self, of: str) -> Lane:
+        """Return the metrics of clicks, or of sessions, and their loop."""
+        numbers = [number for number, metric in enumerate(self.metrics) if metric.of == of]
+        metrics = tuple(self.metrics[number] for number in numbers)
+        shared: dict[tuple[int, int], list[int]] = {}
+        for place, metric in enumerate(metrics):
+            shared.setdefault((metric.panes.advance_ms, metric.panes.grace_ms), []).append(place)
+        groups = list(shared.values())
+        turns = [self._turn([numbers[place] for place in group]) for group in groups]
+        return Lane(metrics, make_loop(metrics, groups, turns, [self._again(metric) for metric in metrics]))
 
     def _turn(self, group: Sequence[int]) -> Callable[[int], tuple[Any, ...]]:
         """Return the look-up of the panes of metrics that share them (loop.py has its shape)."""

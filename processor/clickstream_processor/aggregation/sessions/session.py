@@ -13,7 +13,7 @@ from clickstream_processor.aggregation.values.bytecode import Reader, varint
 from clickstream_processor.errors import MalformedPartial
 
 MAX_PAGE_BYTES = 1_024  # a longer address is cut to that many bytes of UTF-8
-MAX_SESSIONS = 10_000  # of a user that are open at once: a bound for what is read, far beyond what gaps allow
+MAX_SESSIONS = 1_000  # of a user that are open at once; clicks far ahead of the time could make any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class SessionWindows:
         return end_ms + 2 * self.gap_ms + self.grace_ms + 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Session:
-    """One session. The end is the time of its last click."""
+    """One session. The end is the time of its last click. Whoever holds the user's sessions may change it."""
 
     start_ms: int
     end_ms: int
@@ -57,19 +57,41 @@ class Session:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedSession:
+    """A session as metrics of sessions read it: `session.clicks`, ... (SESSION_FIELDS). Times in ms."""
+
+    user_id: str
+    entry_page: str
+    exit_page: str
+    clicks: int
+    start: int
+    end: int
+
+    @property
+    def duration(self) -> int:
+        """Return the time from the first click to the last; 0 where there is one click."""
+        return self.end - self.start
+
+    @property
+    def timestamp(self) -> int:
+        """Return the time that the session counts at: that of its last click."""
+        return self.end
+
+
 def add_click(
     sessions: list[Session], event_ms: int, page: str, time_ms: int, windows: SessionWindows
 ) -> list[Session] | None:
-    """Return a user's sessions, by their start, with a click added; None: it is late.
+    """Return a user's sessions, by their start, with a click added; None: it is late, or one too many.
 
     `time_ms` is the partition's time, this click included.
     """
     gap_ms = windows.gap_ms
     near = [each for each in sessions if each.start_ms - gap_ms <= event_ms <= each.end_ms + gap_ms]
-    page = _cut(page)
+    page = cut(page)
     click = Session(event_ms, event_ms, 1, page, page)
     if not near:
-        if windows.is_late(event_ms, time_ms):
+        if windows.is_late(event_ms, time_ms) or len(sessions) >= MAX_SESSIONS:
             return None
         return sorted([*sessions, click], key=lambda each: each.start_ms)
     merged = near[0]
@@ -82,18 +104,19 @@ def add_click(
     return [*sessions[:at], merged, *sessions[at + len(near) :]]
 
 
-def _cut(page: str) -> str:
-    if 4 * len(page) <= MAX_PAGE_BYTES:
-        return page
+def cut(page: str) -> str:
+    """Return an address of at most MAX_PAGE_BYTES that UTF-8 can say."""
+    if page.isascii():
+        return page[:MAX_PAGE_BYTES]
     data = page.encode(errors="replace")
-    return data[:MAX_PAGE_BYTES].decode(errors="ignore") if len(data) > MAX_PAGE_BYTES else page
+    return data[:MAX_PAGE_BYTES].decode(errors="ignore")
 
 
 def encode_sessions(sessions: list[Session]) -> bytes:
     """Return a user's sessions as bytes: their number, then each one's start, length, clicks and pages."""
     parts = [varint(len(sessions))]
     for each in sessions:
-        pages = [page.encode(errors="replace") for page in (each.entry_page, each.exit_page)]
+        pages = [page.encode() for page in (each.entry_page, each.exit_page)]
         parts += [varint(each.start_ms), varint(each.end_ms - each.start_ms), varint(each.clicks)]
         parts += [varint(len(page)) + page for page in pages]
     return b"".join(parts)

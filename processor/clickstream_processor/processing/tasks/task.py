@@ -124,8 +124,8 @@ class Task:
 
     def tick(self, now_ms: int) -> None:
         """Let wall-clock time close windows; only at the end of the input (R17)."""
-        if self.line.tick(now_ms):  # reads no state
-            self.touched = True
+        with self.own_errors():
+            self.touched = self.line.tick(now_ms) or self.touched
 
     def flush(self) -> Sequence[Change]:
         """Send what a commit sends; return the changelog's records."""
@@ -146,6 +146,7 @@ class Task:
             ahead_ms=self.state.ahead_ms,
             metrics_ms=self.state.metrics_ms,
             lag_ms=self.state.lag_ms,
+            sessions_ms=self.state.sessions_ms,
         )
         return self._next
 

@@ -41,8 +41,9 @@ class MetricDescription(AnswerPart, frozen=True):
 
     name: str
     aggregate: Annotated[str, Meta(description="count, sum, min, max, avg or distinct")]
+    of: Annotated[str, Meta(description="What counts: clicks, or sessions when they have closed")]
     value: Annotated[str, Meta(description="What is aggregated, CEL; empty where clicks are counted")]
-    where: Annotated[str, Meta(description="Which clicks count, CEL; empty: all enriched clicks")]
+    where: Annotated[str, Meta(description="Which of them count, CEL; empty: all")]
     by: Annotated[dict[str, str], Meta(description="The keys by name, CEL; none: one total")]
     window: WindowLengths
     emit: Annotated[str, Meta(description="What its topic gets: updates or final")]

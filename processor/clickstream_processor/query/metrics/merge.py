@@ -110,6 +110,7 @@ def metric_list(metrics: Sequence[Metric], tasks: PodTasks, missing: Sequence[in
             MetricDescription(
                 name=metric.name,
                 aggregate=metric.kind,
+                of=metric.of,
                 value=metric.value,
                 where=metric.where,
                 by=metric.by,

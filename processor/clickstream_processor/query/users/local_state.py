@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from clickstream_processor.aggregation.sessions.session import Session
 from clickstream_processor.directory import Directory, Phase, Role, TaskView
 from clickstream_processor.errors import (
     StateCorrupted,
@@ -22,7 +23,15 @@ from clickstream_processor.query.users.answer import Answer, staleness_of, windo
 from clickstream_processor.query.users.question import Question
 from clickstream_processor.query.users.readable import is_running_owner, note, stale_ms
 from clickstream_processor.query.users.turns import TurnLimits, Turns
-from clickstream_processor.state.reads import Span, Steps, UserMetrics, WindowPage, user_metrics, window_page
+from clickstream_processor.state.reads import (
+    Span,
+    Steps,
+    UserMetrics,
+    WindowPage,
+    open_sessions,
+    user_metrics,
+    window_page,
+)
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.task_id import TaskId, clicks_task
 from clickstream_processor.topology.partitioning import murmur2_partition
@@ -34,7 +43,17 @@ _encode = msgspec.json.encode
 class LocalState:
     """Answers from this pod's stores; None where it cannot."""
 
-    def __init__(self, directory: Directory, plan: Plan, fresh_ms: int, turns: TurnLimits) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        plan: Plan,
+        fresh_ms: int,
+        turns: TurnLimits,
+        *,
+        with_sessions: bool = False,
+    ) -> None:
+        """`with_sessions`: the pipeline keeps sessions, and answers with `detail` have them."""
+        self._with_sessions = with_sessions
         self._directory = directory
         self._plan = plan
         self._fresh_ms = fresh_ms
@@ -77,6 +96,7 @@ class LocalState:
         staleness = staleness_of(age_ms)
         try:
             found, page = await self._turns.read(_both(view.store, self._plan, question, at_ms))
+            sessions = open_sessions(view.store, question.user) if self._with_sessions and page else []
         except StoreClosed:  # the task was given away a moment ago
             return None
         except (StateCorrupted, StateTooNew, StateUnavailable) as error:
@@ -93,6 +113,8 @@ class LocalState:
             ]
             document["windows_from"] = page.from_ms
             document["next"] = page.next_to_ms
+            if self._with_sessions:
+                document["sessions"] = [_session(each) for each in sessions]
             document["as_of"] = now_ms - age_ms
             document["staleness"] = age_ms / 1000
         return Answer(200, _encode(document), staleness)
@@ -124,6 +146,17 @@ class LocalState:
             parameter="at",
             earliest_ms=earliest_ms,
         )
+
+
+def _session(session: Session) -> dict[str, Any]:
+    return {
+        "session_start": session.start_ms,
+        "session_end": session.end_ms,
+        "clicks": session.clicks,
+        "entry_page": session.entry_page,
+        "exit_page": session.exit_page,
+        "open": True,
+    }
 
 
 def _both(
