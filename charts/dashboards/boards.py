@@ -125,7 +125,7 @@ PIPELINE = Board(
             ),
         ),
         (
-            "Metrics of the pipeline",
+            "Metrics and sessions of the pipeline",
             (
                 Panel(
                     "Partials per second",
@@ -146,6 +146,15 @@ PIPELINE = Board(
                     (
                         rate("clickstream_metric_late_total", "metric", "late, {{metric}}"),
                         rate("clickstream_metric_failed_total", "metric", "no value, {{metric}}"),
+                    ),
+                ),
+                Panel(
+                    "Sessions",
+                    "Sessions that have closed, and clicks that came too late for one, by pod.",
+                    "ops",
+                    (
+                        rate("clickstream_sessions_closed_total", "pod", "closed, {{pod}}"),
+                        rate("clickstream_sessions_late_total", "pod", "late clicks, {{pod}}"),
                     ),
                 ),
             ),

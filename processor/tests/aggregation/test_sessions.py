@@ -155,6 +155,34 @@ def test_the_sessions_of_a_user_that_are_not_closed_can_be_read() -> None:
     assert task.line.of_user(b"bob") == []
 
 
+@pytest.mark.parametrize("commit_ms", [None, 215])
+def test_a_late_click_joins_the_session_that_goes_on_and_not_the_closed_one_beside_it(
+    commit_ms: int | None,
+) -> None:
+    task = Task()
+    for event_ms in (100, 160, 190, 215):
+        task.click(event_ms)
+    if commit_ms:
+        task.commit(commit_ms)
+    task.click(130, "/late", time_ms=215)  # the gap from 100, which closed at 181, and from 160
+    task.commit(215)
+    assert {(each["session_start"], each["clicks"], each["open"]) for each in task.table.values()} == {
+        (100, 1, False),
+        (130, 4, True),
+    }
+
+
+def test_where_a_start_comes_to_that_of_a_closed_session_the_one_that_goes_on_is_told_last() -> None:
+    task = Task()
+    task.click(100)
+    task.commit(100)
+    for event_ms, time_ms in ((160, 160), (190, 190), (215, 215), (130, 215), (100, 215)):
+        task.click(event_ms, time_ms=time_ms)
+    told = task.commit(215)
+    assert [json.loads(value or b"")["open"] for value, _ in told] == [False, True]
+    assert task.table['["alice",100]']["clicks"] == 5
+
+
 def naive(clicks: Any, grace_ms: int) -> tuple[dict[str, list[list[Any]]], int]:
     """Return each user's sessions as lists of clicks, and how many were late: all clicks, looked at anew."""
     sessions: dict[str, list[list[Any]]] = {}
@@ -162,7 +190,8 @@ def naive(clicks: Any, grace_ms: int) -> tuple[dict[str, list[list[Any]]], int]:
     for number, (user, event_ms, page) in enumerate(clicks):
         time_ms = max(time_ms, event_ms)
         own = sessions.setdefault(user, [])
-        near = [each for each in own if min(each)[0] - GAP <= event_ms <= max(each)[0] + GAP]
+        live = [each for each in own if max(each)[0] + 2 * GAP + grace_ms >= time_ms]
+        near = [each for each in live if min(each)[0] - GAP <= event_ms <= max(each)[0] + GAP]
         joined = [*(click for each in near for click in each), (event_ms, number, page)]
         if max(joined)[0] + GAP + grace_ms < time_ms:
             late += 1

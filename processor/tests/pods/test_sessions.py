@@ -14,12 +14,14 @@ import pytest
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing.eventually import eventually
 from clickstream_local.testing.fixtures import Topics
+from processor_support.pods_oracle import clicks_of, last_sessions, pods_sessions
 from processor_support.runtime_rig import Rig, users
 
 NAMES = users(40)
 MINUTE_MS = 60_000
 GAP_MS, GRACE_MS = 3_000, 10_000
 COUNTRIES = ("USA", "Chile", "Ghana")
+COUNTRY_OF = {user: COUNTRIES[number % 3] for number, user in enumerate(NAMES)}
 WINDOW = {"size": "1m", "grace": "5s", "retention": "24h"}
 METRICS: list[dict[str, Any]] = [
     {"name": "exits", "by": {"page": "session.exit_page", "country": "profile.country"}, "count": {}},
@@ -52,9 +54,9 @@ def make_rig(kafka: Kafka, topics: Topics, tmp_path: Path) -> Iterator[MakeRig]:
         processing = {"sessions": {"gap": gap, "grace": f"{GRACE_MS}ms"}, "metrics": metrics}
         rig = Rig(kafka, topics, tmp_path, partitions=4, pods=2, processing=processing)
         made.append(rig)
-        for number, user in enumerate(NAMES):
-            row = {"user_id": user, "name": user, "email": "", "plan_tier": "free"}
-            rig.send("profiles", user, row | {"country": COUNTRIES[number % 3]})
+        for user, country in COUNTRY_OF.items():
+            row = {"user_id": user, "name": user, "email": "", "plan_tier": "free", "country": country}
+            rig.send("profiles", user, row)
         rig.flush()
         return rig
 
@@ -140,12 +142,11 @@ def results(rig: Rig, name: str) -> dict[tuple[int, tuple[Any, ...]], list[Any]]
 
 def metrics_are_true(rig: Rig, visits: set[Visit]) -> bool:
     """Tell whether the metrics say what the sessions do; a session counts at the time of its last click."""
-    country = {user: COUNTRIES[number % 3] for number, user in enumerate(NAMES)}
     exits: Counter[tuple[int, tuple[Any, ...]]] = Counter()
     lengths: dict[int, list[int]] = defaultdict(list)
     for visit in visits:
         window_ms = visit.session_end // MINUTE_MS * MINUTE_MS
-        exits[window_ms, (visit.exit_page, country[visit.user_id])] += 1
+        exits[window_ms, (visit.exit_page, COUNTRY_OF[visit.user_id])] += 1
         lengths[window_ms].append(visit.session_end - visit.session_start)
     means = {(start, ()): sum(each) / len(each) for start, each in lengths.items()}
     last = {name: {at: each[-1] for at, each in results(rig, name).items()} for name in ("exits", "length")}
@@ -176,6 +177,9 @@ def test_sessions_and_metrics_of_them_are_exact_through_kills_and_lost_volumes(m
     visits = truth(rig)
     eventually(lambda: differs(rig, visits) == ("", ""), "all sessions are told as closed")
     eventually(lambda: metrics_are_true(rig, visits), "the metrics of sessions are true")
+    streams, shared = pods_sessions(clicks_of(rig, COUNTRY_OF), GAP_MS, GRACE_MS)
+    # Kafka Streams says the same.
+    assert last_sessions(rig.committed(f"{rig.id}-sessions"), shared) == streams
     late = sum(
         json.loads(message.value() or b"")["action"] == "late"
         for message in rig.committed(rig.names["clicks"])

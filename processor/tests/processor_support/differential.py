@@ -1,5 +1,6 @@
 """The same random events through Kafka Streams and through the line: every record of output compared.
 
+This is the count of users; metrics and sessions are in differential_metrics.py and differential_sessions.py.
 `make oracle` compares for as many rounds as it is told; oracle/test_differential.py runs one round. Where the
 two differ on purpose, docs/reference/semantics.md says why; here `expected` does.
 """
@@ -9,12 +10,14 @@ import json
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 from clickstream_processor.topology.plan import Plan
 
+from processor_support import differential_metrics, differential_sessions
+from processor_support.comparison import Comparison
 from processor_support.kafka_streams_oracle import outputs_of
 from processor_support.line_driver import CLICKS, PROFILES, Event, Output, Task, run
 
@@ -107,15 +110,6 @@ def _delay_ms(random_: random.Random) -> int:
     if choice < 0.9:
         return int(random_.expovariate(1 / 2_000))
     return int(random_.expovariate(1 / 20_000))
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What one case gave: differences as text (none: equal), and figures: the case was not hollow."""
-
-    case: str
-    differences: list[str]
-    figures: dict[str, Any]
 
 
 def compare(
@@ -219,25 +213,41 @@ def compare_all(cases: Sequence[Plan], events: int, seed: int) -> list[Compariso
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compare the line with Kafka Streams on random events.")
     parser.add_argument(
-        "--rounds", type=int, default=10, help="rounds of all 8 cases, each with a new seed (10)"
+        "--rounds", type=int, default=10, help="rounds of all cases, each with a new seed (10)"
     )
-    parser.add_argument("--events", type=int, default=250_000, help="events a case (250,000)")
+    parser.add_argument(
+        "--events",
+        type=int,
+        default=250_000,
+        help="events a case (250,000); a tenth of them where it is one of metrics or sessions",
+    )
     parser.add_argument("--seed", type=int, help="of the first round; the next ones follow by one")
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
-    compared = failures = 0
+    clicks = max(1, options.events // 10)
+    compared = dict.fromkeys(("events", "metrics_clicks", "sessions_clicks"), 0)
+    failures = 0
     started = perf_counter()
-    for round_ in range(options.rounds):
-        for comparison in compare_all(PLANS, options.events, seed + round_):
-            compared += options.events
-            failures += bool(comparison.differences)
-            verdict = "DIFFERS" if comparison.differences else "equal"
-            print(f"seed {seed + round_} {comparison.case}: {verdict} {comparison.figures}", flush=True)
-            for difference in comparison.differences[:5]:
-                print(f"  {difference}", flush=True)
+    for round_ in range(seed, seed + options.rounds):
+        failures += _show(round_, compare_all(PLANS, options.events, round_))
+        failures += _show(round_, differential_metrics.compare_all(clicks, round_))
+        failures += _show(round_, differential_sessions.compare_all(clicks, round_))
+        compared["events"] += options.events * len(PLANS)
+        compared["metrics_clicks"] += clicks * len(differential_metrics.CASES)
+        compared["sessions_clicks"] += clicks * len(differential_sessions.CASES)
     seconds = round(perf_counter() - started)
-    print(json.dumps({"seed": seed, "events": compared, "cases_that_differ": failures, "seconds": seconds}))
+    print(json.dumps({"seed": seed} | compared | {"cases_that_differ": failures, "seconds": seconds}))
     return 1 if failures else 0
+
+
+def _show(seed: int, comparisons: Sequence[Comparison]) -> int:
+    """Print what comparisons gave; return how many differ."""
+    for comparison in comparisons:
+        verdict = "DIFFERS" if comparison.differences else "equal"
+        print(f"seed {seed} {comparison.case}: {verdict} {comparison.figures}", flush=True)
+        for difference in comparison.differences[:5]:
+            print(f"  {difference}", flush=True)
+    return sum(bool(comparison.differences) for comparison in comparisons)
 
 
 if __name__ == "__main__":

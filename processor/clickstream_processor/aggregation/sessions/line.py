@@ -163,12 +163,12 @@ class SessionsLine:
         for each in before:
             if each.start_ms not in there:
                 self._outputs.session(None, _encode([user_id, each.start_ms]), each.end_ms)
-        for each in kept:
-            if told.get(each.start_ms) != each:
-                self._write(user_id, each, is_open=True)
         for each in closed:
             self._write(user_id, each, is_open=False)
             self.closed.append((user_id, each))
+        for each in kept:  # last: late clicks may have moved its start to that of a closed one
+            if told.get(each.start_ms) != each:
+                self._write(user_id, each, is_open=True)
 
     def _write(self, user_id: str, session: Session, *, is_open: bool) -> None:
         body = {

@@ -3,8 +3,9 @@
 As Kafka Streams' SessionWindows: a click joins every session from whose first or last click it is at most
 `gap` away, so a click out of order may make one session of two. It is late, and changes nothing, where the
 session that it would make ended more than `gap` and `grace` before the partition's time. A session is
-closed, and never changes again, once no click can join it: its last click is more than twice `gap` and
-`grace` old.
+closed, and takes no more clicks, once none can join it by itself: its last click is more than twice `gap`
+and `grace` old. A late click that is near a session that goes on joins that one alone. So what becomes of a
+click does not depend on where commits are.
 """
 
 from dataclasses import dataclass
@@ -87,7 +88,12 @@ def add_click(
     `time_ms` is the partition's time, this click included.
     """
     gap_ms = windows.gap_ms
-    near = [each for each in sessions if each.start_ms - gap_ms <= event_ms <= each.end_ms + gap_ms]
+    near = [
+        each
+        for each in sessions
+        if each.start_ms - gap_ms <= event_ms <= each.end_ms + gap_ms
+        and time_ms < windows.closes_ms(each.end_ms)  # closed ones are here until the next commit
+    ]
     page = cut(page)
     click = Session(event_ms, event_ms, 1, page, page)
     if not near:
