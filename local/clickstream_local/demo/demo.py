@@ -78,9 +78,9 @@ def _print_addresses(options: Options, stack: Stack, progress: Progress) -> None
     others = ", ".join(pod.url for pod in stack.pods.pods[1:])
     source = stack.pipeline.spec.source.postgres
     rows = {
-        "Dashboard": f"{first.url}/",
-        "Insights": f"{first.url}/insights",
+        "Insights": f"{first.url}/",
         "Search": f"{first.url}/search",
+        "Operations": f"{first.url}/operations",
         "API": f"curl -s {first.url}/dashboard/users/{ALICE}/metrics"
         + (f"   (or {others})" if others else ""),
         "Prometheus": _prometheus(stack),

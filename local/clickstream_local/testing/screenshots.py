@@ -7,15 +7,16 @@ from pathlib import Path
 from clickstream_local.errors import CannotStart
 from clickstream_local.machine.ports import HOST, is_listening
 from clickstream_local.pipeline.options import REPOSITORY, ports_from_environment
-from clickstream_local.testing.browser import DESKTOP, tab
+from clickstream_local.testing.browser import DESKTOP, PHONE, tab
 
 FOLDER = REPOSITORY / "docs/screenshots"
 # File: the page, what shows that it is full, and how to look at it.
-_USER = ("/#user=alice123", "#user-result a")
+_INSIGHTS = ("/#user_id=alice123", "main:has(.latest li):not(:has([aria-busy])) .headline")
 PICTURES = {
-    "dashboard.png": (*_USER, {"viewport": DESKTOP, "color_scheme": "light"}),
-    "dashboard-dark.png": (*_USER, {"viewport": DESKTOP, "color_scheme": "dark"}),
-    "insights.png": ("/insights", ".insight .toplist li", {"viewport": DESKTOP, "color_scheme": "light"}),
+    "insights.png": (*_INSIGHTS, {"viewport": DESKTOP, "color_scheme": "light"}),
+    "insights-dark.png": (*_INSIGHTS, {"viewport": DESKTOP, "color_scheme": "dark"}),
+    "insights-phone.png": (*_INSIGHTS, {"viewport": PHONE, "color_scheme": "light"}),
+    "operations.png": ("/operations", "#tasks .task", {"viewport": DESKTOP, "color_scheme": "light"}),
     "search.png": ("/search?action=view", "#hits .who b", {"viewport": DESKTOP, "color_scheme": "light"}),
 }
 SCALE = 2  # device pixels per CSS pixel

@@ -25,7 +25,7 @@ def headless_service(pipeline: ClickPipeline) -> dict[str, Any]:
 
 
 def query_service(pipeline: ClickPipeline) -> dict[str, Any]:
-    """Return the Service for queries, the dashboard and the search page: any ready pod answers."""
+    """Return the Service for queries and the pages: any ready pod answers."""
     return _service(
         pipeline,
         names_of(pipeline).query_service,

@@ -66,7 +66,7 @@ def make_query_app(service: QueryService) -> web.Application:
     app.router.add_get("/api/metrics", guard("metrics", handlers.metrics))
     app.router.add_get("/api/metrics/{name:[^/]*}", guard("metric", handlers.metric))
     app.router.add_get("/api/search", guard("search", handlers.search))
-    pages.add_pages(app)
+    pages.add_pages(app, options)
     openapi.add_document(app, options)
     app.on_shutdown.append(handlers.end_streams)
     return app

@@ -1,31 +1,21 @@
-"""The pages in a real Chromium: what a person sees and does, with mouse, with keyboard alone, on a phone."""
+"""Operations and Search in a real Chromium: what a person sees and does, by mouse, by keys, on a phone."""
 
-import asyncio
-import datetime
-import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from clickstream_local.testing.browser import PATIENCE_MS, PHONE, Tab, tab
-from clickstream_processor.query.search.index import SearchIndex, SearchOptions
-from playwright.async_api import Page, expect
-from processor_support.query_pods import Cluster, alice_on, now_ms, totals
+from playwright.async_api import expect
+from processor_support.indexed_clicks import HITS, patient
+from processor_support.product_page import counted, focus_by_tab, serious_findings
+from processor_support.query_pods import Cluster, alice_on, totals
 
 pytestmark = pytest.mark.real
 expect.set_options(timeout=PATIENCE_MS)
 
-PAGES = ["", "search"]
-SERIOUS = ("serious", "critical")
-HITS = 45
-
-
-def patient(url: str, index: str) -> SearchOptions:
-    """Wait for an engine that has just begun, on a machine that runs other suites too."""
-    return SearchOptions(url, index, connect_timeout_s=30, total_timeout_s=PATIENCE_MS / 1_000)
+PAGES = ["operations", "search"]
 
 
 @pytest.fixture
@@ -36,42 +26,6 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
         yield pods
 
 
-@pytest.fixture(scope="session")
-def index(opensearch: Any) -> str:
-    """An index of clicks: 30 views of Alice and 15 carts of Bob, a minute apart."""
-    asyncio.run(fill_index(opensearch.url, "pages"))
-    return "pages"
-
-
-async def fill_index(url: str, name: str) -> None:
-    """Write the clicks in bulk, as the sink does."""
-    lines = []
-    for number in range(HITS):
-        alice, event_ms = number < 30, now_ms() - number * 60_000
-        click = {
-            "event_id": f"user-clicks-0-{number}",
-            "user_id": "alice123" if alice else "bob456",
-            "user_name": "Alice Smith" if alice else "Bob <b>Jones</b>",
-            "country": "USA",
-            "plan_tier": "premium",
-            "page_url": f"/products/{number}",
-            "action": "view" if alice else "cart",
-            "timestamp": event_ms,
-        }
-        day = datetime.datetime.fromtimestamp(event_ms / 1000, datetime.UTC)  # an old one would be removed
-        action = {"index": {"_index": f"{name}-{day:%Y.%m.%d}", "_id": click["event_id"]}}
-        lines += [json.dumps(action), json.dumps(click)]
-    async with (
-        SearchIndex(patient(url, name)) as search,
-        aiohttp.ClientSession() as client,
-    ):
-        await search.ensure_template()
-        headers = {"Content-Type": "application/x-ndjson"}
-        body = "\n".join(lines) + "\n"
-        async with client.post(f"{url}/_bulk?refresh=true", data=body, headers=headers) as answer:
-            assert not (await answer.json())["errors"]
-
-
 @pytest.fixture
 async def searching(tmp_path: Path, opensearch: Any, index: str) -> AsyncIterator[Cluster]:
     """One pod with that index."""
@@ -80,35 +34,16 @@ async def searching(tmp_path: Path, opensearch: Any, index: str) -> AsyncIterato
         yield pods
 
 
-def url_of(cluster: Cluster, page: str = "") -> str:
+def url_of(cluster: Cluster, page: str = "operations") -> str:
     return f"{cluster.pods[0].url}/{page}"
 
 
 def apart_from(shown: Tab, *statuses: str) -> list[str]:
-    """Return a page's complaints but for these answers. A pod without a search index says 404 to a search."""
+    """Return a page's complaints but for these answers."""
     return [text for text in shown.complaints if not any(status in text for status in statuses)]
 
 
-async def focus_by_tab(page: Page, selector: str) -> None:
-    """Press Tab until the element has the focus, as somebody without a mouse does."""
-    for _ in range(40):
-        await page.keyboard.press("Tab")
-        if await page.evaluate("selector => document.activeElement?.matches(selector)", selector):
-            return
-    raise AssertionError(f"40 times Tab do not reach {selector}")
-
-
-async def serious_findings(page: Page) -> list[str]:
-    found = await Axe().run(page)
-    return [
-        f"{violation['id']}: {node['html']}"
-        for violation in found.response["violations"]
-        if violation["impact"] in SERIOUS
-        for node in violation["nodes"]
-    ]
-
-
-async def test_dashboard_follows_the_pipeline_without_a_reload(cluster: Cluster) -> None:
+async def test_operations_follows_the_pipeline_without_a_reload(cluster: Cluster) -> None:
     async with tab(url_of(cluster)) as shown:
         page = shown.page
         await expect(page.locator("#state")).to_have_text("Live")
@@ -119,13 +54,14 @@ async def test_dashboard_follows_the_pipeline_without_a_reload(cluster: Cluster)
         await expect(page.locator("#dead .reasons li")).to_contain_text(["late"])
         await expect(page.locator("#tasks li.task[data-phase=running]")).to_have_count(1)
         await expect(page.locator("#chart svg")).to_be_visible()
-        assert apart_from(shown, "404") == []
+        await expect(page).to_have_title(re.compile(r"/s · storefront · Clickstream$"))
+        assert shown.complaints == []
 
 
 async def test_user_is_looked_up_by_keyboard_alone(cluster: Cluster) -> None:
     async with tab(url_of(cluster)) as shown:
         page = shown.page
-        await focus_by_tab(page, "#user")
+        await focus_by_tab(page, page.locator("#user"))
         await page.keyboard.type("alice123")
         await page.keyboard.press("Enter")
         result = page.locator("#user-result")
@@ -137,11 +73,36 @@ async def test_user_is_looked_up_by_keyboard_alone(cluster: Cluster) -> None:
         assert apart_from(shown, "404") == []
 
 
-async def test_first_tab_leads_past_the_navigation(cluster: Cluster) -> None:
-    async with tab(url_of(cluster)) as shown:
+async def test_pipeline_without_metrics_shows_what_to_add(cluster: Cluster, tmp_path: Path) -> None:
+    async with tab(url_of(cluster, "")) as shown:
+        none = shown.page.locator("#none")
+        await expect(none).to_contain_text("by: {page: click.page_url}")
+        await expect(none).to_contain_text("docs/how-to/count-what-matters.md")
+        await expect(shown.page.locator(".top nav a[aria-current]")).to_have_text("Operations")
+        assert shown.page.url.endswith("/operations")
+        assert shown.complaints == []
+    folder = tmp_path / "with-metrics"
+    folder.mkdir()
+    async with counted(folder) as counting, tab(url_of(counting)) as shown:
+        await expect(shown.page.locator("#state")).to_have_text("Live")
+        await expect(shown.page.locator("#none")).to_be_hidden()
+
+
+async def test_address_of_a_user_survives_the_way_to_operations(cluster: Cluster) -> None:
+    async with tab(url_of(cluster, "#user_id=alice123")) as shown:
+        await expect(shown.page.locator("#user-result h3")).to_have_text("Alice Smith")
+        await expect(shown.page.locator("#user-result .json")).to_contain_text('"clicks_last_5min": 3')
+        assert shown.complaints == []
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+async def test_first_tab_leads_past_the_navigation(searching: Cluster, page_name: str) -> None:
+    async with tab(url_of(searching, page_name)) as shown:
         await shown.page.keyboard.press("Tab")
         await shown.page.keyboard.press("Enter")
-        assert shown.page.url.endswith("#main")
+        await expect(shown.page.locator("#main")).to_be_focused()
+        await shown.page.keyboard.press("Tab")
+        assert await shown.page.evaluate('document.activeElement.closest("main") !== null')
 
 
 async def test_search_finds_filters_and_pages(searching: Cluster) -> None:
@@ -198,7 +159,7 @@ async def test_page_asks_for_a_token_and_keeps_it_for_the_tab(tmp_path: Path) ->
         await expect(page.locator("#state")).to_have_text("Live")
         await page.reload()
         await expect(page.locator("#state")).to_have_text("Live")
-        assert apart_from(shown, "401", "404") == []
+        assert apart_from(shown, "401") == []
 
 
 @pytest.mark.parametrize("page_name", PAGES)
@@ -224,6 +185,7 @@ async def test_nothing_sticks_out_on_a_phone(searching: Cluster, page_name: str)
         await settled(shown, page_name)
         width = await shown.page.evaluate("document.documentElement.scrollWidth")
         assert width <= PHONE["width"]
+        assert await serious_findings(shown.page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -236,7 +198,7 @@ async def test_axe_finds_nothing_serious(searching: Cluster, page_name: str, sch
 
 async def settled(shown: Tab, page_name: str) -> None:
     """Wait until a page shows what it is for."""
-    if page_name:
+    if page_name == "search":
         await expect(shown.page.locator("#hits-title")).to_have_text(f"{HITS} clicks")
     else:
         await expect(shown.page.locator("#state")).to_have_text("Live")

@@ -1,78 +1,42 @@
-"""The page of metrics in a real Chromium, over pods with real stores whose clicks the test knows."""
+"""The product page's cards in a real Chromium, over pods with real stores whose clicks the test knows."""
 
-import contextlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from clickstream_local.testing.browser import PATIENCE_MS, PHONE, Tab, tab
+from clickstream_local.testing.browser import PATIENCE_MS, PHONE, tab
 from clickstream_processor.aggregation.metric import Metric
-from playwright.async_api import Locator, Page, Request, expect
-from processor_support.metric_pods import Clicks, assign, change, cluster_of, get, hold
+from playwright.async_api import Page, Request, expect
+from processor_support.metric_pods import Clicks, assign, change, cluster_of, hold
+from processor_support.product_page import (
+    CLICKS,
+    KINDS,
+    METRICS,
+    MINUTE,
+    PEOPLE,
+    VIEWS,
+    answered,
+    card,
+    counted,
+    focus_by_tab,
+    key,
+    product_page,
+    serious_findings,
+    words,
+)
 from processor_support.query_pods import PARTITIONS, Cluster, now_ms
 
 pytestmark = pytest.mark.real
 expect.set_options(timeout=PATIENCE_MS)
 
-MINUTE = 60_000
-HOUR = 60 * MINUTE
-PAGE = {"page": "click.page_url"}
-BOTH = {"page": "click.page_url", "kind": "click.mixed"}
-LENGTHS: dict[str, Any] = {"size_ms": 5 * MINUTE, "advance_ms": MINUTE, "retention_ms": 2 * HOUR}
-VIEWS = Metric("page-views", by=PAGE, where='click.action == "view"', **LENGTHS)
-CLICKS = Metric("clicks", size_ms=MINUTE, retention_ms=2 * HOUR)
-PEOPLE = Metric("active-users", "distinct", "click.mixed", by=PAGE, **LENGTHS)
-SPENT = Metric("money-spent", "avg", "click.amount", by=PAGE, **LENGTHS)
-KINDS = Metric("kinds", by=BOTH, max_keys=3, **LENGTHS)
-METRICS = (VIEWS, CLICKS, PEOPLE, SPENT, KINDS)
-BEFORE = {"/": 10, "/falls": 10}  # clicks a minute an hour ago
-NOW = {"/": 12, "/falls": 5, "/<b>new</b>": 3}
-
-
-def send(clicks: Clicks, first_ms: int, minutes: int, rates: Mapping[str, int]) -> None:
-    """Send clicks of so many minutes. Amounts, kinds and users differ from click to click."""
-    for minute in range(minutes):
-        number = 0
-        for page, each in rates.items():
-            for _ in range(each):
-                number += 1
-                kind = None if number % 3 == 0 else f"u{number}"
-                at_ms = first_ms + minute * MINUTE + 2_500 * number
-                clicks.send(at_ms + number % PARTITIONS, page=page, mixed=kind, amount=number / 4)
-    clicks.commit()
-
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    """One pod with clicks of now and of an hour ago: of each time, any window of five minutes has as many."""
-    pods = cluster_of(tmp_path, 1, *METRICS)
-    async with pods:
-        owners = dict.fromkeys(range(PARTITIONS), 0)
-        clicks = Clicks(METRICS, {partition: [hold(pods.pods[0], partition)] for partition in owners})
-        minute_ms = now_ms() // MINUTE * MINUTE
-        send(clicks, minute_ms - HOUR - 15 * MINUTE, 25, BEFORE)
-        send(clicks, minute_ms - 15 * MINUTE, 25, NOW)
-        assign(pods, owners)
+    """One pod with clicks of now and of an hour ago."""
+    async with counted(tmp_path) as pods:
         yield pods
-
-
-@contextlib.asynccontextmanager
-async def insights(cluster: Cluster, fragment: str = "", **context: Any) -> AsyncIterator[Tab]:
-    """Open the page, and wait until each metric has its card with a value."""
-    async with tab(f"{cluster.pods[0].url}/insights{fragment}", **context) as shown:
-        await expect(shown.page.locator(".insight:not([aria-busy])")).to_have_count(len(METRICS))
-        yield shown
-
-
-def card(page: Page, metric: Metric) -> Locator:
-    return page.locator(f".insight[data-metric={metric.name}]")
-
-
-def key(page: Page, metric: Metric, name: str) -> Locator:
-    return card(page, metric).locator(".toplist li", has=page.locator(".key", has_text=name)).first
 
 
 async def shown_by(page: Page, metric: Metric) -> dict[str, Any]:
@@ -89,28 +53,8 @@ async def shown_by(page: Page, metric: Metric) -> dict[str, Any]:
     return dict(seen)
 
 
-def words(keys: Mapping[str, Any]) -> str:
-    return " · ".join("(none)" if value is None else str(value) for value in keys.values())
-
-
-async def answered(cluster: Cluster, metric: Metric, window: int) -> dict[str, Any]:
-    status, answer, _ = await get(
-        cluster, 0, f"/api/metrics/{metric.name}", params={"window": window, "top": 50}
-    )
-    assert status == 200
-    return dict(answer["windows"][0])
-
-
-async def focus_by_tab(page: Page, target: Locator) -> None:
-    for _ in range(60):
-        await page.keyboard.press("Tab")
-        if await target.evaluate("node => node === document.activeElement"):
-            return
-    raise AssertionError("60 times Tab do not reach it")
-
-
 async def test_each_card_says_what_the_api_says_of_the_same_window(cluster: Cluster) -> None:
-    async with insights(cluster) as shown:
+    async with product_page(cluster) as shown:
         for metric in METRICS:
             seen = await shown_by(shown.page, metric)
             window = await answered(cluster, metric, seen["window"])
@@ -126,7 +70,7 @@ async def test_each_card_says_what_the_api_says_of_the_same_window(cluster: Clus
 
 
 async def test_card_says_what_its_metric_counts(cluster: Cluster) -> None:
-    async with insights(cluster) as shown:
+    async with product_page(cluster) as shown:
         views = card(shown.page, VIEWS)
         await expect(views.locator("h2")).to_have_text("Page views")
         await expect(views.locator(".about").first).to_have_text("count by page, last 5 min")
@@ -142,7 +86,7 @@ async def test_card_says_what_its_metric_counts(cluster: Cluster) -> None:
 
 
 async def test_changes_are_against_the_window_an_hour_before(cluster: Cluster) -> None:
-    async with insights(cluster) as shown:
+    async with product_page(cluster) as shown:
         page = shown.page
         for name, text, said in (
             ("/falls", "▼ 50 %", "50 percent less than an hour before"),
@@ -159,13 +103,13 @@ async def test_changes_are_against_the_window_an_hour_before(cluster: Cluster) -
 
 
 async def test_what_a_key_says_is_text_and_never_markup(cluster: Cluster) -> None:
-    async with insights(cluster) as shown:
+    async with product_page(cluster) as shown:
         await expect(key(shown.page, VIEWS, "new").locator(".key")).to_have_text("/<b>new</b>")
         await expect(shown.page.locator(".insight b")).to_have_count(0)
 
 
 async def test_key_is_picked_by_keyboard_kept_over_a_reload_and_let_go(cluster: Cluster) -> None:
-    async with insights(cluster) as shown:
+    async with product_page(cluster) as shown:
         page, views = shown.page, card(shown.page, VIEWS)
         falls = key(page, VIEWS, "/falls").locator("button")
         await focus_by_tab(page, falls)
@@ -189,14 +133,14 @@ async def test_key_is_picked_by_keyboard_kept_over_a_reload_and_let_go(cluster: 
 
 
 async def test_link_names_a_key_of_several_values(cluster: Cluster) -> None:
-    async with insights(cluster, '#kinds=["/",null]') as shown:
+    async with product_page(cluster, '#kinds=["/",null]') as shown:
         await expect(card(shown.page, KINDS).locator(".whose .key")).to_have_text("/ · (none)")
         await expect(card(shown.page, KINDS).locator("svg")).to_be_visible()
         assert shown.complaints == []
 
 
 async def test_other_keys_have_a_row_that_cannot_be_picked(cluster: Cluster) -> None:
-    async with insights(cluster) as shown:
+    async with product_page(cluster) as shown:
         other = key(shown.page, KINDS, "(other) · (other)")
         await expect(other).to_be_visible()
         await expect(other.locator("button")).to_have_count(0)
@@ -214,7 +158,7 @@ async def test_estimate_is_marked_with_its_bounds(tmp_path: Path) -> None:
             clicks.send(first_ms + number, page="/", mixed=f"user{number}")
         clicks.commit()
         assign(pods, owners)
-        async with tab(f"{pods.pods[0].url}/insights") as shown:
+        async with tab(f"{pods.pods[0].url}/") as shown:
             value = card(shown.page, PEOPLE).locator(".toplist data")
             await expect(value).to_contain_text("≈")
             assert (await value.get_attribute("title") or "").startswith("An estimate, most likely")
@@ -226,7 +170,7 @@ async def test_new_clicks_show_without_a_reload(tmp_path: Path) -> None:
         owners = dict.fromkeys(range(PARTITIONS), 0)
         clicks = Clicks([VIEWS], {each: [hold(pods.pods[0], each)] for each in owners})
         assign(pods, owners)
-        async with tab(f"{pods.pods[0].url}/insights") as shown:
+        async with tab(f"{pods.pods[0].url}/") as shown:
             views = card(shown.page, VIEWS)
             await expect(views.locator(".count")).to_have_text("No click matches in this window.")
             for number in (1, 2):
@@ -239,7 +183,7 @@ async def test_new_clicks_show_without_a_reload(tmp_path: Path) -> None:
 async def test_page_says_quietly_what_is_missing_and_comes_back(cluster: Cluster) -> None:
     pod = cluster.pods[0]
     stores = {view.task.partition: view.store for view in pod.directory.tasks.values()}
-    async with insights(cluster) as shown:
+    async with product_page(cluster) as shown:
         views = card(shown.page, VIEWS)
         value = await views.locator(".value").text_content() or ""
         for partition in stores:
@@ -261,7 +205,7 @@ async def test_page_says_quietly_what_is_missing_and_comes_back(cluster: Cluster
 
 
 async def test_hidden_page_asks_nothing(cluster: Cluster) -> None:
-    async with insights(cluster) as shown:
+    async with product_page(cluster) as shown:
         page, asked = shown.page, list[str]()
         await page.evaluate(
             "Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });"
@@ -282,38 +226,28 @@ async def test_hidden_page_asks_nothing(cluster: Cluster) -> None:
             pass
 
 
-async def test_pipeline_without_metrics_shows_what_to_add(tmp_path: Path) -> None:
-    pods = cluster_of(tmp_path, 1)
-    async with pods, tab(f"{pods.pods[0].url}/insights") as shown:
-        await expect(shown.page.locator("#none")).to_contain_text("by: {page: click.page_url}")
-        await expect(shown.page.locator("#none")).to_contain_text("docs/how-to/count-what-matters.md")
-        await expect(shown.page.locator("#state")).to_have_text("Live")
-        assert await serious_findings(shown.page) == []
-        assert shown.complaints == []
-
-
 async def test_page_asks_for_a_token(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
     tokens.mkdir()
     (tokens / "person").write_text("sesame")
-    pods = cluster_of(tmp_path, 1, tokens=tokens)
-    async with pods, tab(f"{pods.pods[0].url}/insights") as shown:
+    pods = cluster_of(tmp_path, 1, VIEWS, tokens=tokens)
+    async with pods, tab(f"{pods.pods[0].url}/") as shown:
         await expect(shown.page.locator("dialog")).to_contain_text("asks for a token")
         await shown.page.keyboard.type("sesame")
         await shown.page.keyboard.press("Enter")
-        await expect(shown.page.locator("#none")).to_be_visible()
+        await expect(card(shown.page, VIEWS)).to_be_visible()
 
 
 async def test_pages_link_to_each_other(cluster: Cluster) -> None:
-    async with insights(cluster) as shown:
+    async with product_page(cluster) as shown:
         page = shown.page
-        for link in ("Search", "Insights", "Live", "Insights"):
+        for link in ("Search", "Insights", "Operations", "Insights"):
             await page.locator(".top nav a", has_text=link).click()
             await expect(page.locator(".top nav a[aria-current]")).to_have_text(link)
 
 
 async def test_metric_costs_at_most_three_questions_a_refresh(cluster: Cluster) -> None:
-    async with insights(cluster) as shown:
+    async with product_page(cluster) as shown:
         asked = list[str]()
         await expect(card(shown.page, VIEWS).locator(".change").first).not_to_be_empty()
 
@@ -328,22 +262,12 @@ async def test_metric_costs_at_most_three_questions_a_refresh(cluster: Cluster) 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_serious(cluster: Cluster, scheme: str) -> None:
-    async with insights(cluster, '#page-views=["/falls"]', color_scheme=scheme) as shown:
+    async with product_page(cluster, '#page-views=["/falls"]', color_scheme=scheme) as shown:
         await expect(key(shown.page, VIEWS, "/falls").locator(".change")).not_to_be_empty()
         assert await serious_findings(shown.page) == []
 
 
 async def test_nothing_sticks_out_on_a_phone(cluster: Cluster) -> None:
-    async with insights(cluster, '#page-views=["/falls"]', viewport=PHONE) as shown:
+    async with product_page(cluster, '#page-views=["/falls"]', viewport=PHONE) as shown:
         width = await shown.page.evaluate("document.documentElement.scrollWidth")
         assert width <= PHONE["width"]
-
-
-async def serious_findings(page: Page) -> list[str]:
-    found = await Axe().run(page)
-    return [
-        f"{violation['id']}: {node['html']}"
-        for violation in found.response["violations"]
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]

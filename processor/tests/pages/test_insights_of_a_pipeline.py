@@ -1,4 +1,4 @@
-"""The page of metrics over a real pod on a real broker, with the metrics of the example pipeline."""
+"""The product page over a real pod on a real broker, with the metrics of the example pipeline."""
 
 import asyncio
 import random
@@ -23,6 +23,7 @@ expect.set_options(timeout=PATIENCE_MS)
 NAMES = users(30)
 COUNTRIES = ("USA", "Chile", "Ghana")
 ACTIONS = ("view", "view", "purchase")
+BEFORE_MS = 90_000  # in a window that is complete once newer clicks have come, and in the newest one too
 
 
 def example() -> dict[str, Any]:
@@ -47,13 +48,13 @@ def rig(kafka: Kafka, topics: Topics, tmp_path: Path) -> Iterator[Rig]:
     rig.stop()
 
 
-def send(rig: Rig, count: int) -> Counter[str]:
-    """Send clicks of this moment; return how many there are of each action."""
+def send(rig: Rig, count: int, ago_ms: int = 0) -> Counter[str]:
+    """Send clicks of this moment, or of one before; return how many there are of each action."""
     chance, sent = random.Random(count), Counter[str]()
     for _ in range(count):
         user, action = chance.choice(NAMES), chance.choice(ACTIONS)
         click = {"user_id": user, "page_url": f"/p/{chance.randrange(20)}", "action": action, "amount": 2.5}
-        rig.send("clicks", user, click | {"timestamp": int(time.time() * 1_000)})
+        rig.send("clicks", user, click | {"timestamp": int(time.time() * 1_000) - ago_ms})
         sent[action] += 1
     rig.flush()
     return sent
@@ -75,26 +76,49 @@ async def cards(shown: Tab) -> dict[str, dict[str, Any]]:
     return dict(seen)
 
 
+async def headlines(shown: Tab) -> dict[str, dict[str, Any]]:
+    """Return what all headlines show, read at one moment."""
+    seen = await shown.page.evaluate(
+        """
+        () => Object.fromEntries([...document.querySelectorAll(".headline")].map(tile => [
+          tile.dataset.metric, {
+          window: Number(tile.dataset.window),
+          total: Number(tile.querySelector(".value").value),
+        }]))
+        """
+    )
+    return dict(seen)
+
+
 def answers(rig: Rig, seen: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return what the API says of the windows that the cards show, in the same form."""
     found = {}
     for name, card in seen.items():
         (window,) = rig.get(f"/api/metrics/{name}?window={card['window']}&top=10")["windows"]
-        rows = [[" · ".join(row["keys"].values()), row["value"]] for row in window["rows"]]
+        rows = [[" · ".join(row["keys"].values()), row["value"]] for row in window["rows"] if row["keys"]]
         largest = rows[0][1] if rows else 0  # what a card shows that has no total
         total = largest if window["total"] is None else window["total"]
         found[name] = {"window": card["window"], "total": total, "rows": rows}
     return found
 
 
+def totals(rig: Rig, seen: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what the API says of the windows that the headlines show, in their form."""
+    return {
+        name: {"window": card["window"], "total": card["total"]} for name, card in answers(rig, seen).items()
+    }
+
+
 def test_page_counts_what_was_clicked_and_follows(rig: Rig) -> None:
     async def look() -> None:
-        async with tab(f"http://127.0.0.1:{rig.port}/insights") as shown:
-            await expect(shown.page.locator(".insight:not([aria-busy])")).to_have_count(4)
-            sent: Counter[str] = Counter()
+        async with tab(f"http://127.0.0.1:{rig.port}/") as shown:
+            await expect(shown.page.locator(".insight:not([aria-busy])")).to_have_count(5)
+            sent = await asyncio.to_thread(send, rig, 60, BEFORE_MS)
             for number in (200, 100):
                 sent += await asyncio.to_thread(send, rig, number)
                 await until_true(shown, sent)
+            exits = shown.page.locator(".insight[data-metric=exit-pages] .about").first
+            await expect(exits).to_have_text("count of sessions by page, each 5 min")
             assert shown.complaints == []
 
     async def until_true(shown: Tab, sent: Counter[str]) -> None:
@@ -103,8 +127,11 @@ def test_page_counts_what_was_clicked_and_follows(rig: Rig) -> None:
             while True:
                 seen = await cards(shown)
                 said = await asyncio.to_thread(answers, rig, seen)
-                if seen == said and seen["page-views"]["total"] == sent["view"]:
+                tops = await headlines(shown)
+                is_true = seen == said and tops == await asyncio.to_thread(totals, rig, tops)
+                if is_true and tops["page-views"]["total"] and seen["page-views"]["total"] == sent["view"]:
                     assert len(seen["page-views"]["rows"]) == 10
+                    assert tops.keys() == seen.keys()
                     assert {name for name, _ in seen["active-users"]["rows"]} == set(COUNTRIES)
                     return
                 await asyncio.sleep(0.2)

@@ -1,22 +1,40 @@
-"""The pages: self-contained, under a strict content policy, cached by tag."""
+"""The pages: self-contained, under a strict content policy, cached by tag, at addresses that stay."""
 
 import re
+from collections.abc import Iterator
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
+from clickstream_processor.query.pages import PAGES, html
+from processor_support.metric_pods import cluster_of
+from processor_support.product_page import VIEWS
 from processor_support.query_pods import Cluster
 
 QUERY = files("clickstream_processor.query")
-PAGES = {"/": "dashboard.html", "/insights": "insights.html", "/search": "search.html"}
+PATHS = ["/", "/search", "/operations"]
 
 
-@pytest.mark.parametrize("path", PAGES)
+def with_metrics(folder: Path) -> Cluster:
+    return cluster_of(folder, 1, VIEWS)
+
+
+def sources(folder: Traversable) -> Iterator[Traversable]:
+    for each in folder.iterdir():
+        if each.is_dir():
+            yield from sources(each)
+        else:
+            yield each
+
+
+@pytest.mark.parametrize("path", PATHS)
 async def test_page_has_a_policy_that_allows_nothing_from_elsewhere_and_nothing_inline(
     tmp_path: Path, path: str
 ) -> None:
-    cluster = Cluster(tmp_path, pods=1)
-    async with cluster, cluster.client.get(cluster.pods[0].url + path) as response:
+    cluster = with_metrics(tmp_path)
+    async with cluster, cluster.client.get(cluster.pods[0].url + path, allow_redirects=False) as response:
         assert response.status == 200
         assert response.headers["Content-Type"] == "text/html; charset=utf-8"
         policy = response.headers["Content-Security-Policy"]
@@ -25,11 +43,12 @@ async def test_page_has_a_policy_that_allows_nothing_from_elsewhere_and_nothing_
     assert "unsafe" not in policy
     assert "http" not in policy
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", text)
+    assert "$" not in text, "a place of the frame is not filled"
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", PATHS)
 async def test_everything_a_page_loads_is_served_by_the_pod(tmp_path: Path, path: str) -> None:
-    cluster = Cluster(tmp_path, pods=1)
+    cluster = with_metrics(tmp_path)
     async with cluster:
         url = cluster.pods[0].url
         async with cluster.client.get(url + path) as response:
@@ -44,21 +63,56 @@ async def test_everything_a_page_loads_is_served_by_the_pod(tmp_path: Path, path
                 assert response.status == 200, name
                 assert response.headers["X-Content-Type-Options"] == "nosniff"
                 source = await response.text()
-            imported = {f"static/{module}" for module in re.findall(r'from "\./([\w.]+)"', source)}
+            imported = {urljoin(name, module) for module in re.findall(r'from "([./\w-]+)"', source)}
             wanted |= imported - seen
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_each_page_has_the_same_navigation_with_itself_marked(tmp_path: Path, path: str) -> None:
+    cluster = with_metrics(tmp_path)
+    async with cluster, cluster.client.get(cluster.pods[0].url + path) as response:
+        text = await response.text()
+    links = re.findall(r'<a href="([^"]+)"( aria-current="page")?>(\w+)</a>', text)
+    assert [(address, title) for address, _, title in links] == [
+        ("./", "Insights"),
+        ("search", "Search"),
+        ("operations", "Operations"),
+        ("openapi.json", "API"),
+    ]
+    assert [urljoin("/", address) for address, current, _ in links if current] == [path]
+    assert f"<title>{next(title for _, current, title in links if current)} · " in text
+
+
+async def test_former_address_of_insights_leads_to_the_root_for_good(tmp_path: Path) -> None:
+    cluster = with_metrics(tmp_path)
+    async with cluster:
+        url = cluster.pods[0].url
+        async with cluster.client.get(f"{url}/insights", allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (308, "./")
+
+
+async def test_root_leads_to_operations_where_there_are_no_metrics(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, pods=1)
+    async with cluster:
+        url = cluster.pods[0].url
+        async with cluster.client.get(f"{url}/", allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (307, "operations")
+            assert response.headers["Cache-Control"] == "no-store"
+        async with cluster.client.get(f"{url}/insights") as response:
+            assert (response.status, response.url.path) == (200, "/operations")
 
 
 def test_no_page_or_script_names_another_host() -> None:
     for folder in ("static", "templates"):
-        for file in (QUERY / folder).iterdir():
+        for file in sources(QUERY / folder):
             text = file.read_text().replace("http://www.w3.org/2000/svg", "")
             assert not re.search(r"(?:https?:)?//[\w-]+\.\w", text), file.name
 
 
-def test_every_control_of_the_pages_has_a_label() -> None:
+def test_every_control_of_the_pages_has_a_label(tmp_path: Path) -> None:
     controls = 0
-    for template in PAGES.values():
-        text = (QUERY / "templates" / template).read_text()
+    options = with_metrics(tmp_path).options
+    for text in (html(page, options) for page in PAGES):
         for tag in re.findall(r"<input[^>]*>", text):
             name = re.search(r'\bid="(\w+)"', tag)
             assert name is not None
@@ -70,10 +124,11 @@ def test_every_control_of_the_pages_has_a_label() -> None:
     assert controls > 2, "the pages have none to look at"
 
 
-async def test_unchanged_file_is_not_sent_again(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path, pods=1)
+@pytest.mark.parametrize("path", ["/", "/static/common/page.css"])
+async def test_unchanged_file_is_not_sent_again(tmp_path: Path, path: str) -> None:
+    cluster = with_metrics(tmp_path)
     async with cluster:
-        url = cluster.pods[0].url + "/static/page.css"
+        url = cluster.pods[0].url + path
         async with cluster.client.get(url) as response:
             tag = response.headers["ETag"]
         async with cluster.client.get(url, headers={"If-None-Match": tag}) as response:
@@ -81,7 +136,8 @@ async def test_unchanged_file_is_not_sent_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../api.py", "/static/%2e%2e/api.py", "/static/", "/static/pages.py"]
+    "path",
+    ["/static/../api.py", "/static/%2e%2e/api.py", "/static/", "/static/common/", "/static/pages.py"],
 )
 async def test_no_other_file_can_be_reached(tmp_path: Path, path: str) -> None:
     cluster = Cluster(tmp_path, pods=1)

@@ -46,7 +46,7 @@ async def test_data_needs_a_token_where_tokens_are_set(tmp_path: Path) -> None:
 async def test_pages_and_the_description_need_no_token(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, pods=1, tokens=mount(tmp_path / "tokens", one="sesame"))
     async with cluster:
-        for path in ("/", "/search", "/static/dashboard.js", "/openapi.json"):
+        for path in ("/operations", "/search", "/static/operations/operations.js", "/openapi.json"):
             async with cluster.client.get(cluster.pods[0].url + path) as response:
                 assert response.status == 200
 

@@ -1,6 +1,6 @@
 // What the page knows of one metric: its newest windows, those before them, and those of an hour before.
 // At most three questions a refresh. Windows that are closed are never asked for again.
-import { getJson } from "./api.js";
+import { getJson } from "../common/api.js";
 import { valuesOf } from "./words.js";
 
 const ROWS = 50; // of a window, of which ten keys are shown: the others say how those ten were before
@@ -9,10 +9,12 @@ const WINDOWS = 60;
 const FEWEST = 5;
 const HOUR_MS = 3_600_000;
 const SERIES_MS = 10_000;
+const COUNTS = ["count", "sum", "distinct"]; // nothing of these is 0; there is no least of nothing
 
 export class Metric {
   constructor(about) {
     this.about = about;
+    this.keyless = !Object.keys(about.by).length;
     this.path = `api/metrics/${encodeURIComponent(about.name)}`;
     this.answer = null; // the last one of the newest windows
     this.newest = null;
@@ -56,6 +58,14 @@ export class Metric {
     });
   }
 
+  // The values of the windows that are over, oldest first; null: no value.
+  past(key) {
+    const { windows } = this.seriesOf(key);
+    const over = this.starts().map((start) => windows.get(start)).filter((window) => !window || window.window_end <= this.podMs());
+    const value = (window) => (this.isWhole(window) ? this.valueOrNothing(window, key) : this.valueOf(window, key));
+    return over.map((window) => (window ? value(window) : null));
+  }
+
   valueOf(window, key) {
     return key ? this.rowOf(window, key)?.value ?? null : window.total;
   }
@@ -77,9 +87,45 @@ export class Metric {
   valuesThen(key) {
     if (!this.compared) return null;
     const { now, then } = this.compared;
-    const isAll = (window) => window.keys === window.rows.length && window.keys < ROWS; // and nothing is in (other)
-    const known = (window) => this.valueOf(window, key) ?? (key && isAll(window) ? 0 : null);
-    return { now: known(now), before: known(then) };
+    return { now: this.valueOrNothing(now, key), before: this.valueOrNothing(then, key) };
+  }
+
+  // Each key's values in the two windows that are compared, where both are known.
+  moves() {
+    const { now, then } = this.compared;
+    const nothing = { value: null };
+    const byKey = (window) => new Map(window.rows.map((row) => [JSON.stringify(valuesOf(this.about, row.keys)), row]));
+    const [after, before] = [byKey(now), byKey(then)];
+    const keys = [...new Set([...after.keys(), ...before.keys()])].map((id) => ({ id, values: JSON.parse(id) }));
+    return keys.filter(({ values }) => values.some((value) => value !== "(other)")).map(({ id, values }) => ({
+      values,
+      now: (after.get(id) ?? nothing).value ?? this.absent(now),
+      before: (before.get(id) ?? nothing).value ?? this.absent(then),
+    })).filter((move) => move.now !== null && move.before !== null);
+  }
+
+  // What a key counts that a window does not have.
+  absent(window) {
+    const isAll = window.keys === window.rows.length && window.keys < ROWS; // and nothing is in (other)
+    return isAll && COUNTS.includes(this.about.aggregate) ? 0 : null;
+  }
+
+  // As valueOf; 0 where it is sure that nothing counted.
+  valueOrNothing(window, key) {
+    if (key) return this.valueOf(window, key) ?? this.absent(window);
+    return window.total ?? (window.rows.length ? null : this.absent(window));
+  }
+
+  // The newest window that is complete; null: none yet. Where the clicks' time is not known, or stands, the clock says it.
+  complete(key) {
+    if (!this.newest || this.compared) return this.compared?.now ?? null;
+    const known = key ? this.answer.windows : [...this.seriesOf(null).windows.values(), ...this.answer.windows];
+    const over = known.filter((window) => window.window_end <= this.podMs()).sort((a, b) => a.window_start - b.window_start);
+    return over.findLast((window) => this.isPassed(window)) ?? over.at(-1) ?? null;
+  }
+
+  isPassed(window) {
+    return window.window_end <= Math.min(this.podMs(), this.answer.time_ms ?? 0);
   }
 
   async askNewest() {
@@ -92,7 +138,7 @@ export class Metric {
     if (this.isAhead) return;
     this.answer = data;
     this.newest = data.windows.at(-1);
-    if (this.about.aggregate !== "distinct" || !Object.keys(this.about.by).length) {
+    if (this.about.aggregate !== "distinct" || this.keyless) {
       for (const window of data.windows) this.keep(null, window);
     }
   }
@@ -100,7 +146,7 @@ export class Metric {
   // The window that is over is compared: the newest one still fills. What was compared stays for a while.
   async askThen() {
     const { advance_ms: advance, retention_ms: retention } = this.about.window;
-    const now = this.answer.windows.findLast((window) => window.window_end <= Math.min(this.podMs(), this.answer.time_ms ?? 0));
+    const now = this.answer.windows.findLast((window) => this.isPassed(window));
     const shiftMs = shift(advance, retention);
     if (!now || !shiftMs) {
       if (this.compared && this.compared.now.window_start < this.newest.window_start - 3 * advance) this.compared = null;

@@ -1,9 +1,15 @@
-// The page of metrics: a card for each metric that the pipeline has, each asked for on its own.
-import { getJson } from "./api.js";
+// The product page: a headline and a card for each metric that the pipeline has, each asked for on its own.
+import { onAddress } from "../common/address.js";
+import { getJson } from "../common/api.js";
+import { failure, setText } from "../common/element.js";
+import { LatestClicks } from "../user/clicks.js";
+import { UserLookup } from "../user/lookup.js";
+import { Person } from "../user/person.js";
+import { Sessions } from "../user/sessions.js";
 import { Card } from "./card.js";
-import { failure, setText } from "./element.js";
+import { Headline } from "./headline.js";
 import { Metric } from "./metric.js";
-import { onPicked } from "./picked.js";
+import { Moves } from "./moves.js";
 
 const AGAIN_MS = 2000;
 const LIST_MS = 30_000;
@@ -38,6 +44,8 @@ class Follower {
   constructor(about) {
     this.metric = new Metric(about);
     this.card = new Card(this.metric, () => this.hurry());
+    this.headline = new Headline(this.metric, () => this.card.goTo());
+    this.moves = new Moves(this.metric, (values) => this.card.choose(values));
     this.over = false;
     this.failed = false;
     this.hurried = false;
@@ -53,19 +61,22 @@ class Follower {
   async follow() {
     let wait = AGAIN_MS;
     while (!this.over) {
+      const isFirst = !this.metric.newest;
       await visible();
       try {
         await inTurn(() => this.over || this.metric.refresh(this.card.picked));
-        wait = AGAIN_MS;
+        wait = isFirst && this.metric.newest ? 0 : AGAIN_MS; // now it knows the pod's clock, and what is complete
         this.failed = false;
         this.card.trouble(null);
       } catch (problem) {
-        wait = Math.min(2 * wait, LONGEST_MS);
+        wait = Math.min(2 * Math.max(wait, AGAIN_MS / 2), LONGEST_MS);
         this.failed = true;
         this.card.trouble(problem, problem.status === 401 ? null : wait);
         if (problem.status === 401) return;
       }
       this.card.draw();
+      this.headline.draw();
+      this.moves.draw();
       state();
       await this.pause(wait);
     }
@@ -97,13 +108,15 @@ function state() {
 function show(list) {
   const definitions = list.metrics.map(({ since_ms: _since, time_ms: _time, ...about }) => about);
   document.getElementById("partial").hidden = !list.partial;
-  document.getElementById("none").hidden = definitions.length > 0;
+  document.getElementById("headlines").hidden = !definitions.length;
   if (defined === JSON.stringify(definitions)) return;
   defined = JSON.stringify(definitions);
   const before = new Map(cards.map((card) => [JSON.stringify(card.metric.about), card]));
   cards = definitions.map((about) => before.get(JSON.stringify(about)) ?? new Follower(about));
   for (const card of before.values()) if (!cards.includes(card)) card.over = true;
   holder.replaceChildren(...cards.map((card) => card.card.node));
+  document.getElementById("move-list").replaceChildren(...cards.map((card) => card.moves.node));
+  document.getElementById("headline-list").replaceChildren(...cards.map((card) => card.headline.node));
 }
 
 async function follow() {
@@ -114,7 +127,6 @@ async function follow() {
       const { data } = await getJson("api/metrics");
       show(data);
       document.getElementById("problem").replaceChildren();
-      if (!data.metrics.length) setState("live", "Live");
       wait = LIST_MS;
     } catch (problem) {
       setState("lost", problem.status === 401 ? "Needs a token" : "Reconnecting");
@@ -126,6 +138,7 @@ async function follow() {
   }
 }
 
-onPicked(() => { for (const card of cards) { card.card.draw(); card.hurry(); } });
+onAddress(() => { for (const card of cards) { card.card.draw(); card.hurry(); } });
 document.addEventListener("visibilitychange", state);
+new UserLookup([new Person(), new Sessions()], [new LatestClicks()]);
 follow();

@@ -1,5 +1,5 @@
 // What metrics, keys, values and changes are called.
-import { count, duration } from "./format.js";
+import { count, duration } from "../common/format.js";
 
 const OTHER = "(other)";
 const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000], ["ms", 1]];
@@ -16,9 +16,9 @@ export function length(ms) {
   return `${ms / size} ${unit}`;
 }
 
-// count by page, last 5 min
-export function about({ aggregate, value, by, window }) {
-  const what = [aggregate, value && aggregate !== "distinct" && "of", value].filter(Boolean).join(" ");
+// count by page, last 5 min; of sessions where those are counted
+export function about({ aggregate, value, by, window, of: counted }) {
+  const what = [aggregate, value && aggregate !== "distinct" && "of", value, counted === "sessions" && "of sessions"].filter(Boolean).join(" ");
   const keys = Object.keys(by);
   const span = `${window.advance_ms < window.size_ms ? "last" : "each"} ${length(window.size_ms)}`;
   return `${what}${keys.length ? ` by ${keys.join(" and ")}` : ""}, ${span}`;

@@ -1,6 +1,6 @@
 // One value for each window as bars, the newest at the right edge.
-import { drawing, element } from "./element.js";
-import { hour, moment, short } from "./format.js";
+import { drawing, element } from "../common/element.js";
+import { hour, moment, short } from "../common/format.js";
 import { number } from "./words.js";
 
 const DAY_MS = 86_400_000;

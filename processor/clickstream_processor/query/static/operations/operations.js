@@ -1,9 +1,13 @@
-// The live dashboard: one event stream in, everything on the page follows from the last summary.
-import { events } from "./api.js";
-import { EventChart, sparkline } from "./chart.js";
-import { element, setText } from "./element.js";
-import { count, duration, percent, rate, short } from "./format.js";
-import { UserLookup } from "./lookup.js";
+// The machine view: one event stream in, everything on the page follows from the last summary.
+import { events } from "../common/api.js";
+import { EventChart, sparkline } from "../common/chart.js";
+import { element, setText } from "../common/element.js";
+import { count, duration, percent, rate, short } from "../common/format.js";
+import { LatestClicks } from "../user/clicks.js";
+import { UserLookup } from "../user/lookup.js";
+import { Person } from "../user/person.js";
+import { RawAnswer } from "../user/raw.js";
+import { Sessions } from "../user/sessions.js";
 
 const HISTORY_MS = 300_000;
 const SPARK = 60;
@@ -189,5 +193,5 @@ async function follow() {
   }
 }
 
-new UserLookup();
+new UserLookup([new Person(), new Sessions(), new RawAnswer()], [new LatestClicks()]);
 follow();

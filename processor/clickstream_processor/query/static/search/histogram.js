@@ -1,7 +1,7 @@
 // Hits over time as bars; a bar is a button that narrows the search to its span.
-import { ticks } from "./chart.js";
-import { drawing, element } from "./element.js";
-import { count, date, hour, moment, short } from "./format.js";
+import { ticks } from "../common/chart.js";
+import { drawing, element } from "../common/element.js";
+import { count, date, hour, moment, short } from "../common/format.js";
 
 const MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, M: 30.44 * 86_400_000, y: 365.25 * 86_400_000 };
 const MARGIN = { top: 6, right: 2, bottom: 20, left: 42 };

@@ -1,7 +1,8 @@
 // The search page. The address bar holds the search, so that a link shows the same hits.
-import { getJson } from "./api.js";
-import { element, failure, json, setText } from "./element.js";
-import { count, moment } from "./format.js";
+import { USER } from "../common/address.js";
+import { getJson } from "../common/api.js";
+import { element, failure, json, setText } from "../common/element.js";
+import { count, moment } from "../common/format.js";
 import { Histogram } from "./histogram.js";
 
 const form = document.getElementById("form");
@@ -125,7 +126,7 @@ function hit({ click, highlights }) {
 
 // A button at the row's end, and the whole record below the row once it was pressed.
 function details(click) {
-  const live = element("a", { href: `./#${new URLSearchParams({ user: click.user_id })}` }, "What this user does now");
+  const live = element("a", { href: `./#${new URLSearchParams({ [USER]: click.user_id })}` }, "What this user does now");
   const panel = element("div", { class: "all-fields", hidden: true });
   const button = element("button", { type: "button", class: "more", "aria-expanded": "false", "aria-label": "All fields of this click", title: "All fields" }, "{ }");
   button.addEventListener("click", () => {

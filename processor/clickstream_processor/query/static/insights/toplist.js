@@ -1,6 +1,6 @@
 // The keys with the largest values, as buttons. A row stays the same node while its key is in the list, so that
 // whoever is at it with the keyboard stays there.
-import { element } from "./element.js";
+import { element } from "../common/element.js";
 import { change, estimate, isOther, keyText, number } from "./words.js";
 
 export class TopList {

@@ -1,6 +1,6 @@
 // One metric's card: its number, its windows, its largest keys.
-import { element } from "./element.js";
-import { clock, hour } from "./format.js";
+import { element } from "../common/element.js";
+import { clock, hour } from "../common/format.js";
 import { pick, pickedOf } from "./picked.js";
 import { bars } from "./series.js";
 import { showChange, TopList } from "./toplist.js";
@@ -50,6 +50,17 @@ export class Card {
     this.draw();
     if (!values) (this.top.rows.get(JSON.stringify(released))?.holder ?? this.parts.heading).focus();
     this.onPick();
+  }
+
+  // Picks a key, and shows its windows.
+  choose(values) {
+    if (JSON.stringify(values) !== JSON.stringify(this.picked)) this.toggle(values);
+    this.goTo();
+  }
+
+  goTo() {
+    this.node.scrollIntoView();
+    this.parts.heading.focus({ preventScroll: true });
   }
 
   draw() {

@@ -14,17 +14,18 @@ export function ticks(greatest, wanted = 4) {
   return Array.from({ length: Math.round(top / step) + 1 }, (_, i) => i * step);
 }
 
-// The last `slots` values, newest at the right edge.
+// The last `slots` values, newest at the right edge; over a null the line goes straight on.
 export function sparkline(svg, values, slots = 60) {
-  if (values.length < 2) return;
   const shown = values.slice(-slots);
-  const greatest = Math.max(...shown, 1e-9);
-  const x = (i) => (100 * (slots - shown.length + i)) / (slots - 1);
-  const points = shown.map((v, i) => `${x(i).toFixed(2)} ${(37 - (33 * v) / greatest).toFixed(2)}`);
+  const known = shown.map((value, i) => [i, value]).filter(([, value]) => value !== null);
+  if (known.length < 2) return;
+  const greatest = Math.max(...known.map(([, value]) => value), 1e-9);
+  const x = (i) => ((100 * (slots - shown.length + i)) / (slots - 1)).toFixed(2);
+  const points = known.map(([i, value]) => `${x(i)} ${(37 - (33 * Math.max(value, 0)) / greatest).toFixed(2)}`);
   svg.setAttribute("viewBox", "0 0 100 40");
   svg.setAttribute("preserveAspectRatio", "none");
   svg.replaceChildren(
-    drawing("path", { class: "area", d: `M${x(0).toFixed(2)} 40L${points.join("L")}L100 40Z` }),
+    drawing("path", { class: "area", d: `M${x(known[0][0])} 40L${points.join("L")}L${x(known.at(-1)[0])} 40Z` }),
     drawing("path", { d: `M${points.join("L")}` }));
 }
 
