@@ -8,7 +8,7 @@ LOCKS := requirements.lock
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test test-long lint clean chaos bench bench-quick oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards reference docs screenshots unit
+.PHONY: help setup demo smoke test test-long lint clean chaos bench bench-quick bench-metrics oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards reference docs screenshots unit
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -41,6 +41,9 @@ bench: $(READY)  ## Side by side with Kafka Streams, Quix Streams and a plain co
 
 bench-quick: $(READY)  ## The same in minutes, and what got worse than the baseline
 	@scripts/bench --quick
+
+bench-metrics: $(READY)  ## What two metrics of a pipeline cost, beside Kafka Streams, how fresh and how fast answered they are
+	@scripts/bench --metrics
 
 oracle: $(READY)  ## Compare with Kafka Streams record for record, for longer than the tests do
 	@scripts/oracle

@@ -1,7 +1,8 @@
-"""scripts/bench [--quick] [--scaling]: measure, check, print; the last line is one JSON object of figures.
+"""scripts/bench [--quick] [--scaling | --metrics]: measure, check, print; the last line is JSON, the figures.
 
-Without --scaling: the processor beside Kafka Streams, Quix Streams and a plain copy. With it: how the
+Without an option: the processor beside Kafka Streams, Quix Streams and a plain copy. --scaling: how the
 processor's own cost goes with pods, users, partitions and time, what a pod answers, what PostgreSQL pays.
+--metrics: what two metrics of the pipeline cost, beside Kafka Streams, how fresh they are, how fast answered.
 """
 
 import argparse
@@ -18,6 +19,9 @@ from clickstream_local.parts.kafka_streams import build
 
 from clickstream_bench import baseline, plot, report
 from clickstream_bench.comparison import Comparison
+from clickstream_bench.counting import report as counting_report
+from clickstream_bench.counting import suite as counting_suite
+from clickstream_bench.counting.sizes import Sizes as CountingSizes
 from clickstream_bench.ground import ground
 from clickstream_bench.scaling import report as scaling_report
 from clickstream_bench.scaling import suite
@@ -33,6 +37,12 @@ PARTS = """parts of --scaling, each on a broker of its own:
               and how many a second it answers over 4 connections
   postgres    CPU and statements of PostgreSQL: with a writer of 20 changes a second alone, with the
               pipeline's source and a pod beside it, and with 5,000 clicks a second as well
+
+parts of --metrics:
+  ingest      full ingest by one pod without metrics, with page views and active users, and by Kafka
+              Streams with the same two: events/s and per CPU second; every metric's value is checked
+  freshness   at 1,000 clicks a second: from the producer's call to the record of the metric's topic
+  top         the largest 20 of 10,000 pages, asked of two pods at 5,000 clicks a second
 """
 SYSTEMS = ("clickstream", "kafka-streams", "plain-copy", "quix-streams")
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -44,7 +54,8 @@ def main() -> int:
     result = {"machine": machine(), "versions": versions(), "options": vars(options)}
     use_compiled_processor()
     with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as folder:
-        figures = (_scale if options.scaling else _compare)(options, Path(folder), result)
+        measure = _scale if options.scaling else _count if options.metrics else _compare
+        figures = measure(options, Path(folder), result)
     print(json.dumps(figures))
     return 0
 
@@ -84,6 +95,21 @@ def _scale(options: argparse.Namespace, folder: Path, result: dict[str, Any]) ->
     return scaling_report.figures(result)
 
 
+def _count(options: argparse.Namespace, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+    build()
+    file = _file("metrics-quick" if options.quick else "metrics")
+
+    def found(part: str, figures: Any) -> None:
+        result[part] = figures
+        _write(file, result, counting_report.figures(result))
+
+    sizes = CountingSizes.of(options)
+    result["sizes"] = asdict(sizes)
+    counting_suite.run(options.only, sizes, folder, found)
+    print(counting_report.tables(result))
+    return counting_report.figures(result)
+
+
 def _file(kind: str) -> Path:
     return RESULTS / f"{kind}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.json"
 
@@ -100,9 +126,11 @@ def _options() -> argparse.Namespace:
         epilog=PARTS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    both = parser.add_argument_group("both")
+    both = parser.add_argument_group("all")
     both.add_argument("--quick", action="store_true", help="smaller and shorter: some 5 minutes")
-    both.add_argument("--rounds", type=int, help="of each full ingest: 3; quick: 2, with --scaling 1")
+    both.add_argument(
+        "--rounds", type=int, help="of each full ingest: 3, with --metrics 5; quick: 2, with --scaling 1"
+    )
     both.add_argument(
         "--clicks", type=int, help="2,000,000; quick: 600,000, with --scaling 150,000 (about the fewest)"
     )
@@ -117,11 +145,11 @@ def _options() -> argparse.Namespace:
     compared.add_argument(
         "--systems", default=list(SYSTEMS), type=_list, help=f"of {','.join(SYSTEMS)}; all of them"
     )
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--scaling", action="store_true", help="how the processor's own cost goes with size")
+    either.add_argument("--metrics", action="store_true", help="what metrics of the pipeline cost")
+    parser.add_argument("--only", type=_list, help="parts of --scaling or --metrics, see below; all of them")
     scaled = parser.add_argument_group("scaling")
-    scaled.add_argument("--scaling", action="store_true", help="how the processor's own cost goes with size")
-    scaled.add_argument(
-        "--only", default=list(suite.PARTS), type=_parts, help=f"of {','.join(suite.PARTS)}; all of them"
-    )
     scaled.add_argument("--user-counts", type=_numbers, help="1000,20000,300000,3000000; quick: to 100000")
     scaled.add_argument(
         "--memory-mib", type=int, default=320, help="limit of a pod in the cases of users: 320"
@@ -130,7 +158,12 @@ def _options() -> argparse.Namespace:
         "--visit", type=int, default=1, help="clicks of a user in a row in the cases of users: 1, the hardest"
     )
     scaled.add_argument("--soak-minutes", type=float, help="10; quick: 0.5")
-    return parser.parse_args()
+    options = parser.parse_args()
+    parts: list[str] = list(counting_suite.PARTS if options.metrics else suite.PARTS)
+    options.only = options.only or parts
+    if unknown := set(options.only) - set(parts):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
+    return options
 
 
 def _list(text: str) -> list[str]:
@@ -139,12 +172,6 @@ def _list(text: str) -> list[str]:
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, _list(text)))
-
-
-def _parts(text: str) -> list[str]:
-    if unknown := set(_list(text)) - set(suite.PARTS):
-        raise argparse.ArgumentTypeError(f"there is no part {', '.join(sorted(unknown))}")
-    return _list(text)
 
 
 if __name__ == "__main__":

@@ -47,17 +47,21 @@ class SteadyClicks(threading.Thread):
                 user = users[self.sent % len(users)]
                 self.sent += 1
                 now_ns = time.time_ns()
+                key = user.encode()
+                partition = murmur2(key, partitions)
                 click = {
                     "user_id": user,
-                    "page_url": str(now_ns),
-                    "action": "view",
+                    **self.told(now_ns, partition),
                     "timestamp": now_ns // 1_000_000,
                 }
-                key = user.encode()
-                producer.produce(self.topic, encode(click), key, murmur2(key, partitions))
+                producer.produce(self.topic, encode(click), key, partition)
             producer.poll(0)
             time.sleep(max(0.0, due_s - time.perf_counter()))
         producer.flush()
+
+    def told(self, now_ns: int, partition: int) -> dict[str, str]:  # noqa: ARG002 (for who wants to know)
+        """Return page and action of a click that is sent now."""
+        return {"page_url": str(now_ns), "action": "view"}
 
     def stop(self) -> None:
         """End, once everything is acknowledged."""

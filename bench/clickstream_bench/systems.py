@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -75,13 +75,21 @@ class Ours:
     name = "clickstream"
 
     def __init__(
-        self, kafka: Kafka, topics: Topics, folder: Path, run: str, *, pods: int = 1, memory: str = "1Gi"
+        self,
+        kafka: Kafka,
+        topics: Topics,
+        folder: Path,
+        run: str,
+        *,
+        pods: int = 1,
+        memory: str = "1Gi",
+        metrics: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """`memory`: the limit of a pod, which its caches follow from."""
+        """`memory`: the limit of a pod, which its caches follow from. `metrics`: `processing.metrics`."""
         place = Place(
             kafka.bootstrap, 1, "http://127.0.0.1:1", "opensearch", free_row(pods), free_row(pods), pods
         )
-        pipeline = parse(_document(topics, place, run, memory))
+        pipeline = parse(pipeline_document(topics, place, run, memory, metrics))
         create_topics(pipeline, kafka.bootstrap)
         self.pods = pods_of(pipeline, place, folder)
 
@@ -115,7 +123,10 @@ def pods_of(pipeline: ClickPipeline, place: Place, folder: Path) -> Pods:
     )
 
 
-def _document(topics: Topics, place: Place, run: str, memory: str) -> dict[str, Any]:
+def pipeline_document(
+    topics: Topics, place: Place, run: str, memory: str, metrics: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the ClickPipeline of a run, as the operator would get it."""
     return {
         "apiVersion": "clickstream.dev/v1alpha1",
         "kind": "ClickPipeline",
@@ -145,6 +156,7 @@ def _document(topics: Topics, place: Place, run: str, memory: str) -> dict[str, 
                 "filter": 'click.action != "heartbeat"',
                 "join": {"waitForSnapshot": False},
                 "window": {"size": "5m", "grace": "1m"},
+                "metrics": list(metrics),
             },
             "sink": {"search": {"url": place.search_url}},
             "processors": {
@@ -179,12 +191,10 @@ class Program:
         return [self.process.pid]
 
 
-def streams(kafka: Kafka, topics: Topics, folder: Path, run: str) -> Program:
-    """Kafka Streams: one thread, exactly_once_v2, its defaults."""
-    state = str(folder / "state")
-    command = java(
-        "Bench", kafka.bootstrap, run, state, topics.clicks, topics.profiles, topics.enriched, topics.metrics
-    )
+def streams(kafka: Kafka, topics: Topics, folder: Path, run: str, *more: str) -> Program:
+    """Kafka Streams: one thread, exactly_once_v2, its defaults. `more`: further arguments of Bench."""
+    names = (topics.clicks, topics.profiles, topics.enriched, topics.metrics)
+    command = java("Bench", kafka.bootstrap, run, str(folder / "state"), *names, *more)
     return Program("kafka-streams", command, folder)
 
 

@@ -89,7 +89,7 @@ def measure(
         if load is not None:
             load.stop()
         system.stop()
-    low, high = _at(samples, 0.1 * records), _at(samples, 0.9 * records)
+    low, high = at(samples, 0.1 * records), at(samples, 0.9 * records)
     if high[0] - low[0] < 0.5 or high[1] <= low[1]:
         raise ValueError(f"{system.name}: too few commits to measure; send more clicks")
     events = 0.8 * clicks
@@ -103,7 +103,7 @@ def measure(
     )
 
 
-def _at(samples: list[tuple[float, int, float]], records: float) -> tuple[float, float]:
+def at(samples: list[tuple[float, int, float]], records: float) -> tuple[float, float]:
     """Return (clock, processor time) at which so many records were done, interpolated."""
     for (t0, d0, c0), (t1, d1, c1) in pairwise(samples):
         if d1 >= records:

@@ -96,8 +96,10 @@ class Gathering:
         for metric, panes in zip(self.metrics, self._panes, strict=True):
             for start_ms, pane in list(panes.items()):
                 prefix = pane_prefix(metric.identity, start_ms)
-                for place, cell in pane.take().values():
-                    records.append((place.partition, prefix + place.key, encode_aggregate(cell), start_ms))
+                records += [
+                    (place.partition, prefix + place.key, encode_aggregate(cell), start_ms)
+                    for place, cell in pane.take().values()
+                ]
                 time_ms = closed_ms if metric.emit == "final" or stream_ms is None else stream_ms
                 if metric.panes.pane_closes_ms(start_ms) <= time_ms:
                     del panes[start_ms]

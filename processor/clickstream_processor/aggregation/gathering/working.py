@@ -72,16 +72,18 @@ class Cells(dict[Any, Any]):
     def __missing__(self, found: Any) -> Any:
         pane = self._pane
         place = pane.places[found]
-        known = pane.known
-        if place.key not in known:
+        key, known = place.key, pane.known
+        if key not in known:
             if len(known) >= pane.max_keys:
                 pane.counters.other += 1
                 return self._cell(pane.places.other)  # not kept by `found`: there may be any number of these
-            known.add(place.key)
-        cell = self._cell(place)
+            known.add(key)
+        held = self.by_key.get(key)
+        if held is None:
+            held = self.by_key[key] = place, pane.new_cell()
         if len(self) < pane.max_keys:
-            self[found] = cell
-        return cell
+            self[found] = held[1]
+        return held[1]
 
     def _cell(self, place: Place) -> Any:
         held = self.by_key.get(place.key)

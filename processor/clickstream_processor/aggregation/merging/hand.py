@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from clickstream_processor.aggregation.metric import Metric
-from clickstream_processor.aggregation.partials import KEY_AT, end_of, identity_of, pane_of
+from clickstream_processor.aggregation.partials import KEY_AT, end_of, pane_prefix
 from clickstream_processor.aggregation.values.aggregates import Aggregate
 from clickstream_processor.aggregation.values.keys import OTHER
 from clickstream_processor.aggregation.windows import stored_aggregate
@@ -40,6 +40,10 @@ class Hand:
         self.held[key] = aggregate
         self._touched[key] = None
 
+    def touch(self, key: bytes) -> None:
+        """Note that an aggregate at hand has changed in place."""
+        self._touched[key] = None
+
     def place(self, metric: Metric, key: bytes) -> bytes:
         """Return the state's key for a partial's: its own while its pane has places, then that of (other)."""
         if key[KEY_AT:] == OTHER or self.aggregate(key) is not None:
@@ -59,8 +63,9 @@ class Hand:
     def settle(self, expired: Iterable[tuple[bytes, int]]) -> None:
         """After the commit. `expired`: of metrics by identity, the start of the first pane that is kept."""
         for identity, kept_ms in expired:
+            first, end = pane_prefix(identity, 0), pane_prefix(identity, kept_ms)
             for panes in (self.held, self._keys):
-                for key in [key for key in panes if identity_of(key) == identity and pane_of(key) < kept_ms]:
+                for key in [key for key in panes if first <= key < end]:
                     del panes[key]
         if len(self.held) > self._cached:
             self.held.clear()

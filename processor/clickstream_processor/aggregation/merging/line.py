@@ -16,6 +16,7 @@ from clickstream_processor.aggregation.partials import (
     KEY_AT,
     MARK,
     METRIC,
+    PREFIX_BYTES,
     check_key,
     decode_mark,
     decode_metric,
@@ -34,7 +35,9 @@ from clickstream_processor.aggregation.values.aggregates import (
     aggregate_type,
     decode_aggregate,
     encode_aggregate,
+    small_count,
 )
+from clickstream_processor.aggregation.values.numeric import Count
 from clickstream_processor.errors import MalformedPartial, StateCorrupted
 from clickstream_processor.topology.working_set import CommittedState
 
@@ -103,11 +106,16 @@ class MetricsLine:
 
     def records(self, records: Sequence[PartialRecord]) -> None:
         """Take records of the partials topic, in order. What cannot be used is counted and passed over."""
+        find, touch, counters = self._hand.held.get, self._hand.touch, self._counters
         for record in records:
             key, value = record.key() or b"", record.value() or b""
             try:
-                aggregate = self._hand.held.get(key)
-                if aggregate is not None:
+                aggregate = find(key)
+                if type(aggregate) is Count and (more := small_count(value)):
+                    aggregate.count += more  # most partials are this one
+                    touch(key)
+                    counters[key[1:PREFIX_BYTES]].merged += 1
+                elif aggregate is not None:
                     self._merge(key, aggregate, decode_aggregate(value))
                 elif key[:1] == MARK:
                     self._mark(*decode_mark(key, value))

@@ -42,6 +42,7 @@ KINDS: tuple[Kind, ...] = tuple(_TYPES)
 _BYTES = {kind: bytes((number,)) for number, kind in enumerate(_TYPES, 1)}
 _BY_BYTE = dict(enumerate(_TYPES.values(), 1))
 _BY_TYPE = {of: _BYTES[kind] for kind, of in _TYPES.items()}
+_COUNTS = tuple(_BYTES["count"] + Count(number).encode() for number in range(256))
 
 
 def aggregate_type(kind: Kind) -> type[Any]:
@@ -51,13 +52,20 @@ def aggregate_type(kind: Kind) -> type[Any]:
 
 def encode_aggregate(aggregate: Aggregate) -> bytes:
     """Return the bytes of an aggregate."""
+    if type(aggregate) is Count and aggregate.count < len(_COUNTS):
+        return _COUNTS[aggregate.count]  # most aggregates are small counts
     return _BY_TYPE[type(aggregate)] + aggregate.encode()
+
+
+def small_count(data: bytes) -> int:
+    """Return the count that the bytes of an aggregate are, if it is one of 1 to 127; else 0."""
+    return data[1] if len(data) == 2 and data[0] == 1 and data[1] < 128 else 0
 
 
 def decode_aggregate(data: bytes) -> Aggregate:
     """Return the aggregate of its bytes; raises MalformedPartial."""
-    if len(data) == 2 and data[0] == 1 and data[1] < 128:
-        return Count(data[1])  # most partials are small counts
+    if number := small_count(data):
+        return Count(number)  # most partials are small counts
     reader = Reader(data)
     kind = _BY_BYTE.get(reader.byte())
     if kind is None:

@@ -100,7 +100,13 @@ class Distinct:
             return cls(sketch=Sketch.decode(reader.rest()))
         if number > EXACT:
             raise MalformedPartial(f"{number} different values, exact up to {EXACT}")
-        elements = {reader.take(reader.byte()).decode("latin-1") for _ in range(number)}
+        text, at, elements = reader.rest().decode("latin-1"), 0, set[str]()
+        for _ in range(number):
+            end = at + 1 + ord(text[at : at + 1] or "\0")
+            elements.add(text[at + 1 : end])
+            at = end
+        if at != len(text):
+            raise MalformedPartial(f"values of {at} bytes in {len(text)}")
         if len(elements) != number or any(not 0 < len(part) <= ELEMENT_BYTES for part in elements):
             raise MalformedPartial("a value is there twice, or of a wrong length")
         return cls(elements)

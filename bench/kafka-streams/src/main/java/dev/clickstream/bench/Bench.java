@@ -4,12 +4,14 @@ import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.Topology;
 
 /**
  * Runs the reference topology on a broker until it is asked to end: one thread, exactly_once_v2, everything else as
  * Kafka Streams has it by default (RocksDB, caching, commits each 100 ms).
  *
- * <p>Arguments: bootstrap servers, application id, state folder, then the topics of clicks, profiles, enriched, metrics.
+ * <p>Arguments: bootstrap servers, application id, state folder, then the topics of clicks, profiles, enriched, metrics;
+ * then, for {@link MetricsTopology} in place of {@link ReferenceTopology}, the grace of its two metrics in ms.
  */
 public final class Bench {
     private static final long SIZE_MS = 300_000;
@@ -29,7 +31,10 @@ public final class Bench {
                 new ReferenceTopology.Topics(arguments[3], arguments[4], arguments[5], arguments[6]);
         ReferenceTopology.Options options = new ReferenceTopology.Options(false, SIZE_MS, SIZE_MS, GRACE_MS, false);
         CountDownLatch ended = new CountDownLatch(1);
-        KafkaStreams streams = new KafkaStreams(ReferenceTopology.build(topics, options), config);
+        Topology topology = arguments.length > 7
+                ? MetricsTopology.build(topics, options, Long.parseLong(arguments[7]))
+                : ReferenceTopology.build(topics, options);
+        KafkaStreams streams = new KafkaStreams(topology, config);
         streams.setStateListener((now, before) -> {
             System.out.println(now);
             if (now == KafkaStreams.State.ERROR) {

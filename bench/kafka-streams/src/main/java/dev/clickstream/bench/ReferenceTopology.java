@@ -41,6 +41,12 @@ final class ReferenceTopology {
 
     static Topology build(Topics topics, Options options) {
         StreamsBuilder builder = new StreamsBuilder();
+        add(builder, topics, options);
+        return builder.build();
+    }
+
+    /** Adds the pipeline; returns its enriched clicks. */
+    static KStream<String, EnrichedClick> add(StreamsBuilder builder, Topics topics, Options options) {
         KTable<String, Profile> profiles =
                 builder.table(topics.profiles(), Consumed.with(STRINGS, Records.serde(Profile.class)));
         KStream<String, IdentifiedClick> clicks = builder.stream(
@@ -71,7 +77,7 @@ final class ReferenceTopology {
                         window.key(),
                         new UserMetrics(window.key(), window.window().start(), window.window().end(), count)))
                 .to(topics.metrics(), Produced.with(STRINGS, Records.serde(UserMetrics.class)));
-        return builder.build();
+        return kept;
     }
 
     /** Gives a click the id of its place in the topic; a record without a value stays without one. */
