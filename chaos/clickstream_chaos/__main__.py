@@ -27,7 +27,7 @@ def main() -> int:
     )
     proxy = Proxy(flags.brokers)
     kafka = make_kafka(folder / "kafka", flags.brokers, [proxy])
-    shape = Shape(replication=flags.brokers)
+    shape = Shape(replication=flags.brokers, partitioner=flags.partitioner)
     suite = Suite(folder / "pipeline", kafka, seed, _say, shape, flags.rate, {0: proxy})
     if flags.skip_rule:
         suite.pipeline.environment["CLICKSTREAM_UNSAFE_SKIP_RULE"] = flags.skip_rule
@@ -70,6 +70,12 @@ def _parse() -> argparse.Namespace:
     add("--minutes", type=float, default=float(minutes or 10), help="CHAOS_MINUTES; 10")
     add("--seed", type=int, default=seed, help="CHAOS_SEED; a random one")
     add("--brokers", type=int, choices=(1, 3), default=brokers or "1", help="CHAOS_BROKERS; 1")
+    add(
+        "--partitioner",
+        choices=("murmur2", "any"),
+        default=os.environ.get("CHAOS_PARTITIONER") or "murmur2",
+        help="CHAOS_PARTITIONER; any: clicks with any key, on any partition (%(default)s)",
+    )
     add("--rate", type=float, default=300, help="clicks a second (%(default)s)")
     add("--count", type=int, metavar="N", help="end after so many faults, if the minutes last")
     add("--faults", metavar="NAME,...", help="only these (default: all that can be injected here)")

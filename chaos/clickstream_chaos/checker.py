@@ -10,13 +10,15 @@ from typing import Any
 from clickstream_local.pipeline.reading import end_offsets, reader
 from confluent_kafka import KafkaError, Message, TopicPartition
 
+from clickstream_chaos.arrived import Arrived
 from clickstream_chaos.database import State
-from clickstream_chaos.model import Expected, Input, Model
+from clickstream_chaos.model import AHEAD, Expected, Input, Model, unreadable
 from clickstream_chaos.odd import HEADER, is_odd_user
 from clickstream_chaos.visits import Visits
 from clickstream_chaos.waiting import NotInTime
 
 READ = ("clicks", "enriched", "metrics", "dead", "actions", "sessions")  # the topics that a checker reads
+ARRIVALS = "arrivals"  # and this one, where clicks come with any key
 MAX_EXAMPLES = 8
 READ_S = 120.0
 
@@ -98,12 +100,20 @@ class Checker:
         grace_ms: int,
         added: Mapping[str, Any] | None = None,
     ) -> None:
-        """`topics`: the names of those in READ, `actions` and `sessions` only where there are such.
+        """`topics`: the names of those in READ, `actions` and `sessions` only where there are such; ARRIVALS.
 
         `added`: fields of the transform.
         """
         self._topics = {name: Topic(bootstrap, topic, partitions) for name, topic in topics.items()}
-        self._model = Model(topics["clicks"], profiles, window_ms, grace_ms, added or {})
+        self._arrived = Arrived() if ARRIVALS in topics else None
+        self._model = Model(
+            topics["clicks"],
+            profiles,
+            window_ms,
+            grace_ms,
+            added or {},
+            any_key=self._arrived is not None,
+        )
         self._profiles = profiles
         self._clicks_topic = topics["clicks"]
         self._window_ms = window_ms
@@ -116,6 +126,7 @@ class Checker:
         self._counts: dict[tuple[str, int], int] = {}
         self._actions: dict[tuple[str, int], int] = {}  # (action, window start) -> the metric's last value
         self._visits = Visits()
+        self._waiting: list[Input] = []  # clicks that were not moved
         self._backwards: list[str] = []
 
     def check(self) -> Verdict:
@@ -124,6 +135,7 @@ class Checker:
         Outputs are read first, so that no click is missed that an output already speaks of.
         """
         self._read_outputs()
+        moved = [] if self._arrived is None else list(self._topics[ARRIVALS].read())
         inputs = [
             Input(
                 m.partition() or 0,
@@ -136,11 +148,17 @@ class Checker:
             for m in self._topics["clicks"].read()
         ]
         self._clicks += len(inputs)
-        self._partitions_of |= {
-            i.key.decode(): i.partition for i in inputs if i.key is not None and not i.odd
-        }
-        self._model.feed(inputs)
         verdict = Verdict(clicks=self._clicks)
+        if self._arrived is not None:
+            inputs = self._in_order(verdict, self._arrived, moved, inputs)
+            keys = {
+                i.place: str(json.loads(i.value or b"")["user_id"]) for i in inputs if i.place and not i.odd
+            }
+            self._partitions_of |= {keys[i.place]: i.partition for i in inputs if i.place in keys}
+        else:
+            named = [i for i in inputs if i.key is not None and not i.odd]
+            self._partitions_of |= {(i.key or b"").decode(): i.partition for i in named}
+        self._model.feed(inputs)
         self._check_enriched(verdict, self._model.expected)
         self._check_dead(verdict, self._model.expected)
         self._check_counts(verdict, self._model.expected)
@@ -151,6 +169,24 @@ class Checker:
                 verdict.note(kind, text, count)
         self._check_odd(verdict, self._model.expected)
         return verdict
+
+    def _in_order(
+        self, verdict: Verdict, arrived: Arrived, moved: list[Message], clicks: list[Input]
+    ) -> list[Input]:
+        """Return what is new of clicks with any key, as it is processed: a click waits until it was moved.
+
+        What nobody can read, and odd records, need not be moved: they come out as letters, too.
+        """
+        self._waiting += clicks
+        ready = list(arrived.take(moved, clicks))
+        ready += [i for i in clicks if (i.odd and i.odd != AHEAD) or (not i.odd and unreadable(i.value))]
+        verdict.doubled += len(arrived.doubled)
+        verdict.examples += [f"doubled: {place} was moved twice" for place in arrived.doubled[:3]]
+        self._waiting = list(arrived.refused(self._waiting))
+        lost = [i for i in self._waiting if not i.odd and not unreadable(i.value)]
+        for click in lost:
+            verdict.note("missing", f"{click.first} is not moved")
+        return ready
 
     def odd_open(self) -> list[str]:
         """Return the kinds and places of odd records that have not come out."""

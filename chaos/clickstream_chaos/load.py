@@ -43,6 +43,7 @@ class Load:
         )
         self._began_ms = int(time.time() * 1_000) - HEAD_START_MS
         self._began_s = time.monotonic()
+        self.partitions: int | None = None  # clicks go to any of so many, with any key; None: as they should
         self._stop, self._paused = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
         self.sent = 0
@@ -98,9 +99,15 @@ class Load:
 
     def _send(self, event_ms: int) -> None:
         key, value = self._click(event_ms - self._chance.randrange(5_000))
+        partition = -1  # the client's choice, by the key
+        if self.partitions is not None:
+            key, partition = (
+                self._chance.choice((None, "session-1", key)),
+                self._chance.randrange(self.partitions),
+            )
         while True:
             try:
-                self._producer.produce(self._clicks, value, key, timestamp=event_ms)
+                self._producer.produce(self._clicks, value, key, partition, timestamp=event_ms)
                 return
             except BufferError:
                 self._producer.poll(0.1)

@@ -18,9 +18,12 @@ from typing import Any
 AHEAD = "event-ahead"  # the kind of odd records whose event times lead
 
 
+Place = tuple[int, int]  # partition and offset in the clicks topic
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One record of the clicks topic."""
+    """One record of the clicks topic. `partition`: where it is processed; `place`: its first, if moved."""
 
     partition: int
     offset: int
@@ -28,6 +31,12 @@ class Input:
     value: bytes | None
     record_ms: int = 2**63  # the record time
     odd: str = ""  # the kind of an odd record; empty: a record of the load
+    place: Place | None = None
+
+    @property
+    def first(self) -> Place:
+        """Return where it came."""
+        return self.place or (self.partition, self.offset)
 
 
 @dataclass(slots=True)
@@ -40,6 +49,17 @@ class Expected:
     odd: dict[tuple[int, int], str] = field(default_factory=dict)  # (partition, offset) -> kind
 
 
+def unreadable(value: bytes | None) -> str:
+    """Return why a click of the load cannot be read; empty where it can."""
+    try:
+        click = json.loads(value or b"")
+    except ValueError:
+        return "not-json"
+    if any(name not in click for name in ("user_id", "page_url", "action", "timestamp")):
+        return "missing-field"
+    return "" if isinstance(click["timestamp"], int) else "mistyped-field"
+
+
 class Model:
     """Feed it the clicks of each partition in order; `expected` grows."""
 
@@ -50,8 +70,14 @@ class Model:
         window_ms: int,
         grace_ms: int,
         added: Mapping[str, Any],
+        *,
+        any_key: bool = False,
     ) -> None:
-        """`added`: fields that the pipeline's transform adds to each click of the load."""
+        """`added`: fields that the pipeline's transform adds to each click of the load.
+
+        `any_key`: clicks have any key or none, and were moved to their users' partitions.
+        """
+        self._any_key = any_key
         self._added = added
         self.expected = Expected()
         self._topic, self._profiles = clicks_topic, profiles
@@ -63,34 +89,30 @@ class Model:
         """Take in records; those of one partition must come in order."""
         for record in records:
             if record.odd:
-                self.expected.odd[record.partition, record.offset] = record.odd
+                self.expected.odd[record.first] = record.odd
                 if record.odd == AHEAD:
                     self._hear(record, json.loads(record.value or b"")["timestamp"])
                     self._believe(record.partition, json.loads(record.value or b"")["timestamp"])
                 continue
             reason = self._one(record)
             if reason:
-                self.expected.dead[record.partition, record.offset] = reason
+                self.expected.dead[record.first] = reason
 
     def _one(self, record: Input) -> str:
         """Take in one record; return why it is a dead letter, or nothing."""
-        if record.key is None:
+        if record.key is None and not self._any_key:
             return "null-key"
-        try:
-            click = json.loads(record.value or b"")
-        except ValueError:
-            return "not-json"
-        if any(name not in click for name in ("user_id", "page_url", "action", "timestamp")):
-            return "missing-field"
-        if not isinstance(click["timestamp"], int):
-            return "mistyped-field"
+        reason = unreadable(record.value)
+        if reason:
+            return reason
+        click = json.loads(record.value or b"")
         self._hear(record, click["timestamp"])
         profile = self._profiles.get(click["user_id"])
         if profile is None:
             return "unmatched"
         if click["action"] == "heartbeat":
             return ""
-        event_id = f"{self._topic}-{record.partition}-{record.offset}"
+        event_id = f"{self._topic}-{record.first[0]}-{record.first[1]}"
         self.expected.enriched[event_id] = {
             "event_id": event_id,
             "user_id": click["user_id"],

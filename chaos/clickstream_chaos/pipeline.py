@@ -47,6 +47,12 @@ class Shape:
     failover_after: str = "3s"
     replication: int = 1
     commit_interval: str = "100ms"
+    partitioner: str = "murmur2"
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Return the stages that have tasks."""
+        return (*(("arrivals",) if self.partitioner == "any" else ()), "clicks", "metrics")
 
 
 @dataclass
@@ -96,8 +102,10 @@ class Pipeline:
             "metrics-changelog": {"cleanup.policy": "compact,delete", "retention.ms": "604800000"},
             "dead": old,
             "positions": small,
-            "changelog": {"cleanup.policy": "compact,delete", "retention.ms": "604800000"},
+            "changelog": {"cleanup.policy": "compact,delete", "retention.ms": str(11 * 86_400_000)},
         }
+        if self.shape.partitioner == "any":
+            many["arrivals"] = old
         single = {"assignment": small, "acks": small, "notifications": {"retention.ms": "-1"}}
         new = [
             NewTopic(self.topic(name), partitions, replication_factor=self.shape.replication, config=config)
@@ -133,6 +141,7 @@ class Pipeline:
             "kafka": {"bootstrapServers": bootstrap},
             "topics": {
                 "partitions": shape.partitions,
+                "partitioner": shape.partitioner,
                 "clicks": self.topic("clicks"),
                 "profiles": self.topic("profiles"),
                 "enriched": self.topic("enriched"),
@@ -285,7 +294,7 @@ class Pipeline:
         """Wait until every task has a running owner."""
         eventually(
             "every task has a running owner",
-            lambda: self._running_tasks() == 2 * self.shape.partitions,  # of clicks, and of the metric
+            lambda: self._running_tasks() == len(self.shape.stages) * self.shape.partitions,
             timeout_s,
         )
 

@@ -11,7 +11,7 @@ from clickstream_local.machine.process import stop_all
 from clickstream_local.parts.kafka import Kafka
 
 from clickstream_chaos.auditor import Auditor
-from clickstream_chaos.checker import READ, Checker, Verdict
+from clickstream_chaos.checker import ARRIVALS, READ, Checker, Verdict
 from clickstream_chaos.database import Damaged, compare
 from clickstream_chaos.load import USERS, Load, user
 from clickstream_chaos.monitor import Monitor
@@ -90,6 +90,8 @@ class Suite:
         self.figures = Figures()
         topic = self.pipeline.topic
         self.load = Load(kafka.bootstrap, topic("clicks"), topic("profiles"), rate, seed)
+        if self.pipeline.shape.partitioner == "any":
+            self.load.partitions = self.pipeline.shape.partitions
         self.damages = 0  # databases that a fault has damaged
         self.auditor = Auditor(self.pipeline.query_port, self.pipeline.running, seed)
         self.monitor: Monitor
@@ -111,7 +113,8 @@ class Suite:
         pipeline.wait_until_running(120)
         partitions = pipeline.shape.partitions
         self.monitor = Monitor(kafka.bootstrap, pipeline.topic("enriched"), partitions)
-        topics = {name: pipeline.topic(name) for name in READ}
+        any_key = pipeline.shape.partitioner == "any"
+        topics = {name: pipeline.topic(name) for name in (*READ, *([ARRIVALS] if any_key else []))}
         self.checker = Checker(
             kafka.bootstrap, topics, partitions, PROFILES, WINDOW_MS, GRACE_MS, added=ADDED
         )
