@@ -7,8 +7,9 @@
 
 A mark says that its clicks partition counts no more clicks in panes that are closed at that time. It follows,
 in its partition, all partials of such panes. A partition that has never had a click says IDLE_MS: nobody
-waits for it, until it says a time. The state of a `metrics` task has the same keys, with all
-partials merged, and
+waits for it, until it says a time. Where the clock may say a time (`emit: final`), a second mark with
+BY_CLICKS in its partition says how far the clicks themselves have come. The state of a `metrics` task has the
+same keys, with all partials merged, and
 
     metric    i  metric's identity 8                             since 8, last told window 8: ms, signed
 
@@ -16,9 +17,10 @@ Panes stand in the order of time, so those that expire are one range of a metric
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from clickstream_processor.aggregation.metric import ID_BYTES
+from clickstream_processor.aggregation.metric import ID_BYTES, Metric
 from clickstream_processor.aggregation.values.keys import OTHER, decode_key
 from clickstream_processor.errors import MalformedPartial
 
@@ -29,6 +31,7 @@ PREFIX_BYTES = 1 + ID_BYTES
 KEY_AT = PREFIX_BYTES + 8  # where the key begins in a pane's key
 LATEST_MS = 2**53
 IDLE_MS = LATEST_MS
+BY_CLICKS = 1 << 31
 
 _MARK_KEY = struct.Struct(">cI")
 _TIME = struct.Struct(">Q")
@@ -93,6 +96,28 @@ def decode_mark(record_key: bytes, value: bytes) -> tuple[int, int]:
     if kind != MARK or closed_ms > LATEST_MS:
         raise MalformedPartial(f"a mark of {closed_ms} ms")
     return partition, closed_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How far all clicks partitions have come, ms; -1 while one of them was not heard of."""
+
+    told: int  # by clicks, or by the clock
+    clicks: int  # by clicks alone
+
+    def of(self, metric: Metric) -> int:
+        """Return the time of a metric: a click that is in time for `emit: updates` must find its pane."""
+        return self.told if metric.emit == "final" else self.clicks
+
+
+def times_of(marks: Mapping[int, int], partitions: int, metrics: Iterable[Metric]) -> Times:
+    """Return the times that marks say: by partition, with BY_CLICKS or without."""
+    told = {partition: mark for partition, mark in marks.items() if partition < partitions}
+    time_ms = time_of(told, partitions)
+    if time_ms < 0 or not any(metric.emit == "final" for metric in metrics):
+        return Times(time_ms, time_ms)  # no clock has said any of them, and no second mark is new
+    clicks = {each: min(mark, marks.get(each | BY_CLICKS, mark)) for each, mark in told.items()}
+    return Times(time_ms, time_of(clicks, partitions))
 
 
 def time_of(marks: Mapping[int, int], partitions: int) -> int:

@@ -10,7 +10,7 @@ from clickstream_processor.aggregation.partials import (
     decode_mark,
     end_of,
     pane_prefix,
-    time_of,
+    times_of,
 )
 from clickstream_processor.errors import MalformedPartial, StateCorrupted
 from clickstream_processor.stages.plain import PlainApplier
@@ -39,9 +39,10 @@ class MetricsApplier(PlainApplier):
             told = dict(decode_mark(key, value) for key, value in stored.items())
         except MalformedPartial as error:
             raise StateCorrupted(f"what a metrics task remembers: {error}") from error
-        time_ms = time_of(told, self._partitions)
+        times = times_of(told, self._partitions, self._metrics.values())
         moved = []
         for identity, metric in self._metrics.items():
+            time_ms = times.of(metric)
             kept_ms = metric.panes.first_kept_pane_ms(time_ms) if time_ms >= 0 else 0
             if kept_ms > self._kept.get(identity, 0):
                 self._kept[identity] = kept_ms

@@ -76,4 +76,4 @@ class Gatherer(Protocol):
         """Add a batch of joined clicks, in order. `clock_ms`: WorkingSet.metrics_ms before it."""
 
     def mark_is_due(self, time_ms: int, /) -> bool:
-        """Tell whether a pane has closed by this time that was open at the last mark."""
+        """Tell whether the clock is to say this time, as something waits for it."""

@@ -1,12 +1,24 @@
 """The metrics stage: one task's line from partials and marks to state and results."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from clickstream_processor.aggregation.gathering.gathering import Gathering
 from clickstream_processor.aggregation.merging.line import SWEPT
 from clickstream_processor.aggregation.metric import Metric
-from clickstream_processor.aggregation.partials import IDLE_MS, METRIC, encode_mark, pane_of, pane_prefix
+from clickstream_processor.aggregation.partials import (
+    BY_CLICKS,
+    IDLE_MS,
+    MARK,
+    METRIC,
+    encode_mark,
+    metric_prefix,
+    pane_of,
+    pane_prefix,
+)
+from clickstream_processor.aggregation.values.aggregates import decode_aggregate
 from clickstream_processor.aggregation.values.keys import encode_key
 from clickstream_processor.aggregation.values.numeric import Count
 from clickstream_processor.errors import StateCorrupted
@@ -61,6 +73,32 @@ def test_a_final_result_waits_for_every_clicks_partition() -> None:
     assert task.out.values() == {(0, ("/a",)): 7}
     task.take([mark(1, 10 * M1)]).commit()
     assert len(task.out.results) == 1
+
+
+def test_the_clock_closes_final_results_and_takes_no_pane_from_updates() -> None:
+    """A click that a producer held back is in time for updates, and must find what its window had."""
+    metrics = [replace(TUMBLING, retention_ms=0), FINAL]
+    task = MetricsTask(metrics)
+    for time_ms, held_back in ((0, 0), (100 * M1, 1), (100 * M1, 1)):
+        task.take([partial(each, 0, "/a", 1) for each in metrics[: 2 - held_back]])
+        task.take([mark(0, time_ms), mark(BY_CLICKS, 30_000)]).commit()
+        task = MetricsTask(metrics, task.state)
+    assert [key for key in task.state if key.startswith(metric_prefix(FINAL.identity))] == []
+    (left,) = (each for each in task.state if each.startswith(metric_prefix(metrics[0].identity)))
+    assert decode_aggregate(task.state[left]).value() == 3
+    task.take([mark(0, 101 * M1), mark(BY_CLICKS, 100 * M1)]).commit()
+    assert left not in task.state
+
+
+def test_without_final_results_no_second_mark_is_told_or_asked_for() -> None:
+    gathering = Gathering([TUMBLING], 0, 1)
+    gathering.add([row(1, 1)])
+    assert sum(key[:1] == MARK for _, key, _, _ in gathering.flush(1, stream_ms=1)) == 1
+    assert not gathering.mark_is_due(10 * M1)  # the clock says nothing
+    assert gathering.flush(10 * M1, stream_ms=10 * M1) != []  # clicks do
+    task = MetricsTask([replace(TUMBLING, retention_ms=0)])
+    task.take([partial(TUMBLING, 0, "/a"), mark(BY_CLICKS, 0), mark(0, 100 * M1)]).commit()
+    assert [key for key in task.state if key.startswith(metric_prefix(TUMBLING.identity))] == []
 
 
 def test_nobody_waits_for_a_partition_that_never_had_a_click() -> None:

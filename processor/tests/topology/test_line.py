@@ -8,7 +8,7 @@ from clickstream_expressions.errors import EvaluationFailed
 from clickstream_expressions.expression import compile_filter, compile_outputs
 from clickstream_processor.aggregation.gathering.gathering import Gathering
 from clickstream_processor.aggregation.metric import Metric
-from clickstream_processor.aggregation.partials import decode_mark, split_partial_key
+from clickstream_processor.aggregation.partials import BY_CLICKS, decode_mark, split_partial_key
 from clickstream_processor.aggregation.values.keys import encode_key
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
@@ -433,8 +433,8 @@ def test_panes_close_with_the_clock_as_late_as_the_last_click_was() -> None:
     assert not pipeline.tick(closes_ms + 89_999)
     assert pipeline.tick(closes_ms + 90_000)
     assert (state.metrics_ms, state.closed_ms, state.stream_ms) == (closes_ms, T0, T0)
-    ((_, key, value, _),) = gathering.flush(state.metrics_ms, stream_ms=state.stream_ms)
-    assert decode_mark(key, value) == (0, closes_ms)
+    marks = gathering.flush(state.metrics_ms, stream_ms=state.stream_ms)
+    assert [decode_mark(key, value) for _, key, value, _ in marks] == [(0, closes_ms), (BY_CLICKS, T0)]
     assert not pipeline.tick(closes_ms + 90_001)
     # Late for final results from here on. Updates, and the user's windows, go by the stream's time.
     pipeline.clicks([click("alice", closes_ms - 1, 1, record_ms=closes_ms + 100_000)])

@@ -13,7 +13,7 @@ from clickstream_expressions.errors import EvaluationFailed
 from clickstream_processor.aggregation.gathering.loop import Loop, Row, make_loop
 from clickstream_processor.aggregation.gathering.working import Cells, Pane, Places
 from clickstream_processor.aggregation.metric import Metric, MetricCounters, by_identity
-from clickstream_processor.aggregation.partials import IDLE_MS, encode_mark, pane_prefix
+from clickstream_processor.aggregation.partials import BY_CLICKS, IDLE_MS, encode_mark, pane_prefix
 from clickstream_processor.aggregation.values.aggregates import aggregate_type, encode_aggregate
 from clickstream_processor.aggregation.values.keys import distinct_key
 from clickstream_processor.topology.partitioning import murmur2_partition
@@ -48,6 +48,7 @@ class Gathering:
         partition_of: PartitionOf = murmur2_partition,
     ) -> None:
         self.metrics = tuple(by_identity(tuple(metrics)).values())
+        self._final = tuple(metric for metric in self.metrics if metric.emit == "final")
         self.counters = {metric.name: MetricCounters() for metric in self.metrics}
         self.expressions = [each for metric in self.metrics for each in metric.expressions]
         self.reads_fields = any(each.reads_fields for each in self.expressions)
@@ -104,22 +105,29 @@ class Gathering:
                 if metric.panes.pane_closes_ms(start_ms) <= time_ms:
                     del panes[start_ms]
         self._since_settled = 0
-        if self.mark_is_due(closed_ms):
+        if self._has_closed(self.metrics, closed_ms):
             self._told_ms = closed_ms
             self._mark(closed_ms, records)
+            if self._final:
+                clicks_ms = closed_ms if stream_ms is None else max(0, stream_ms)
+                self._mark(clicks_ms, records, BY_CLICKS)
         elif idle and self.idle_is_due():
             self._told_idle = True
             self._mark(IDLE_MS, records)
         return records
 
-    def mark_is_due(self, closed_ms: int) -> bool:
-        """Tell whether a pane has closed by this time that was open at the last mark."""
-        if closed_ms < 0 or not self.metrics:
+    def mark_is_due(self, time_ms: int) -> bool:
+        """Tell whether the clock is to say this time: results that are final wait for it, updates do not."""
+        return self._has_closed(self._final, time_ms)
+
+    def _has_closed(self, metrics: Sequence[Metric], time_ms: int) -> bool:
+        """Tell whether a pane of these has closed by a time that was open at the last mark."""
+        if time_ms < 0 or not metrics:
             return False
         return self._told_ms < 0 or any(
-            metric.panes.last_closed_pane_ms(closed_ms)
+            metric.panes.last_closed_pane_ms(time_ms)
             > max(-1, metric.panes.last_closed_pane_ms(self._told_ms))
-            for metric in self.metrics
+            for metric in metrics
         )
 
     def idle_is_due(self) -> bool:
@@ -137,9 +145,9 @@ class Gathering:
     def _open(self) -> Iterable[Pane]:
         return (pane for panes in self._panes for pane in panes.values())
 
-    def _mark(self, time_ms: int, records: list[Record]) -> None:
-        """Add a mark for each partition: every metrics task is to hear it."""
-        key, value = encode_mark(self._partition, time_ms)
+    def _mark(self, time_ms: int, records: list[Record], kind: int = 0) -> None:
+        """Add a mark for each partition: every metrics task is to hear it. `kind`: 0 or BY_CLICKS."""
+        key, value = encode_mark(self._partition | kind, time_ms)
         records += [(partition, key, value, time_ms) for partition in range(self._partitions)]
 
     def _lane(self, of: str) -> Lane:

@@ -12,11 +12,13 @@ from clickstream_processor.aggregation.merging.hand import Hand
 from clickstream_processor.aggregation.merging.telling import MetricOutputs, Teller
 from clickstream_processor.aggregation.metric import Metric, MetricCounters, by_identity
 from clickstream_processor.aggregation.partials import (
+    BY_CLICKS,
     IDLE_MS,
     KEY_AT,
     MARK,
     METRIC,
     PREFIX_BYTES,
+    Times,
     check_key,
     decode_mark,
     decode_metric,
@@ -27,7 +29,7 @@ from clickstream_processor.aggregation.partials import (
     metric_prefix,
     pane_prefix,
     split_partial_key,
-    time_of,
+    times_of,
 )
 from clickstream_processor.aggregation.pending import Flushed, Pending
 from clickstream_processor.aggregation.values.aggregates import (
@@ -85,7 +87,7 @@ class MetricsLine:
         self._kept: dict[bytes, int] = {}  # by metric: start of the first pane that has not expired
         self._expired: list[tuple[bytes, int]] = []  # of `_kept`, what the last flush has moved
         self._marked: set[int] = set()  # partitions with a new mark
-        self._marks: dict[int, int] = {}
+        self._marks: dict[int, int] = {}  # by partition, with BY_CLICKS or without
         self._known: dict[bytes, tuple[int, int]] = {}  # by metric: since, start of the newest closed window
         self._new: set[bytes] = set()  # metrics that the state does not know yet
         self._leaving: list[bytes] = []  # metrics that are there no more, and have left something
@@ -94,7 +96,10 @@ class MetricsLine:
     @property
     def time_ms(self) -> int:
         """Return the time that all clicks partitions have passed, -1 while one of them was not heard of."""
-        return time_of(self._marks, self._partitions)
+        return self._times().told
+
+    def _times(self) -> Times:
+        return times_of(self._marks, self._partitions, self._metrics.values())
 
     def since_ms(self) -> dict[str, int]:
         """Return by metric the wall-clock time from which on it is counted."""
@@ -126,7 +131,7 @@ class MetricsLine:
 
     def flush(self) -> Flushed:
         """Write results, and return what is to be committed."""
-        pending, time_ms = self._pending, self.time_ms
+        pending, times = self._pending, self._times()
         for key in self._hand.touched:
             pending.put(key, encode_aggregate(self._hand.held[key]))
         for partition in self._marked:
@@ -134,6 +139,7 @@ class MetricsLine:
         self._teller.updates(self._metrics, self._hand.touched)
         for identity, metric in self._metrics.items():
             since_ms, told_ms = self._known[identity]
+            time_ms = times.of(metric)
             closed_ms = max(-1, metric.panes.last_closed_window_ms(time_ms) if time_ms >= 0 else -1)
             if closed_ms > told_ms and metric.emit == "final":
                 self._teller.final(metric, told_ms, closed_ms)
@@ -141,7 +147,7 @@ class MetricsLine:
                 self._known[identity] = since_ms, closed_ms
                 pending.put(METRIC + identity, encode_metric(since_ms, closed_ms))
         self._sweep()
-        return Flushed(pending.changes(), self._expire(time_ms))
+        return Flushed(pending.changes(), self._expire(times))
 
     def settle(self) -> None:
         """After the commit: nothing is uncommitted any more."""
@@ -164,14 +170,14 @@ class MetricsLine:
             stored = {key[1:]: decode_metric(value) for key, value in entries}
         except MalformedPartial as error:
             raise StateCorrupted(f"what a metrics task remembers: {error}") from error
-        self._marks = {partition: mark for partition, mark in marks if partition < self._partitions}
+        self._marks = {each: mark for each, mark in marks if each & ~BY_CLICKS < self._partitions}
         self._known = {each: stored.get(each, (self._now_ms, -1)) for each in self._metrics}
         self._new = self._metrics.keys() - stored.keys()
         self._leaving = [identity for identity in stored if identity not in self._metrics]
 
     def _mark(self, partition: int, closed_ms: int) -> None:
         """Note what a clicks partition says; a time never goes back."""
-        if partition >= self._partitions:
+        if partition & ~BY_CLICKS >= self._partitions:
             raise MalformedPartial(f"a mark of partition {partition} among {self._partitions}")
         before = self._marks.get(partition, -1)
         if (before < 0 or closed_ms != IDLE_MS) and (closed_ms > before or before == IDLE_MS):
@@ -204,10 +210,11 @@ class MetricsLine:
         self._hand.put(key, aggregate)
         self._counters[identity_of(key)].merged += 1
 
-    def _expire(self, time_ms: int) -> list[tuple[bytes, bytes]]:
+    def _expire(self, times: Times) -> list[tuple[bytes, bytes]]:
         """Return the ranges of panes that no readable window has any more."""
         self._expired = []
         for identity, metric in self._metrics.items():
+            time_ms = times.of(metric)
             kept_ms = metric.panes.first_kept_pane_ms(time_ms) if time_ms >= 0 else 0
             if kept_ms > self._kept.get(identity, 0):
                 self._kept[identity] = kept_ms
