@@ -1,6 +1,7 @@
-"""The product page over a real pod on a real broker, with the metrics of the example pipeline."""
+"""The pages over a real pod on a real broker, with the metrics of the example pipeline."""
 
 import asyncio
+import json
 import random
 import time
 from collections import Counter
@@ -14,7 +15,10 @@ from clickstream_local.parts.kafka import Kafka
 from clickstream_local.pipeline.options import REPOSITORY
 from clickstream_local.testing.browser import PATIENCE_MS, Tab, tab
 from clickstream_local.testing.fixtures import Topics
+from clickstream_processor.topology.partitioning import murmur2_partition
+from confluent_kafka import Producer
 from playwright.async_api import expect
+from processor_support.product_page import serious_findings
 from processor_support.runtime_rig import Rig, users
 
 pytestmark = pytest.mark.real
@@ -135,5 +139,36 @@ def test_page_counts_what_was_clicked_and_follows(rig: Rig) -> None:
                     assert {name for name, _ in seen["active-users"]["rows"]} == set(COUNTRIES)
                     return
                 await asyncio.sleep(0.2)
+
+    asyncio.run(look())
+
+
+def send_astray(rig: Rig, count: int) -> None:
+    """Send clicks each to another partition than its user's, as clients do that hash in another way."""
+    producer = Producer({"bootstrap.servers": rig.kafka.bootstrap})
+    for number in range(count):
+        user = NAMES[number % len(NAMES)]
+        click = {"user_id": user, "page_url": "/", "action": "view", "timestamp": int(time.time() * 1_000)}
+        wrong = (murmur2_partition(user.encode(), rig.partitions) + 1) % rig.partitions
+        producer.produce(rig.names["clicks"], json.dumps(click), user, wrong)
+    assert producer.flush(60) == 0
+
+
+def test_operations_says_what_to_do_where_clicks_are_on_wrong_partitions(rig: Rig) -> None:
+    async def look() -> None:
+        async with tab(f"http://127.0.0.1:{rig.port}/operations") as shown:
+            await asyncio.to_thread(send, rig, 50)
+            await expect(shown.page.locator("#total-enriched")).to_have_text("50")
+            said = shown.page.locator("#advice")
+            await expect(said).to_be_hidden()
+            async with asyncio.timeout(PATIENCE_MS / 1_000):
+                while not await said.is_visible():  # it goes by the last seconds
+                    await asyncio.to_thread(send_astray, rig, 30)
+                    await asyncio.sleep(0.1)
+            await expect(said).to_contain_text("Most clicks become dead letters (wrong-partition).")
+            await expect(said).to_contain_text("topics.partitioner: any")
+            await expect(said).to_be_hidden()  # once they come no more
+            assert await serious_findings(shown.page) == []
+            assert shown.complaints == []
 
     asyncio.run(look())

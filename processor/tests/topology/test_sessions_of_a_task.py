@@ -74,16 +74,19 @@ class Task:
     """The task and, behind it, that of the metrics."""
 
     def __init__(self, folder: Path) -> None:
-        file = folder.with_suffix(".json")
-        file.write_text(json.dumps(DOCUMENT))
-        settings = load({"CLICKSTREAM_SETTINGS": str(file), "CLICKSTREAM_ORDINAL": "0"})
-        self.programs, self._plan = compile_programs(settings), plan_of(settings)
-        self._stage = clicks_stage(settings, self._plan, self.programs)
         self._store = TaskStore.open(folder, StateMemory(MemoryShares.of_limit(1 << 28)))
-        self.out = Outputs()
-        self.metrics = MetricsTask(self.programs.metrics)
+        self._file = folder.with_suffix(".json")
         self._offset = 0
+        self.configure(DOCUMENT["processing"])
+        self.metrics = MetricsTask(self.programs.metrics)
         self.start()
+
+    def configure(self, processing: dict[str, Any]) -> None:
+        """Change the settings; `start` goes by them."""
+        self._file.write_text(json.dumps(DOCUMENT | {"processing": processing}))
+        settings = load({"CLICKSTREAM_SETTINGS": str(self._file), "CLICKSTREAM_ORDINAL": "0"})
+        self.programs, plan = compile_programs(settings), plan_of(settings)
+        self._stage = clicks_stage(settings, plan, self.programs)
 
     def start(self) -> None:
         """Begin anew with what is committed."""
@@ -215,6 +218,39 @@ def test_a_session_never_closes_after_its_window_was_told(task: Task) -> None:
     assert {at: value for at, value in told.items() if at[0] < time_ms} == {
         at: value for at, value in expected.items() if at[0] < time_ms
     }
+
+
+def test_sessions_that_are_open_while_sessions_go_and_come_close_then(task: Task) -> None:
+    processing = DOCUMENT["processing"]
+    task.click("alice", T0)
+    task.commit()
+    task.configure(processing | {"sessions": None, "metrics": processing["metrics"][1:]})
+    task.start()
+    task.click("alice", T0 + 10_000)
+    task.click("bob", T0 + 2 * CLOSES)
+    task.commit()
+    assert task.out.visits == {}
+    task.configure(processing)
+    task.start()
+    task.click("bob", T0 + 2 * CLOSES + 1)
+    task.commit()
+    assert sorted(task.visits()) == [(T0, T0, 1, False), (T0 + 2 * CLOSES + 1, T0 + 2 * CLOSES + 1, 1, True)]
+    assert {name: each.failed for name, each in task.line.metric_counters.items()} == {"exits": 0, "views": 0}
+
+
+def test_a_shorter_gap_holds_for_sessions_that_are_open(task: Task) -> None:
+    task.click("alice", T0)
+    task.commit()
+    sessions = DOCUMENT["processing"]["sessions"] | {"gap": "5s"}
+    task.configure(DOCUMENT["processing"] | {"sessions": sessions})
+    task.start()
+    task.click("alice", T0 + 5_001)
+    task.commit()
+    assert task.visits() == [(T0 + 5_001, T0 + 5_001, 1, True)]
+    task.click("bob", T0 + CLOSES)  # it was to be looked at then
+    task.commit()
+    closed = [each for each in task.visits() if not each[3]]
+    assert sorted(closed) == [(T0, T0, 1, False), (T0 + 5_001, T0 + 5_001, 1, False)]
 
 
 def test_a_page_that_utf_8_cannot_say_stops_nothing(task: Task) -> None:

@@ -8,6 +8,7 @@ import { UserLookup } from "../user/lookup.js";
 import { Person } from "../user/person.js";
 import { RawAnswer } from "../user/raw.js";
 import { Sessions } from "../user/sessions.js";
+import { advice } from "./advice.js";
 
 const HISTORY_MS = 300_000;
 const SPARK = 60;
@@ -148,6 +149,9 @@ function show(summary) {
   figures(summary);
   charts();
   deadLetters(summary.totals);
+  const todo = advice(summary);
+  document.getElementById("advice").hidden = !todo;
+  setText("advice", todo);
   tasks(summary);
   incidents(summary.incidents ?? { quarantined: [], refused_profiles: [] });
   pods(summary);
