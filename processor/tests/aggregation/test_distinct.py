@@ -148,3 +148,27 @@ def test_a_sketch_whose_sums_are_not_those_of_its_registers_is_refused() -> None
 
 def test_a_sketch_is_a_function_of_its_registers() -> None:
     assert Sketch.decode(SKETCHES[2]).encode() == SKETCHES[2]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(["a", "", "b" * 15], id="short texts"),
+        pytest.param(["a", "b" * 16], id="a longer text"),
+        pytest.param(["a", "ü"], id="other letters"),
+        pytest.param(["a", "\ud800"], id="half a character"),
+        pytest.param([1, "1", 1.5, True, None], id="values of all types"),
+        pytest.param([1, 2], id="no text"),
+        pytest.param([f"user-{number}" for number in range(EXACT)], id="as many as are exact"),
+        pytest.param([f"user-{number}" for number in range(EXACT + 1)], id="one more"),
+    ],
+)
+def test_values_are_stored_alike_whether_they_were_looked_at_before_or_not(values: list[Any]) -> None:
+    """Most partials are a few short texts, which are written without a look at each."""
+    one, other = Distinct(), Distinct()
+    for value in values:
+        one.add(value)
+        other.add(value)
+    other.settle()
+    assert one.encode() == other.encode()
+    assert one.value() == other.value()

@@ -23,6 +23,7 @@ ELEMENT_BYTES = 16
 _TEXT, _INTEGER, _DOUBLE, _TRUE, _FALSE, _NULL, _DIGEST = "sidtfnh"
 _SKETCH = EXACT + 1  # in place of the number of elements
 _MAX_INTEGER = 2**64
+_HEADS = tuple(f"{chr(length + 1)}{_TEXT}" for length in range(ELEMENT_BYTES))  # by the length of a text
 
 
 def element(value: object) -> str:
@@ -49,6 +50,18 @@ def element(value: object) -> str:
 def fresh(value: object) -> str | bytes:
     """Return a value as `Distinct.fresh` has it; raises EvaluationFailed for what is no scalar."""
     return value if isinstance(value, str) else element(value).encode("latin-1")
+
+
+def _plain(values: set[str | bytes]) -> bytes | None:
+    """Return the stored form of a few short ASCII texts, as most partials are; None: there are others."""
+    if len(values) > EXACT:
+        return None
+    try:
+        parts = [_HEADS[len(value)] + value for value in sorted(values)]  # type: ignore[operator]
+    except (IndexError, TypeError):  # a longer text; what is kept of another value, in bytes
+        return None
+    text = "".join(parts)
+    return f"{chr(len(parts))}{text}".encode("latin-1") if text.isascii() else None
 
 
 class Distinct:
@@ -86,6 +99,8 @@ class Distinct:
 
     def encode(self) -> bytes:
         """Return the stored form: the number of elements, each with its length, in order; or the sketch."""
+        if not self._elements and self._sketch is None and (plain := _plain(self.fresh)) is not None:
+            return plain
         self.settle()
         if self._sketch is not None:
             return bytes((_SKETCH,)) + self._sketch.encode()
@@ -100,15 +115,17 @@ class Distinct:
             return cls(sketch=Sketch.decode(reader.rest()))
         if number > EXACT:
             raise MalformedPartial(f"{number} different values, exact up to {EXACT}")
-        text, at, elements = reader.rest().decode("latin-1"), 0, set[str]()
-        for _ in range(number):
-            end = at + 1 + ord(text[at : at + 1] or "\0")
-            elements.add(text[at + 1 : end])
-            at = end
-        if at != len(text):
-            raise MalformedPartial(f"values of {at} bytes in {len(text)}")
-        if len(elements) != number or any(not 0 < len(part) <= ELEMENT_BYTES for part in elements):
-            raise MalformedPartial("a value is there twice, or of a wrong length")
+        data = reader.rest()
+        text, size, at, parts = data.decode("latin-1"), len(data), 0, list[str]()
+        while at < size:
+            start = at + 1
+            at = start + data[at]
+            parts.append(text[start:at])
+        elements = set(parts)
+        if at != size or len(parts) != number or len(elements) != number:
+            raise MalformedPartial(f"{len(elements)} different values in {size} bytes, not {number}")
+        if number and not 0 < min(map(len, parts)) <= max(map(len, parts)) <= ELEMENT_BYTES:
+            raise MalformedPartial("a value is of a wrong length")
         return cls(elements)
 
     def value(self) -> int:
