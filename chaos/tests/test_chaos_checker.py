@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clickstream_chaos.checker import READ, Checker, Verdict
+from clickstream_chaos.checker import ARRIVALS, READ, Checker, Verdict
 from clickstream_chaos.database import Damaged, State, compare
 from clickstream_chaos.model import Input, Model
 from clickstream_chaos.pipeline import ADDED
@@ -72,6 +72,7 @@ class Outputs:
         self.metrics = [self._count(1), self._count(2)]
         self.actions = [self._action(1), self._action(2)]
         self.sessions: list[tuple[int, dict[str, Any] | None]] = [self._session(1), self._session(2)]
+        self.moved: list[int] = []  # offsets of clicks, where they come with any key
         self.dead = [(2, "not-json"), (3, "processing-failed")]  # the last: of an odd record
 
     def _enriched(self, offset: int) -> dict[str, Any]:
@@ -114,6 +115,9 @@ class Outputs:
         for start, body in self.sessions:
             text = None if body is None else json.dumps(body)
             producer.produce(self.names["sessions"], text, f'["alice",{start}]', 0)
+        for offset in self.moved:
+            place: dict[str, str | bytes | None] = {"place": f"{self.names['clicks']}-0-{offset}"}
+            producer.produce(self.names[ARRIVALS], click(5 + offset), b"alice", 0, headers=place)
         for offset, reason in self.dead:
             headers: dict[str, str | bytes | None] = {
                 "reason": reason,
@@ -162,6 +166,25 @@ def test_the_checker_finds_one_wrong_thing(
     break_it(outputs)
     verdict = outputs.verdict(kafka.bootstrap)
     assert (verdict.missing, verdict.doubled, verdict.contradictions) == expected, verdict.examples
+
+
+@pytest.mark.parametrize(
+    ("moved", "said"),
+    [
+        pytest.param([0, 1], "", id="each once"),
+        pytest.param([1, 0], "", id="in another order"),
+        pytest.param([0, 1, 1], "doubled: (0, 1) was moved twice", id="one twice"),
+        pytest.param([0], "missing: (0, 1) is not moved", id="one not at all"),
+    ],
+)
+def test_the_checker_finds_a_click_of_any_key_that_is_not_moved_once(
+    moved: list[int], said: str, kafka: Kafka, topics: Topics
+) -> None:
+    outputs = Outputs(topics)
+    outputs.names[ARRIVALS], outputs.moved = topics.create(topics.unique(ARRIVALS)), moved
+    verdict = outputs.verdict(kafka.bootstrap)
+    assert verdict.complete() is not bool(said)
+    assert not said or said in verdict.examples
 
 
 def chunk(count: int) -> bytes:
