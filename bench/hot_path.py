@@ -1,7 +1,7 @@
 """Prints what a click costs in the processor's own code, by stage: no Kafka, no network, one core.
 
     python bench/hot_path.py [--clicks N] [--users N] [--rate PER_SECOND] [--commit CLICKS] [--filter CEL]
-        [--metrics]
+        [--metrics] [--dedup]
 
 Drives the real Pipeline and TaskState over a real RocksDB with records made beforehand: heavy-tailed users,
 events nearly in order, timed by the processor time of the thread, every user seen before. Outputs are thrown
@@ -23,6 +23,8 @@ from typing import Any, cast
 from clickstream_expressions.expression import compile_filter
 from clickstream_processor.aggregation.gathering.gathering import Gathering
 from clickstream_processor.aggregation.metric import Metric
+from clickstream_processor.deduplication.deduplication import Deduplication
+from clickstream_processor.stages.clicks import CACHED_BYTES
 from clickstream_processor.state.changelog_applier import ChangelogApplier
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.memory import MemoryShares, StateMemory
@@ -41,6 +43,7 @@ PAGES = 2_000
 ACTIONS = ("view", "click", "add_to_cart", "purchase", "heartbeat")
 PLAN = Plan("user-clicks", partitions=1)
 MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
 METRICS = (  # those of the reference pipeline
     Metric(
         "page-views",
@@ -95,12 +98,25 @@ def main() -> None:
         state = TaskState(store, PLAN, options.cached_users)
         keep = compile_filter(options.filter)
         gathering = Gathering(METRICS, 0, 1, murmur2) if options.metrics else None
-        line = Pipeline(PLAN, state, 0, Discard(), keep=keep, gatherer=gathering, partition_of=murmur2)
+        ids = None
+        if options.dedup:
+            ids = Deduplication("message_id", HOUR_MS, store, CACHED_BYTES * options.cached_users)
+        line = Pipeline(
+            PLAN,
+            state,
+            0,
+            Discard(),
+            keep=keep,
+            gatherer=gathering,
+            duplicates=ids,
+            partition_of=murmur2,
+        )
         figures["profile_ns"] = _profiles(line, state, names)
         warm = [[_click(name, b"/", b"view", START_MS, n)] for n, name in enumerate(names)]
-        figures["first_click_ns"] = _run(line, state, gathering, iter(warm), len(names) // 10)["total_ns"]
+        first = _run(line, state, gathering, ids, iter(warm), len(names) // 10)
+        figures["first_click_ns"] = first["total_ns"]
         clicks = _clicks(source, names, weights, options)
-        figures |= _run(line, state, gathering, clicks, options.commit)
+        figures |= _run(line, state, gathering, ids, clicks, options.commit)
         figures["restore_records_s"] = _restore(store, folder)
         figures["sst_bytes"] = store.properties()["sst_bytes"]
         store.close()
@@ -122,6 +138,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--memory", type=int, default=1024, help="MiB")
     parser.add_argument("--filter", default='click.action != "heartbeat"')
     parser.add_argument("--metrics", action="store_true", help="with page views and active users by country")
+    parser.add_argument("--dedup", action="store_true", help="clicks have ids, and each is looked up")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -156,14 +173,16 @@ def _clicks(
 
 
 def _click(user: bytes, page: bytes, action: bytes, event_ms: int, offset: int) -> Message:
-    text = b'{"user_id":"%s","page_url":"%s","action":"%s","timestamp":%d}'
-    return record(user, text % (user, page, action, event_ms), offset, event_ms)
+    name = b"%032x" % (offset * 0x9E3779B97F4A7C15)
+    text = b'{"user_id":"%s","page_url":"%s","action":"%s","timestamp":%d,"message_id":"%s"}'
+    return record(user, text % (user, page, action, event_ms, name), offset, event_ms)
 
 
 def _run(
     line: Pipeline,
     state: TaskState,
     gathering: Gathering | None,
+    ids: Deduplication | None,
     clicks: Iterator[list[Message]],
     per_commit: int,
 ) -> dict[str, float]:
@@ -185,6 +204,10 @@ def _run(
             changes = line.flush()
             if gathering is not None:
                 partials += len(gathering.flush(state.metrics_ms))
+            if ids is not None:
+                state.beside_chunks, state.expired = ids.flush(), ids.expired()
+                records += len(state.beside_chunks)
+                value_bytes += sum(len(key) + len(value or b"") for key, value in state.beside_chunks)
             spent["flush"] = clock() - started
             records += len(changes)
             value_bytes += sum(len(key) + len(value) for key, value in changes)

@@ -12,6 +12,7 @@ from setuptools import setup  # type: ignore[import-untyped]
 
 COMPILER = "mypy[mypyc]==2.4.1"
 HOT = ("chunk", "count", "keys", "pipeline", "refusals", "results", "users", "window")
+IDS = ("deduplication", "interval", "segment")  # of processing.dedup
 OPTIONS = ("--follow-imports=silent", "--ignore-missing-imports")
 
 
@@ -22,6 +23,7 @@ def extensions() -> list[Any]:
     from mypyc.build import mypycify
 
     sources = [f"clickstream_processor/topology/{name}.py" for name in HOT]
+    sources += [f"clickstream_processor/deduplication/{name}.py" for name in IDS]
     return list(mypycify([*OPTIONS, *sources], group_name="clickstream_processor"))
 
 

@@ -27,7 +27,9 @@ def main() -> int:
     )
     proxy = Proxy(flags.brokers)
     kafka = make_kafka(folder / "kafka", flags.brokers, [proxy])
-    shape = Shape(replication=flags.brokers, partitioner=flags.partitioner)
+    shape = Shape(
+        replication=flags.brokers, partitioner=flags.partitioner, answers_lost=flags.answers == "lost"
+    )
     suite = Suite(folder / "pipeline", kafka, seed, _say, shape, flags.rate, {0: proxy})
     if flags.skip_rule:
         suite.pipeline.environment["CLICKSTREAM_UNSAFE_SKIP_RULE"] = flags.skip_rule
@@ -75,6 +77,12 @@ def _parse() -> argparse.Namespace:
         choices=("murmur2", "any"),
         default=os.environ.get("CHAOS_PARTITIONER") or "murmur2",
         help="CHAOS_PARTITIONER; any: clicks with any key, on any partition (%(default)s)",
+    )
+    add(
+        "--answers",
+        choices=("heard", "lost"),
+        default=os.environ.get("CHAOS_ANSWERS") or "heard",
+        help="CHAOS_ANSWERS; lost: every tenth click comes twice, and dedup is on (%(default)s)",
     )
     add("--rate", type=float, default=300, help="clicks a second (%(default)s)")
     add("--count", type=int, metavar="N", help="end after so many faults, if the minutes last")

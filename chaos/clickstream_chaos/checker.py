@@ -99,10 +99,12 @@ class Checker:
         window_ms: int,
         grace_ms: int,
         added: Mapping[str, Any] | None = None,
+        *,
+        dedup: bool = False,
     ) -> None:
         """`topics`: the names of those in READ, `actions` and `sessions` only where there are such; ARRIVALS.
 
-        `added`: fields of the transform.
+        `added`: fields of the transform. `dedup`: clicks of one message id are one.
         """
         self._topics = {name: Topic(bootstrap, topic, partitions) for name, topic in topics.items()}
         self._arrived = Arrived() if ARRIVALS in topics else None
@@ -113,6 +115,7 @@ class Checker:
             grace_ms,
             added or {},
             any_key=self._arrived is not None,
+            dedup=dedup,
         )
         self._profiles = profiles
         self._clicks_topic = topics["clicks"]
@@ -193,6 +196,10 @@ class Checker:
         return [
             f"{kind} at {place}" for place, kind in self._model.expected.odd.items() if not self._out(place)
         ]
+
+    def repeated(self) -> int:
+        """Return how many clicks were there before."""
+        return self._model.expected.repeated
 
     def counts(self) -> dict[tuple[str, int], int]:
         """Return the true counts by user and window start."""

@@ -16,6 +16,8 @@ from clickstream_chaos import odd
 USERS = 240
 STRANGERS = 12  # users without a profile
 SPEED = 6  # event time per clock time: a 60 s window closes every ten seconds
+LOST_EVERY = 10  # with `answers_lost`: of so many clicks one is sent again
+SENT_AGAIN_WITHIN = 900  # clicks
 HEAD_START_MS = 12 * 3_600_000  # it begins so long ago, and reaches the present after more than two hours
 
 
@@ -44,6 +46,10 @@ class Load:
         self._began_ms = int(time.time() * 1_000) - HEAD_START_MS
         self._began_s = time.monotonic()
         self.partitions: int | None = None  # clicks go to any of so many, with any key; None: as they should
+        self.answers_lost = (
+            False  # clicks have a message id, and some are sent again, as by a sender that heard nothing
+        )
+        self._again: dict[int, list[tuple[str | None, bytes]]] = {}  # by the number of clicks sent then
         self._stop, self._paused = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
         self.sent = 0
@@ -92,13 +98,22 @@ class Load:
                 continue
             due = int((time.monotonic() - began_s) * self._rate)
             for _ in range(min(due - sent, 2_000)):
-                self._send(self.event_ms())
+                self._send(self.event_ms(), sent)
                 sent += 1
             self._producer.poll(0)
             self.sent = sent
 
-    def _send(self, event_ms: int) -> None:
-        key, value = self._click(event_ms - self._chance.randrange(5_000))
+    def _send(self, event_ms: int, number: int) -> None:
+        key, value = self._click(event_ms - self._chance.randrange(5_000), number)
+        if self.answers_lost:
+            if number % LOST_EVERY == 0:
+                later = number + 1 + self._chance.randrange(SENT_AGAIN_WITHIN)
+                self._again.setdefault(later, []).append((key, value))
+            for each in self._again.pop(number, ()):
+                self._produce(*each, event_ms)
+        self._produce(key, value, event_ms)
+
+    def _produce(self, key: str | None, value: bytes, event_ms: int) -> None:
         partition = -1  # the client's choice, by the key
         if self.partitions is not None:
             key, partition = (
@@ -112,7 +127,7 @@ class Load:
             except BufferError:
                 self._producer.poll(0.1)
 
-    def _click(self, event_ms: int) -> tuple[str | None, bytes]:
+    def _click(self, event_ms: int, number: int) -> tuple[str | None, bytes]:
         chance = self._chance.random()
         name = user(int(self._chance.random() ** 2 * USERS))
         click: dict[str, Any] = {
@@ -121,6 +136,8 @@ class Load:
             "action": "view",
             "timestamp": event_ms,
         }
+        if self.answers_lost:
+            click["message_id"] = f"{self._began_ms}-{number}"
         if chance < 0.03:
             click["action"] = "heartbeat"
         elif chance < 0.05:

@@ -47,6 +47,7 @@ class Expected:
     counts: dict[tuple[str, int], int] = field(default_factory=dict)  # (user, window start) -> last count
     dead: dict[tuple[int, int], str] = field(default_factory=dict)  # (partition, offset) -> reason
     odd: dict[tuple[int, int], str] = field(default_factory=dict)  # (partition, offset) -> kind
+    repeated: int = 0  # clicks that go nowhere, as they were there before
 
 
 def unreadable(value: bytes | None) -> str:
@@ -72,12 +73,15 @@ class Model:
         added: Mapping[str, Any],
         *,
         any_key: bool = False,
+        dedup: bool = False,
     ) -> None:
         """`added`: fields that the pipeline's transform adds to each click of the load.
 
-        `any_key`: clicks have any key or none, and were moved to their users' partitions.
+        `any_key`: clicks have any key or none, and were moved to their users' partitions. `dedup`: a click
+        whose user and message id were there before goes nowhere.
         """
         self._any_key = any_key
+        self._ids: set[tuple[str, str]] | None = set() if dedup else None  # user, message id: enriched
         self._added = added
         self.expected = Expected()
         self._topic, self._profiles = clicks_topic, profiles
@@ -112,6 +116,12 @@ class Model:
             return "unmatched"
         if click["action"] == "heartbeat":
             return ""
+        if self._ids is not None:
+            once = click["user_id"], click["message_id"]
+            if once in self._ids:
+                self.expected.repeated += 1
+                return ""
+            self._ids.add(once)
         event_id = f"{self._topic}-{record.first[0]}-{record.first[1]}"
         self.expected.enriched[event_id] = {
             "event_id": event_id,

@@ -92,6 +92,7 @@ class Suite:
         self.load = Load(kafka.bootstrap, topic("clicks"), topic("profiles"), rate, seed)
         if self.pipeline.shape.partitioner == "any":
             self.load.partitions = self.pipeline.shape.partitions
+        self.load.answers_lost = self.pipeline.shape.answers_lost
         self.damages = 0  # databases that a fault has damaged
         self.auditor = Auditor(self.pipeline.query_port, self.pipeline.running, seed)
         self.monitor: Monitor
@@ -116,7 +117,14 @@ class Suite:
         any_key = pipeline.shape.partitioner == "any"
         topics = {name: pipeline.topic(name) for name in (*READ, *([ARRIVALS] if any_key else []))}
         self.checker = Checker(
-            kafka.bootstrap, topics, partitions, PROFILES, WINDOW_MS, GRACE_MS, added=ADDED
+            kafka.bootstrap,
+            topics,
+            partitions,
+            PROFILES,
+            WINDOW_MS,
+            GRACE_MS,
+            added=ADDED,
+            dedup=pipeline.shape.answers_lost,
         )
         self.monitor.start()
         self.auditor.start()

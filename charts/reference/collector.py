@@ -24,8 +24,8 @@ them to Kafka. [Collect from a website](../how-to/collect-from-a-website.md) say
 ## Promise
 
 An answer of success means that all in-sync replicas have every record of the request. Before that
-nothing is promised, and the client sends again. A retry has the same `message_id`. The pods do not
-read it yet: a retry after a lost answer is counted twice. If Kafka is away or the queue is full, the
+nothing is promised, and the client sends again. A retry has the same `message_id`. With
+[`processing.dedup`](dedup-semantics.md) the pods count it once. If Kafka is away or the queue is full, the
 answer is 503 with `Retry-After`. After SIGTERM the collector accepts no more connections, finishes the
 requests under way, and exits with 0.
 

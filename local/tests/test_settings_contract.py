@@ -97,6 +97,7 @@ def every_field_changed() -> dict[str, Any]:
         "window": {"size": "10m", "advance": "5m", "grace": "2m", "retention": "3h", "emit": "final"},
         "metrics": METRICS,
         "sessions": SESSIONS,
+        "dedup": {"key": "click.order_id", "for": "9h"},
         "late": "drop",
         "maxFuture": "2h",
         "commitInterval": "50ms",

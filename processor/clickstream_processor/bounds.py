@@ -45,6 +45,8 @@ class DurationBounds:
 
 
 _WINDOW = DurationBounds("1s", "744h", "s, m, h", first="1-9")
+# What a click always has tells no two apart.
+_CLICK_FIELD = re.compile(r"click\.(?!(?:user_id|page_url|action|timestamp)$)[a-zA-Z_][a-zA-Z0-9_]{0,62}")
 _SPANS = {
     "processing.window.size": _WINDOW,
     "processing.window.advance": _WINDOW,
@@ -52,6 +54,7 @@ _SPANS = {
     "processing.window.retention": DurationBounds("0ms", "87600h", "ms, s, m, h"),
     "processing.sessions.gap": DurationBounds("1s", "24h", "s, m, h", first="1-9"),
     "processing.sessions.grace": DurationBounds("0ms", "24h", "ms, s, m, h"),
+    "processing.dedup.for": DurationBounds("1s", "168h", "s, m, h", first="1-9"),
     "processing.maxFuture": DurationBounds("0ms", "87600h", "ms, s, m, h"),
     "processing.commitInterval": DurationBounds("10ms", "10s", "ms, s"),
 }
@@ -61,6 +64,8 @@ def problem_of(path: str, value: object) -> str | None:
     """Return what is wrong with one field of the settings file, None where nothing is said of it here."""
     if span := _SPANS.get(path):
         return span.problem(value)
+    if path == "processing.dedup.key" and not (isinstance(value, str) and _CLICK_FIELD.fullmatch(value)):
+        return "must be click. and a field's name, none of user_id, page_url, action and timestamp"
     section, _, name = path.rpartition(".")
     if ((section == "topics" and name != "partitions") or path == "processing.sessions.topic") and not (
         isinstance(value, str) and _TOPIC.fullmatch(value)

@@ -66,6 +66,7 @@ class ProcessTotals:
     clicks: int = 0
     enriched: int = 0
     filtered: int = 0
+    duplicates: int = 0
     dead_lettered: dict[str, int] = field(default_factory=dict)  # reason -> records
     profiles: int = 0
     commits: int = 0

@@ -105,6 +105,13 @@ class SessionsSection(Section, frozen=True, kw_only=True):
     topic: Name = "user-sessions"
 
 
+class DedupSection(Section, frozen=True, kw_only=True):
+    """Which clicks are one: those of a user with the same `key` whose records are so far apart at most."""
+
+    key: str = "click.message_id"
+    within_ms: Milliseconds = msgspec.field(name="for", default=Milliseconds(3_600_000))
+
+
 class MetricSection(Section, frozen=True, kw_only=True):
     """One metric: exactly one of `count` to `distinct` is there; all but `count` are CEL."""
 
@@ -133,6 +140,7 @@ class Processing(Section, frozen=True, kw_only=True):
     window: Window = Window()
     metrics: list[MetricSection] = []
     sessions: SessionsSection | None = None  # None: no sessions are kept
+    dedup: DedupSection | None = None  # None: every click is another
     late: Literal["deadLetter", "drop"] = "deadLetter"
     max_future_ms: Milliseconds = msgspec.field(name="maxFuture", default=Milliseconds(3_600_000))
     commit_interval_ms: Milliseconds = msgspec.field(name="commitInterval", default=Milliseconds(100))

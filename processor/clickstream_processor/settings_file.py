@@ -34,7 +34,7 @@ FOR_THE_OPERATOR = frozenset(
     }
 )
 # A file with a greater one may mean something else by the same names: refused. 2: `topics.partitioner: any`.
-SETTINGS_VERSION = 3
+SETTINGS_VERSION = 4
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:

@@ -14,6 +14,8 @@ SETTINGS_VERSION = 1
 ANY_PARTITIONER_VERSION = 2
 # One that does not know sessions would leave them out without a word.
 SESSIONS_VERSION = 3
+# One that does not know dedup would count clicks twice.
+DEDUP_VERSION = 4
 FILE = "settings.json"
 _SECTIONS = ("kafka", "topics", "source", "processing", "sink", "processors", "query")
 # The controller acts on these; a processor learns them from the assignment. A change rolls no pod.
@@ -45,6 +47,8 @@ def settings_document(
 
 
 def _version(pipeline: ClickPipeline) -> int:
+    if pipeline.spec.processing.dedup is not None:
+        return DEDUP_VERSION
     if pipeline.spec.processing.sessions is not None:
         return SESSIONS_VERSION
     return ANY_PARTITIONER_VERSION if pipeline.spec.topics.partitioner == "any" else SETTINGS_VERSION

@@ -95,8 +95,10 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
 
 
 def changelog_retention_ms(pipeline: ClickPipeline) -> int:
-    """Return how long the changelog keeps a record: the life of windows and sessions, and the down-time."""
-    life_ms = max(_life_ms(pipeline.spec.processing.window), sessions_open_ms(pipeline))
+    """Return how long the changelog keeps a record: the life of what the state has, and the down-time."""
+    dedup = pipeline.spec.processing.dedup
+    seen_ms = 0 if dedup is None else 3 * duration_ms(dedup.within)
+    life_ms = max(_life_ms(pipeline.spec.processing.window), sessions_open_ms(pipeline), seen_ms)
     return life_ms + DOWNTIME_ALLOWANCE_MS
 
 

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from clickstream_operator.errors import InvalidSpec, Problem
 from clickstream_operator.spec import fields
-from clickstream_operator.spec.metric import MAX_METRICS, Metric, Sessions
+from clickstream_operator.spec.metric import MAX_METRICS, Dedup, Metric, Sessions
 from clickstream_operator.spec.model import Model
 from clickstream_operator.spec.rules import broken_rules
 
@@ -114,6 +114,7 @@ class Processing(Model):
     window: Window = Window()
     metrics: list[Metric] = Field(default=[], max_length=MAX_METRICS)
     sessions: Sessions | None = None  # None: none are kept
+    dedup: Dedup | None = None  # None: every click is another
     late: Literal["deadLetter", "drop"] = "deadLetter"
     max_future: fields.MaxFuture = "1h"
     commit_interval: fields.CommitInterval = "100ms"

@@ -180,6 +180,15 @@ Stabilization = Annotated[str, _span(_DURATION, "10s", "24h", "ms, s, m, h")]
 Cooldown = Annotated[str, _span(_DURATION, "0ms", "24h", "ms, s, m, h")]
 FailoverAfter = Annotated[str, _span(_DURATION, "2s", "1h", "ms, s, m, h")]
 SessionGap = Annotated[str, _span(r"[1-9][0-9]{0,8}(s|m|h)", "1s", "24h", "s, m, h")]
+ClickField = Annotated[
+    str,
+    _text(
+        r"click\.(?!(?:user_id|page_url|action|timestamp)$)[a-zA-Z_][a-zA-Z0-9_]{0,62}",
+        "click. and a field's name, none of user_id, page_url, action and timestamp",
+        69,
+    ),
+]
+DedupSpan = Annotated[str, _span(r"[1-9][0-9]{0,8}(s|m|h)", "1s", "168h", "s, m, h")]
 SessionGrace = Annotated[str, _span(_DURATION, "0ms", "24h", "ms, s, m, h")]
 Condition = Annotated[str, AfterValidator(_condition)]
 Value = Annotated[str, _expression(compile_output)]

@@ -41,6 +41,13 @@ class Sessions(Model):
     topic: fields.TopicName = "user-sessions"
 
 
+class Dedup(Model):
+    """`spec.processing.dedup`: clicks of a user with the same `key`, within `for`, are one."""
+
+    key: fields.ClickField = "click.message_id"
+    within: fields.DedupSpan = Field(default="1h", alias="for")
+
+
 class Metric(Model):
     """One metric; exactly one of `count` to `distinct` is there."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from operator_support import REPOSITORY, metric_documents, session_documents
+from operator_support import REPOSITORY, dedup_documents, metric_documents, session_documents
 
 REMOVE = object()
 Changes = dict[str, Any]
@@ -212,7 +212,7 @@ INVALID_FOR_THE_PARSER_ALONE: dict[str, tuple[str, Changes]] = {
     ),
 }
 
-for more in (metric_documents, session_documents):
+for more in (dedup_documents, metric_documents, session_documents):
     VALID |= more.VALID
     INVALID |= more.INVALID
     INVALID_FOR_THE_PARSER_ALONE |= more.INVALID_FOR_THE_PARSER_ALONE

@@ -46,7 +46,7 @@ class Reporter:
         """Add what these tasks have done since their last commit; profiles alone need no transaction."""
         totals = self._directory.totals
         dead_lettered = dict(totals.dead_lettered)
-        clicks = enriched = filtered = profiles = 0
+        clicks = enriched = filtered = duplicates = profiles = 0
         consumed: dict[str, int] = {}
         oldest_ms = min((t.oldest_ms for t in tasks if t.oldest_ms is not None), default=None)
         for task in tasks:
@@ -57,6 +57,7 @@ class Reporter:
             clicks += after["clicks"] - before["clicks"]
             enriched += after["enriched"] - before["enriched"]
             filtered += after["filtered"] - before["filtered"]
+            duplicates += after["duplicates"] - before["duplicates"]
             profiles += after["profiles"] - before["profiles"]
             metrics.CLICKS_AHEAD.inc(after["ahead"] - before["ahead"])
             metrics.SESSIONS_CLOSED.inc(after["sessions"] - before["sessions"])
@@ -79,6 +80,8 @@ class Reporter:
         metrics.RECORDS_ENRICHED.inc(enriched)
         if filtered:
             metrics.RECORDS_DROPPED.labels("filtered").inc(filtered)
+        if duplicates:
+            metrics.RECORDS_DROPPED.labels("duplicate").inc(duplicates)
         if oldest_ms is not None:
             metrics.END_TO_END.observe(max(0, now_ms - oldest_ms) / 1_000)
         self._directory.totals = replace(
@@ -86,6 +89,7 @@ class Reporter:
             clicks=totals.clicks + clicks,
             enriched=totals.enriched + enriched,
             filtered=totals.filtered + filtered,
+            duplicates=totals.duplicates + duplicates,
             dead_lettered=dead_lettered,
             profiles=totals.profiles + profiles,
             commits=totals.commits + transactions,
@@ -169,12 +173,14 @@ class Reporter:
         totals, lived_s = self._directory.totals, time.monotonic() - self._began_s
         cpu_s = time.process_time()
         log.info(
-            "processed %d clicks in %.1f s: %d enriched, %d filtered, %d dead-lettered, %d commits; "
+            "processed %d clicks in %.1f s: %d enriched, %d filtered, %d duplicates, %d dead-lettered, "
+            "%d commits; "
             "%.1f CPU seconds, %.0f clicks per CPU second",
             totals.clicks,
             lived_s,
             totals.enriched,
             totals.filtered,
+            totals.duplicates,
             sum(totals.dead_lettered.values()),
             totals.commits,
             cpu_s,

@@ -69,7 +69,9 @@ def _rules(settings: Settings, options: Mapping[str, Options]) -> dict[str, tupl
     event_ms = min(ANY_TIME_MS, ahead_ms + settings.processing.max_future_ms)
     sessions = settings.processing.sessions
     open_ms = 0 if sessions is None else 2 * sessions.gap_ms + sessions.grace_ms
-    life_ms = max(window.size_ms + window.grace_ms + window.retention_ms, open_ms) + DOWNTIME_MS
+    dedup = settings.processing.dedup
+    seen_ms = 0 if dedup is None else 3 * dedup.within_ms
+    life_ms = max(window.size_ms + window.grace_ms + window.retention_ms, open_ms, seen_ms) + DOWNTIME_MS
     letters_bytes = max(DEFAULT_MAX_BYTES, clicks.number("max.message.bytes", 0))
     output = (_keeps_all, _keeps_times, partial(_takes_size, needed=DEFAULT_MAX_BYTES), _is_safe)
     stream = (*output, _keeps_event_time, partial(_takes_future, needed_ms=event_ms))

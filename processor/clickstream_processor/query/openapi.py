@@ -25,7 +25,7 @@ from clickstream_processor.query.summary.document import Summary
 from clickstream_processor.query.users.answer import window_name
 from clickstream_processor.query.users.question import DEFAULT_WINDOWS, MAX_USER_BYTES, MAX_WINDOWS
 
-API_VERSION = "1.3.0"
+API_VERSION = "1.4.0"
 
 Schema = dict[str, Any]
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from clickstream_processor.aggregation.gathering.gathering import Gathering
 from clickstream_processor.aggregation.metric import MetricCounters
+from clickstream_processor.deduplication.deduplication import Deduplication
 from clickstream_processor.kafka.partitioner import partition_of
 from clickstream_processor.settings import Settings
 from clickstream_processor.stages.programs import Programs
@@ -13,24 +14,28 @@ from clickstream_processor.state.changelog_applier import ChangelogApplier
 from clickstream_processor.state.overlay import TaskState
 from clickstream_processor.state.store import Change, TaskStore
 from clickstream_processor.task_id import CLICKS
+from clickstream_processor.topology import keys
 from clickstream_processor.topology.arrived import PLACE, Arrivals
 from clickstream_processor.topology.interfaces import Message, RefusedRow
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.records import Counters, Reason
 
+CACHED_BYTES = 256  # of ids, for each user that a task may have in memory
+CLICK = "click."  # before a field of the click, as in an expression
 NO_PLACE = f"the record has no valid header `{PLACE}`: the stage arrivals did not write it"
 
 
 class ClicksLine:
     """The topology's Pipeline as a line: its own bound methods, so that nothing stands between.
 
-    What is gathered for metrics goes out with each commit, and so do sessions. Where clicks come by way of
-    the stage `arrivals`, the pipeline gets them under the places where they first arrived.
+    What is gathered for metrics goes out with each commit, and so do sessions and ids of clicks. Where clicks
+    come by way of the stage `arrivals`, the pipeline gets them under the places where they first arrived.
     """
 
     __slots__ = (
         "_arrivals",
+        "_duplicates",
         "_gathering",
         "_idle",
         "_outputs",
@@ -57,11 +62,12 @@ class ClicksLine:
         partials: str,
         arrivals: Arrivals | None,
         sessions: Sessions | None = None,
+        duplicates: Deduplication | None = None,
     ) -> None:
         """`partials`: the topic of what is gathered. `arrivals`: None where clicks come straight."""
         self._pipeline = pipeline
         self._gathering, self._outputs, self._partials = gathering, outputs, partials
-        self._sessions = sessions
+        self._sessions, self._duplicates = sessions, duplicates
         self._idle = False  # it has come to the end of its input, and there never was a click
         self.metric_counters: Mapping[str, MetricCounters] = gathering.counters if gathering else {}
         self.state = state
@@ -74,8 +80,9 @@ class ClicksLine:
         self.set_aside: Callable[[Message, Reason, str], None] = (
             pipeline.set_aside if arrivals is None else self._set_aside
         )
-        plain = gathering is None and sessions is None
-        self.tick = pipeline.tick if plain else self._tick
+        timed = gathering is not None or sessions is not None
+        self.tick = self._tick if timed else pipeline.tick
+        plain = not timed and duplicates is None
         self.flush: Callable[[], Sequence[Change]] = pipeline.flush if plain else self._flush
         self.limit_outputs = pipeline.limit_outputs
 
@@ -115,9 +122,13 @@ class ClicksLine:
     def _flush(self) -> Sequence[Change]:
         """Send counts, sessions and partials; return the changelog's records."""
         changes: Sequence[Change] = self._pipeline.flush()
+        beside: list[Change] = []
         if self._sessions is not None:
-            self.state.of_sessions = self._sessions.flush()
-            changes = [*changes, *self.state.of_sessions]
+            beside += self._sessions.flush()
+        if self._duplicates is not None:
+            beside += self._duplicates.flush()
+            self.state.expired = self._duplicates.expired()
+        self.state.beside_chunks = beside
         if self._gathering is not None:
             send, topic = self._outputs.send, self._partials
             state = self.state
@@ -125,7 +136,7 @@ class ClicksLine:
             for partition, key, value, _ in records:
                 send(topic, value, key, partition)  # by its own time Kafka would drop what is of old clicks
             self._idle = False
-        return changes
+        return [*changes, *beside]
 
 
 def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
@@ -134,6 +145,8 @@ def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
     partials = (settings.partials_topic,) if programs.metrics else ()
     sessions_topic = settings.processing.sessions.topic if settings.processing.sessions else ""
     open_ms = programs.sessions.closes_ms(0) if programs.sessions else 0
+    dedup = settings.processing.dedup
+    within_ms = 0 if dedup is None else int(dedup.within_ms)
     told = (sessions_topic,) if sessions_topic else ()
     straight = topics.partitioner == "murmur2"
     arrivals = None if straight else Arrivals(topics.clicks, topics.partitions)
@@ -143,7 +156,12 @@ def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
         gathering = None
         if programs.metrics:
             gathering = Gathering(programs.metrics, partition, topics.partitions, partition_of)
-        counted, sessions = Counters(), None
+        counted, sessions, duplicates = Counters(), None, None
+        if dedup is None:
+            state.expired = [keys.SEEN_RANGE]  # of a dedup there was
+        else:
+            field = dedup.key.removeprefix(CLICK)
+            duplicates = Deduplication(field, within_ms, store, CACHED_BYTES * cached_users)
         if programs.sessions is not None:
             sessions = Sessions(
                 programs.sessions, store, state, partition, outputs, sessions_topic, gathering, counted
@@ -156,18 +174,20 @@ def clicks_stage(settings: Settings, plan: Plan, programs: Programs) -> Stage:
             keep=programs.keep,
             transform=programs.transform,
             gatherer=sessions or gathering,
+            duplicates=duplicates,
             counters=counted,
             partition_of=partition_of,
         )
-        return ClicksLine(pipeline, state, gathering, outputs, settings.partials_topic, arrivals, sessions)
+        partials_topic = settings.partials_topic
+        return ClicksLine(pipeline, state, gathering, outputs, partials_topic, arrivals, sessions, duplicates)
 
     return Stage(
         name=CLICKS,
         input=topics.clicks if straight else settings.arrivals_topic,
         line=line,
-        applier=lambda store, partition: ChangelogApplier(store, plan, partition, partition_of),
+        applier=lambda store, partition: ChangelogApplier(store, plan, partition, partition_of, within_ms),
         changelog=settings.changelog_topic,
-        state_ms=max(plan.size_ms + plan.grace_ms + plan.retention_ms, open_ms),
+        state_ms=max(plan.size_ms + plan.grace_ms + plan.retention_ms, open_ms, 3 * within_ms),
         table=topics.profiles,
         table_name="profiles",
         waits_for_snapshot=settings.processing.join.wait_for_snapshot,

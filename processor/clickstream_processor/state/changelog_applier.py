@@ -19,7 +19,8 @@ from clickstream_processor.topology.interfaces import Message, RefusedRow
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.working_set import check_partition, checked_profile
 
-_KINDS = (keys.CHUNK, keys.SESSIONS, keys.WAKE)
+NO_SEEN = keys.SEEN + b"\xff" * 8  # after all that there can be
+_KINDS = (keys.CHUNK, keys.SESSIONS, keys.WAKE, keys.SEEN)
 
 
 class ChangelogApplier:
@@ -29,13 +30,20 @@ class ChangelogApplier:
     """
 
     def __init__(
-        self, store: TaskStore, plan: Plan, partition: int, partition_of: Callable[[bytes, int], int]
+        self,
+        store: TaskStore,
+        plan: Plan,
+        partition: int,
+        partition_of: Callable[[bytes, int], int],
+        dedup_ms: int = 0,
     ) -> None:
+        """`dedup_ms`: how far back ids of clicks are needed."""
         check_layout(store.checkpoint, plan)
         self._store = store
         self._plan = plan
         self._partition = partition
         self._partition_of = partition_of
+        self._dedup_ms = dedup_ms
 
     def changelog(self, messages: Sequence[Message]) -> None:
         """Apply changelog records and store the offset after the last one with them; clears the owner's mark.
@@ -47,6 +55,7 @@ class ChangelogApplier:
             return
         changes: list[Change] = []
         newest = keys.CHUNK  # of chunks
+        earliest = NO_SEEN  # of segments of ids
         for message in messages:
             key = message.key()
             of_chunk = key is not None and key.startswith(keys.CHUNK)
@@ -55,6 +64,8 @@ class ChangelogApplier:
             changes.append((key, message.value()))
             if of_chunk and key > newest:
                 newest = key
+            elif key < earliest and key.startswith(keys.SEEN):
+                earliest = key
         before = self._store.checkpoint
         expired_ms = self._plan.expired_before_ms(keys.chunk_start_ms(newest) - self._plan.most_ahead_ms)
         checkpoint = msgspec.structs.replace(
@@ -64,7 +75,7 @@ class ChangelogApplier:
             layout=self._plan.layout,
             dropped_before_ms=max(before.dropped_before_ms, expired_ms),
         )
-        self._store.write(changes, checkpoint, bulk=True)
+        self._store.write(changes, checkpoint, bulk=True, expired=self._expired(earliest))
 
     def profiles(self, messages: Sequence[Message]) -> list[RefusedRow]:
         """Apply profiles records; return those that are refused, the same that the pipeline would refuse."""
@@ -86,6 +97,12 @@ class ChangelogApplier:
         )
         self._store.write(changes, checkpoint, bulk=True)
         return refused
+
+    def _expired(self, earliest: bytes) -> list[tuple[bytes, bytes]]:
+        """Return the range of ids that are of no use once clicks come as late as this segment's key says."""
+        if earliest == NO_SEEN:
+            return []
+        return keys.seen_before(keys.seen_start_ms(earliest) - 2 * self._dedup_ms)
 
     def caught_up(self, changelog_offset: int, profiles_offset: int, at_ms: int) -> None:
         """Note that both topics were read up to here (EOF positions count), at wall clock `at_ms` (R14)."""

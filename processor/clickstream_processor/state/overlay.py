@@ -21,7 +21,8 @@ class TaskState(WorkingSet):
         check_layout(store.checkpoint, plan)
         super().__init__(store, plan, cached_users=cached_users)
         self._store = store
-        self.of_sessions: list[Change] = []  # what the last flush changed beside chunks
+        self.beside_chunks: list[Change] = []  # what the last flush changed of sessions and ids
+        self.expired: list[tuple[bytes, bytes]] = []  # ranges of keys that the next commit removes
         self.rollback()
         self.profiles_offset = store.checkpoint.profiles_offset
 
@@ -42,9 +43,10 @@ class TaskState(WorkingSet):
             layout=self.plan.layout,
             dropped_before_ms=max(before.dropped_before_ms, self.plan.expired_before_ms(position.stream_ms)),
         )
-        self._store.write([*self.changes, *self.of_sessions, *self._profile_changes()], checkpoint)
+        changes = [*self.changes, *self.beside_chunks, *self._profile_changes()]
+        self._store.write(changes, checkpoint, expired=self.expired)
         self.settle()
-        self.of_sessions = []
+        self.beside_chunks, self.expired = [], []
 
     def commit_profiles(self) -> None:
         """Write pending profile changes and their offset alone: they are no part of a transaction.
@@ -71,7 +73,7 @@ class TaskState(WorkingSet):
         self.metrics_ms = position.metrics_ms if position else -1
         self.lag_ms = position.lag_ms if position else 0
         self.sessions_ms = position.sessions_ms if position else -1
-        self.of_sessions = []
+        self.beside_chunks, self.expired = [], []
         self.forget()
 
     def _profile_changes(self) -> list[Change]:

@@ -77,3 +77,15 @@ class Gatherer(Protocol):
 
     def mark_is_due(self, time_ms: int, /) -> bool:
         """Tell whether the clock is to say this time, as something waits for it."""
+
+
+class Duplicates(Protocol):
+    """Knows the clicks that went on: deduplication/deduplication.py."""
+
+    decode: Callable[[bytes], Click]  # in place of codec.decode_click
+
+    def is_duplicate(self, click: Click, fields: Row, key: bytes, message: Message, /) -> bool:
+        """Tell whether a click of the user `key` has gone on before."""
+
+    def remember(self) -> None:
+        """Remember the click that was asked about last: it goes on."""

@@ -18,6 +18,7 @@ from clickstream_processor.topology.codec import (
 from clickstream_processor.topology.count import count_click
 from clickstream_processor.topology.inspection import fields_read, implausible, inspect
 from clickstream_processor.topology.interfaces import (
+    Duplicates,
     Evaluable,
     Gatherer,
     JoinedClick,
@@ -69,6 +70,7 @@ class Pipeline:
         keep: Evaluable | None = None,
         transform: Mapping[str, Evaluable] | None = None,
         gatherer: Gatherer | None = None,
+        duplicates: Duplicates | None = None,
         partition_of: Callable[[bytes, int], int] = murmur2_partition,
         counters: Counters | None = None,
     ) -> None:
@@ -76,8 +78,9 @@ class Pipeline:
 
         `keep` tells whether a joined click goes on (None: all do); `transform` gives output fields their
         values: an existing name is replaced in place, a new one appended. Where one raises EvaluationFailed
-        the click is dead-lettered. `gatherer` gets every click that goes on. `partition_of` is Kafka's
-        murmur2 partitioner; the runtime passes the client's own, which is 50 times as fast as ours.
+        the click is dead-lettered. `gatherer` gets every click that goes on; `duplicates` knows those that
+        went on before. `partition_of` is Kafka's murmur2 partitioner; the runtime passes the client's own,
+        which is 50 times as fast as ours.
         """
         self.counters = counters or Counters()
         self.refused: list[RefusedRow] = []  # rows of the last call of `profiles` that were not applied
@@ -88,6 +91,7 @@ class Pipeline:
         self._keep = keep
         self._transform = dict(transform or {})
         self._gatherer = gatherer
+        self._duplicates = duplicates
         gathered = gatherer.expressions if gatherer else ()
         expressions = [*self._transform.values(), *([keep] if keep else []), *gathered]
         self._reads_fields = any(expression.reads_fields for expression in expressions)
@@ -160,7 +164,9 @@ class Pipeline:
         closed_start_ms = closed_ms - size_ms - plan.grace_ms  # windows that start up to here are closed
         first_offset = messages[0].offset() if messages else 0
         gapless = bool(messages) and messages[-1].offset() - first_offset == len(messages) - 1
-        written = counted = filtered = 0
+        duplicates = self._duplicates
+        decode = decode_click if duplicates is None else duplicates.decode
+        written = counted = filtered = repeated = 0
         fields: Row = None
         columns: Row = None
         # What follows from an event's second is kept until another second comes, and the text of an offset's
@@ -171,7 +177,7 @@ class Pipeline:
         for index, message in enumerate(messages):
             try:
                 value: bytes = message.value()  # type: ignore[assignment] # None ends in TypeError
-                click: Click = decode_click(value)
+                click: Click = decode(value)
                 if needs_fields:
                     fields = decode_object(value)
                 user = users[message.key()]
@@ -209,6 +215,9 @@ class Pipeline:
                 except Exception as error:  # noqa: BLE001 # as above
                     refusals.unevaluated(message, error)
                     continue
+            if duplicates is not None and duplicates.is_duplicate(click, fields, user.user_key, message):
+                repeated += 1
+                continue
             ms = event_ms - second_ms
             if not 0 <= ms < SECOND_MS:
                 second, ms = divmod(event_ms, SECOND_MS)
@@ -233,6 +242,8 @@ class Pipeline:
             elif not self._write_transformed(message, click, user, fields):
                 continue
             written += 1
+            if duplicates is not None:
+                duplicates.remember()
             if event_ms > stream_ms:
                 stream_ms = event_ms if event_ms <= limit_ms else self._ahead(event_ms, stream_ms, limit_ms)
                 if stream_ms > closed_ms:
@@ -274,6 +285,7 @@ class Pipeline:
         counters.enriched += written
         counters.counted += counted
         counters.filtered += filtered
+        counters.duplicates += repeated
 
     def set_aside(self, message: Message, reason: Reason, detail: str) -> None:
         """Take a click that fails the line, or whose outputs are refused: only its dead letter goes out."""
@@ -367,4 +379,4 @@ class Pipeline:
             return None
         fields = found.fields
         click = Click(fields["user_id"], fields["page_url"], fields["action"], fields["timestamp"])
-        return click, fields if self._reads_fields else None, user
+        return click, fields if self._reads_fields or self._duplicates is not None else None, user

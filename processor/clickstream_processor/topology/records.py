@@ -60,6 +60,7 @@ class Counters:
         "counted",
         "dead_lettered",
         "dropped",
+        "duplicates",
         "enriched",
         "filtered",
         "metrics",
@@ -75,6 +76,7 @@ class Counters:
         self.counted = 0  # of those: counted in at least one window (not late)
         self.ahead = 0  # of the enriched: their event time led the record time by more than `window.grace`
         self.filtered = 0
+        self.duplicates = 0  # clicks that had gone on before
         self.metrics = 0  # user-metrics records written
         self.profiles = 0  # profile records applied
         self.sessions = 0  # sessions closed

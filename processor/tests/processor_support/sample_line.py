@@ -92,15 +92,22 @@ class DictStore:
     def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield from sorted((key, value) for key, value in self.rows.items() if first <= key < end)
 
-    def write(self, changes: Iterable[Change], checkpoint: Checkpoint) -> None:
+    def write(
+        self,
+        changes: Iterable[Change],
+        checkpoint: Checkpoint,
+        *,
+        expired: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None:
         for key, value in changes:
             if value is None:
                 self.rows.pop(key, None)
             else:
                 self.rows[key] = value
-        expired = keys.chunk_bound(0), keys.chunk_bound(checkpoint.dropped_before_ms)
-        for key, _ in list(self.scan(*expired)):
-            del self.rows[key]
+        chunks = keys.chunk_bound(0), keys.chunk_bound(checkpoint.dropped_before_ms)
+        for first, end in (chunks, *expired):
+            for key, _ in list(self.scan(first, end)):
+                del self.rows[key]
         self.checkpoint = checkpoint
 
     def chunks(self) -> int:

@@ -39,7 +39,7 @@ async def test_description_is_valid_openapi(tmp_path: Path) -> None:
         document = await description(cluster)
     OpenAPIV31SpecValidator(document).validate()
     assert document["openapi"].startswith("3.1.")
-    assert document["info"]["version"] == "1.3.0"
+    assert document["info"]["version"] == "1.4.0"
 
 
 async def test_description_covers_every_public_data_route(tmp_path: Path) -> None:

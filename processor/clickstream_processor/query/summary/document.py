@@ -32,6 +32,7 @@ class Totals(AnswerPart, frozen=True):
     clicks: Count
     enriched: Count
     filtered: Count
+    duplicates: Count
     dead_lettered: Count
     dead_letters: Annotated[dict[str, Count], Meta(description="By reason")]
     profiles: Count

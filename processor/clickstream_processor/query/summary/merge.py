@@ -55,6 +55,7 @@ def merge(
             clicks=sum(r.clicks for r in present.values()),
             enriched=sum(r.enriched for r in present.values()),
             filtered=sum(r.filtered for r in present.values()),
+            duplicates=sum(r.duplicates for r in present.values()),
             dead_lettered=sum(dead.values()),
             dead_letters=dict(sorted(dead.items())),
             profiles=sum(r.profiles for r in present.values()),

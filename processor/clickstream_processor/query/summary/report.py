@@ -96,6 +96,7 @@ class PodReport(msgspec.Struct, frozen=True):
     commit_health: CommitReport = CommitReport()
     quarantined: tuple[Incident, ...] = ()  # the newest, as are these
     refused_profiles: tuple[Incident, ...] = ()
+    duplicates: int = 0
 
 
 def of_task(view: TaskView, lag: Backlog, commits: CommitHealth) -> HeldTask:
@@ -191,6 +192,7 @@ class PodReporter:
             clicks=totals.clicks,
             enriched=totals.enriched,
             filtered=totals.filtered,
+            duplicates=totals.duplicates,
             dead_lettered=dict(totals.dead_lettered),
             profiles=totals.profiles,
             commits=totals.commits,
