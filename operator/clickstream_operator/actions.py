@@ -45,6 +45,9 @@ class Actions:
         """Take the first step that is due; the rest waits for the next look."""
         if await self._clear(document, pipeline, observed):
             return Done(POD_GOES_S)
+        if decided.leftovers:
+            await self._take_away(document, decided)
+            return Done(0)
         if await self._remove(document, observed, decided) or await self._recreate(
             document, pipeline, decided
         ):
@@ -84,6 +87,13 @@ class Actions:
         await self._applier.delete(kind, pipeline.namespace, gone[0])
         self._record(document, "Normal", "Resnapshot", f"Removed {gone[0]}, which has read the table again.")
         return True
+
+    async def _take_away(self, document: Document, decided: Decided) -> None:
+        """Remove what the spec does not ask for any more: the collector, or a way to it."""
+        for kind, gone in decided.leftovers:
+            await self._applier.remove(kind, gone)
+            message = f"Removed {kind.kind} {gone['metadata']['name']}: the spec asks for it no more."
+            self._record(document, "Normal", "CollectorRemoved", message)
 
     async def _remove(self, document: Document, observed: Observed, decided: Decided) -> bool:
         """Remove the pods that a roll-out is stuck on; tell whether there were any."""

@@ -8,7 +8,7 @@ import asyncio
 import base64
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from clickstream_operator.database.facts import Look
@@ -18,6 +18,7 @@ from clickstream_operator.kube.api import Api, ApiFailure
 from clickstream_operator.kube.kinds import (
     BUILT_IN,
     CLAIM,
+    HTTP_ROUTE,
     NAMESPACE,
     PIPELINE,
     POD,
@@ -32,7 +33,7 @@ from clickstream_operator.lifecycle.desired import needed_names
 from clickstream_operator.lifecycle.pod_templates import needs_pods
 from clickstream_operator.lifecycle.volumes import must_grow
 from clickstream_operator.manifests.names import names_of, selector
-from clickstream_operator.manifests.secrets import PEER_KEY, controller_secrets, secret_uses
+from clickstream_operator.manifests.secrets import PEER_KEY, WRITE_KEYS, controller_secrets, secret_uses
 from clickstream_operator.observed import ObjectId, Observed, SecretState
 from clickstream_operator.pods import Pods
 from clickstream_operator.redaction import redactor
@@ -54,12 +55,14 @@ class Observer:
         pods: Pods,
         strimzi_version: Callable[[], str | None],
         inspector: Inspector | None = None,
+        has_gateways: Callable[[], bool] = bool,
     ) -> None:
         self._api = api
         self._store = store
         self._pods = pods
         self._strimzi_version = strimzi_version
         self._inspector = inspector
+        self._has_gateways = has_gateways
         self._free: dict[tuple[Key, str, str], float] = {}  # (pipeline, kind, name) -> until
         self._allowed: dict[tuple[str, str, str], float] = {}  # (namespace, account, secret) -> until
 
@@ -113,6 +116,7 @@ class Observer:
             connect=self._store.get("KafkaConnect", pipeline.namespace, pipeline.spec.connect.cluster),
             connect_pods=self._store.workers(pipeline.namespace, pipeline.spec.connect.cluster),
             strimzi_version=version,
+            has_gateways=self._has_gateways(),
             secrets=secrets,
             denied=await self._denied(pipeline, children, secrets),
             pods=await self._pods.states(pipeline, peer_key, count) if ready and peer_key else {},
@@ -121,7 +125,7 @@ class Observer:
             now_s=time.time(),
             source=None if leaving else self._source(key, pipeline, values, wants_news, is_gap_known),
             kafka_secrets=_of_kafka(pipeline, values),
-            redact=redactor(value for (_, name), value in values.items() if not name.endswith(".crt")),
+            redact=redactor(_secret_values(values)),
         )
 
     async def _secrets(
@@ -197,7 +201,7 @@ class Observer:
             for kind_name, name in needed_names(pipeline)
             if (kind_name, name) not in known
             and self._free.get((key, kind_name, name), 0) < time.monotonic()
-            and (kind := _kind(kind_name, version))
+            and (kind := self._kind(kind_name, version))
         ]
         answers = await asyncio.gather(
             *(self._api.get(kind.path(pipeline.namespace, name)) for kind, name in asked),
@@ -217,6 +221,14 @@ class Observer:
             if isinstance(failure, BaseException):
                 raise failure
         return foreign
+
+    def _kind(self, name: str, strimzi_version: str | None) -> Kind | None:
+        """Return a kind, None where the cluster does not know it."""
+        if name in STRIMZI:
+            return strimzi_kind(name, strimzi_version) if strimzi_version else None
+        if name == HTTP_ROUTE.kind:
+            return HTTP_ROUTE if self._has_gateways() else None
+        return next(kind for kind in BUILT_IN if kind.kind == name)
 
     async def _denied(
         self, pipeline: ClickPipeline, children: dict[ObjectId, Document], secrets: dict[str, SecretState]
@@ -263,10 +275,13 @@ class Observer:
         return False
 
 
-def _kind(name: str, strimzi_version: str | None) -> Kind | None:
-    if name in STRIMZI:
-        return strimzi_kind(name, strimzi_version) if strimzi_version else None
-    return next(kind for kind in BUILT_IN if kind.kind == name)
+def _secret_values(values: dict[tuple[str, str], str]) -> Iterator[str]:
+    """Yield what no text may show. Write keys are many in one value, each at the beginning of a line."""
+    for (_, name), value in values.items():
+        if name == WRITE_KEYS:
+            yield from (line.split()[0] for line in value.splitlines() if line.split())
+        elif not name.endswith(".crt"):
+            yield value
 
 
 def _of_kafka(pipeline: ClickPipeline, values: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:

@@ -68,6 +68,7 @@ class Observed:
     # The pods of that Connect; None: they are not watched.
     connect_pods: Sequence[Document] | None = None
     strimzi_version: str | None = None  # None: Strimzi is not installed
+    has_gateways: bool = False  # the Gateway API is installed
     secrets: Mapping[str, SecretState] = field(default_factory=dict)
     denied: tuple[str, ...] = ()  # Secrets the Connect may not read
     pods: Mapping[int, PodState] = field(default_factory=dict)  # only pods that answered

@@ -48,7 +48,14 @@ class Service:
         look_s = settings.source_look_s
         self._inspector = Inspector(look_s, self._database_looked_at) if look_s else None
         self._reconciler = Reconciler(
-            Observer(api, store, self._pods, lambda: self._watches.strimzi_version, self._inspector),
+            Observer(
+                api,
+                store,
+                self._pods,
+                lambda: self._watches.strimzi_version,
+                self._inspector,
+                lambda: self._watches.has_gateways,
+            ),
             Applier(api, store),
             settings.platform,
             self._record,

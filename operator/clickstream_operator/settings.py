@@ -22,6 +22,7 @@ class Setting:
 
 
 SETTINGS = (
+    Setting("CLICKSTREAM_COLLECTOR_IMAGE", "", "Image of the collector pods; without it none is run."),
     Setting("CLICKSTREAM_PROCESSOR_IMAGE", "", "Image of the processor pods, with tag or digest. Required."),
     Setting("CLICKSTREAM_IMAGE_PULL_POLICY", "IfNotPresent", "Pull policy of that image."),
     Setting("CLICKSTREAM_IMAGE_PULL_SECRETS", "", "Pull secrets of that image, separated by commas."),
@@ -115,6 +116,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             operator_namespace=given["OPERATOR_NAMESPACE"],
             metrics_namespaces=_listed(given["METRICS_NAMESPACES"]),
             log_level=given["PROCESSOR_LOG_LEVEL"],
+            collector_image=given["COLLECTOR_IMAGE"],
         ),
         namespaces=_listed(given["NAMESPACES"]),
         operator_namespace=given["OPERATOR_NAMESPACE"],

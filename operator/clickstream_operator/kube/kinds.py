@@ -39,6 +39,8 @@ CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 
 STATEFULSET = Kind("apps/v1", "StatefulSet", "statefulsets")
 
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+
 # What a pipeline consists of beside Strimzi's objects; watched by the pipeline's label.
 BUILT_IN = (
     Kind("v1", "ConfigMap", "configmaps"),
@@ -47,7 +49,13 @@ BUILT_IN = (
     STATEFULSET,
     Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+    DEPLOYMENT,
+    Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+    Kind("networking.k8s.io/v1", "Ingress", "ingresses"),
 )
+# Of the Gateway API, which a cluster may have or not.
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+HTTP_ROUTE = Kind(f"{GATEWAY_GROUP}/v1", "HTTPRoute", "httproutes")
 STRIMZI_GROUP = "kafka.strimzi.io"
 STRIMZI = {"KafkaTopic": "kafkatopics", "KafkaConnector": "kafkaconnectors", "KafkaConnect": "kafkaconnects"}
 

@@ -13,6 +13,8 @@ from clickstream_operator import ending
 from clickstream_operator.kube.api import Api, ApiFailure
 from clickstream_operator.kube.kinds import (
     BUILT_IN,
+    GATEWAY_GROUP,
+    HTTP_ROUTE,
     POD,
     STRIMZI,
     STRIMZI_GROUP,
@@ -136,6 +138,7 @@ class Watches:
         self, api: Api, store: Store, namespaces: tuple[str, ...], on_change: OnChange, on_connect: OnConnect
     ) -> None:
         self.strimzi_version: str | None = None
+        self.has_gateways = False  # the Gateway API is there
         self.watchers: list[Watcher] = []
         self._api = api
         self._store = store
@@ -186,6 +189,7 @@ class Watches:
             self._tasks.append(ending.start(watcher.run(), f"watch {kind.plural} {scope or ''}".rstrip()))
 
     async def _discover(self) -> None:
+        await self._discover_gateways()
         try:
             group = await self._api.get(f"/apis/{STRIMZI_GROUP}")
         except ApiFailure as failure:
@@ -201,3 +205,18 @@ class Watches:
                 self._start(strimzi_kind(name, version))
             self.strimzi_version = version
         self._discovered = True
+
+    async def _discover_gateways(self) -> None:
+        """Watch routes once the cluster knows them. A cluster that forgets them is one to restart for."""
+        if self.has_gateways:
+            return
+        try:
+            group = await self._api.get(f"/apis/{GATEWAY_GROUP}")
+        except ApiFailure as failure:
+            log.warning("discovery of the Gateway API: %s", failure)
+            return
+        served = {version["version"] for version in (group or {}).get("versions", [])}
+        if HTTP_ROUTE.api_version.partition("/")[2] in served:
+            log.info("the Gateway API is here")
+            self._start(HTTP_ROUTE)
+            self.has_gateways = True

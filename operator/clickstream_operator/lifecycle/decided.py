@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from clickstream_operator.kube.kinds import Document
+from clickstream_operator.kube.kinds import Document, Kind
 from clickstream_operator.lifecycle.autoscaling import autoscaling_of
+from clickstream_operator.lifecycle.collecting import collector_leftovers
 from clickstream_operator.lifecycle.connector_failures import Failure, failures_of
 from clickstream_operator.lifecycle.desired import desired_objects, pods_to_run
 from clickstream_operator.lifecycle.lost_pods import LOST_S, Lost, lost_pods
@@ -33,6 +34,8 @@ class Decided:
     autoscaling: Document = field(default_factory=dict)  # the status' part; empty: not asked for
     lost: Sequence[Lost] = ()  # pods that do not come back by themselves
     failures: Sequence[Failure] = ()  # connectors that fail
+    leftovers: Sequence[tuple[Kind, Document]] = ()  # of the collector: to remove
+    has_collector_image: bool = True
     claims_refused: str = ""  # why a claim could not be made larger, once that was tried
 
 
@@ -49,4 +52,6 @@ def decide(
         autoscaling=autoscaling_of(pipeline, observed, rollout.next, document),
         lost=lost_pods(observed.pod_objects, observed.now_s, deadlines.lost_s),
         failures=failures_of(document, observed),
+        leftovers=collector_leftovers(pipeline, observed),
+        has_collector_image=bool(platform.collector_image),
     )

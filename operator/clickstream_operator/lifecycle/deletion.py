@@ -12,7 +12,7 @@ import datetime
 from collections.abc import Collection, Iterator
 
 from clickstream_operator.errors import InvalidSpec
-from clickstream_operator.kube.kinds import BUILT_IN, CLAIM, Document, strimzi_kind
+from clickstream_operator.kube.kinds import BUILT_IN, CLAIM, DEPLOYMENT, Document, strimzi_kind
 from clickstream_operator.lifecycle.source_end import SETTLE_S, STOP_S, SourceEnd
 from clickstream_operator.lifecycle.take import Take, removal
 from clickstream_operator.manifests import names
@@ -43,7 +43,8 @@ def next_step(
         return Take("gave up after the deadline", is_done=True, left=(*slot, *sorted(left)))
     connectors = list(_connectors(pipeline, uid, observed, elapsed_s, failing, settle_s))
     pods = list(_pods(pipeline, observed))
-    is_used = connectors or observed.child("StatefulSet", own.statefulset)
+    writers = (("StatefulSet", own.statefulset), ("Deployment", own.collector))
+    is_used = connectors or any(observed.child(*writer) for writer in writers)
     # Topics last, when nobody uses them any more.
     steps: list[Take] = [*connectors, *pods, *(() if is_used else _topics(observed))]
     if not steps:
@@ -74,6 +75,8 @@ def _connectors(
 
 
 def _pods(pipeline: ClickPipeline, observed: Observed) -> Iterator[Take]:
+    if collector := observed.child("Deployment", names.names_of(pipeline).collector):
+        yield removal(DEPLOYMENT, collector)
     if pods := observed.child("StatefulSet", names.names_of(pipeline).statefulset):
         yield removal(next(k for k in BUILT_IN if k.kind == "StatefulSet"), pods)
     for claim in observed.claims.values():

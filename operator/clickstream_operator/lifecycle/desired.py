@@ -8,7 +8,16 @@ made the index template. What exists already stays, whatever happens to what cam
 import hashlib
 import json
 
-from clickstream_operator.kube.kinds import BUILT_IN, PIPELINE, SECRET, Document, Wanted, strimzi_kind
+from clickstream_operator.kube.kinds import (
+    BUILT_IN,
+    HTTP_ROUTE,
+    PIPELINE,
+    SECRET,
+    Document,
+    Wanted,
+    strimzi_kind,
+)
+from clickstream_operator.lifecycle.collecting import COLLECTOR_KINDS, collector_objects
 from clickstream_operator.lifecycle.pod_templates import Rollout, plan_rollout
 from clickstream_operator.lifecycle.secret_state import missing_secrets
 from clickstream_operator.manifests import (
@@ -28,7 +37,7 @@ from clickstream_operator.source.verdict import holds_source
 from clickstream_operator.spec.clickpipeline import API_GROUP, ClickPipeline
 
 APPLIED_HASH = f"{API_GROUP}/applied-hash"
-_KINDS = {kind.kind: kind for kind in BUILT_IN}
+_KINDS = {kind.kind: kind for kind in (*BUILT_IN, HTTP_ROUTE)}
 
 
 def desired_objects(
@@ -46,6 +55,7 @@ def desired_objects(
     ]
     if _may_start_processors(pipeline, observed):
         objects.append(_statefulset(pipeline, platform, observed, rollout))
+    objects += collector_objects(pipeline, platform, observed)
     wanted = [Wanted(_KINDS[o["kind"]], o) for o in objects]
     if observed.strimzi_version:
         wanted = [*_topics(pipeline, observed), *wanted, *_connectors(pipeline, observed)]
@@ -66,6 +76,8 @@ def needed_names(pipeline: ClickPipeline) -> list[tuple[str, str]]:
         ("KafkaConnector", own.profiles_connector),
         ("KafkaConnector", own.search_connector),
     ]
+    if pipeline.spec.collector:
+        fixed += [(kind, own.collector) for kind in COLLECTOR_KINDS]
     if pipeline.spec.topics.manage:
         fixed += [("KafkaTopic", names.topic_object(topic.name)) for topic in topics.topic_specs(pipeline)]
     return fixed

@@ -22,7 +22,8 @@ ROLLOUT = f"{API_GROUP}/rollout"
 FAILED_ROLLOUT = f"{API_GROUP}/failed-rollout"
 
 # The purposes of internal topics; spec/rules.py keeps other topics from being named so.
-ARRIVALS, CHANGELOG, PARTIALS, METRICS_CHANGELOG, POSITIONS, ASSIGNMENT, ACKS, NOTIFICATIONS = INTERNAL_TOPICS
+ARRIVALS, CHANGELOG, PARTIALS, METRICS_CHANGELOG, POSITIONS, *_REST = INTERNAL_TOPICS
+ASSIGNMENT, ACKS, NOTIFICATIONS, IDENTITIES = _REST
 _OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
@@ -57,6 +58,11 @@ class Names:
         return f"{self.pipeline}-query"
 
     @property
+    def collector(self) -> str:
+        """Of all objects of the collector."""
+        return f"{self.pipeline}-collector"
+
+    @property
     def settings(self) -> str:
         return f"{self.pipeline}-settings"
 
@@ -78,9 +84,9 @@ def names_of(pipeline: ClickPipeline) -> Names:
     return Names(pipeline.name)
 
 
-def selector(pipeline: ClickPipeline) -> dict[str, str]:
-    """Return the labels that select the processor pods; they never change."""
-    return {"app.kubernetes.io/name": "clickstream-processor", PIPELINE_LABEL: pipeline.name}
+def selector(pipeline: ClickPipeline, component: str = "processor") -> dict[str, str]:
+    """Return the labels that select pods; they never change."""
+    return {"app.kubernetes.io/name": f"clickstream-{component}", PIPELINE_LABEL: pipeline.name}
 
 
 def labels(pipeline: ClickPipeline, component: str = "processor") -> dict[str, str]:

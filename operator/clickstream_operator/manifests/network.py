@@ -27,28 +27,31 @@ def network_policy(pipeline: ClickPipeline, platform: Platform) -> dict[str, Any
             "podSelector": {"matchLabels": selector(pipeline)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
-                {"ports": [_tcp(pipeline.spec.query.port)]},
-                {"from": [peers, *map(_namespace, readers)], "ports": [_tcp(ADMIN_PORT)]},
+                {"ports": [tcp(pipeline.spec.query.port)]},
+                {"from": [peers, *map(of_namespace, readers)], "ports": [tcp(ADMIN_PORT)]},
             ],
             "egress": [
-                {"ports": [{"protocol": "UDP", "port": 53}, _tcp(53)]},
-                {"to": [peers], "ports": [_tcp(ADMIN_PORT)]},
-                {"ports": [_tcp(port) for port in _kafka_ports(pipeline)]},
-                {"ports": [_tcp(_search_port(pipeline))]},
+                {"ports": [{"protocol": "UDP", "port": 53}, tcp(53)]},
+                {"to": [peers], "ports": [tcp(ADMIN_PORT)]},
+                {"ports": [tcp(port) for port in kafka_ports(pipeline)]},
+                {"ports": [tcp(_search_port(pipeline))]},
             ],
         },
     }
 
 
-def _tcp(port: int) -> dict[str, Any]:
+def tcp(port: int) -> dict[str, Any]:
+    """Return a port of a policy."""
     return {"protocol": "TCP", "port": port}
 
 
-def _namespace(name: str) -> dict[str, Any]:
+def of_namespace(name: str) -> dict[str, Any]:
+    """Return all pods of a namespace."""
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 
-def _kafka_ports(pipeline: ClickPipeline) -> list[int]:
+def kafka_ports(pipeline: ClickPipeline) -> list[int]:
+    """Return the ports of the brokers to start from."""
     servers = pipeline.spec.kafka.bootstrap_servers.split(",")
     return sorted({int(server.rpartition(":")[2]) for server in servers})
 

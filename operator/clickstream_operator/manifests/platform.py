@@ -14,3 +14,4 @@ class Platform:
     # Namespaces whose pods may scrape the admin port.
     metrics_namespaces: tuple[str, ...] = ("monitoring",)
     log_level: str = "INFO"
+    collector_image: str = ""  # empty: no collector can be run

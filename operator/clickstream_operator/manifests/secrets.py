@@ -8,6 +8,7 @@ from clickstream_operator.manifests.names import labels, names_of
 from clickstream_operator.spec.clickpipeline import ClickPipeline
 
 PEER_KEY = "key"
+WRITE_KEYS = "keys"  # of the collector, one a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class SecretUse:
     keys: tuple[str, ...]
     by_connect: bool = False
     by_processors: bool = False
+    by_collector: bool = False
 
 
 def secret_uses(pipeline: ClickPipeline) -> list[SecretUse]:
@@ -30,14 +32,22 @@ def secret_uses(pipeline: ClickPipeline) -> list[SecretUse]:
     if tls := spec.sink.search.tls:
         uses.append(SecretUse(tls.ca_secret, ("ca.crt",), by_connect=True, by_processors=True))
     if spec.kafka.tls:
-        uses.append(SecretUse(spec.kafka.tls.ca_secret, ("ca.crt",), by_processors=True))
+        uses.append(
+            SecretUse(
+                spec.kafka.tls.ca_secret, ("ca.crt",), by_processors=True, by_collector=bool(spec.collector)
+            )
+        )
     if user := spec.kafka.authentication:
         keys = ("password",) if user.type == "scram-sha-512" else ("user.crt", "user.key")
         uses.append(SecretUse(user.user, keys, by_processors=True))
+        if spec.collector:
+            uses.append(SecretUse(spec.collector.kafka_user or user.user, keys, by_collector=True))
         if user.controller_user:
             uses.append(SecretUse(user.controller_user, keys))
     if tokens := spec.query.tokens_secret:
         uses.append(SecretUse(tokens, (), by_processors=True))
+    if (collector := spec.collector) and collector.keys_secret:
+        uses.append(SecretUse(collector.keys_secret, (WRITE_KEYS,), by_collector=True))
     return _merged(uses)
 
 
@@ -74,5 +84,6 @@ def _merged(uses: list[SecretUse]) -> list[SecretUse]:
             tuple(dict.fromkeys((*old.keys, *use.keys))),
             old.by_connect or use.by_connect,
             old.by_processors or use.by_processors,
+            old.by_collector or use.by_collector,
         )
     return list(merged.values())

@@ -12,6 +12,7 @@ from clickstream_operator.manifests.names import (
     ASSIGNMENT,
     CHANGELOG,
     CLUSTER_LABEL,
+    IDENTITIES,
     INTERNAL_LABEL,
     METRICS_CHANGELOG,
     NOTIFICATIONS,
@@ -71,6 +72,7 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
 
     metrics, sessions = pipeline.spec.processing.metrics, pipeline.spec.processing.sessions
     of_metrics = [metric.topic for metric in metrics if metric.topic]
+    collects = pipeline.spec.collector is not None
     # Partials are kept by the brokers' clock: those of an old click must outlast the wait like any other.
     of_stage = [
         internal(PARTIALS, topics.partitions, _deleted(partials_retention_ms(pipeline)) | BROKERS_TIME),
@@ -91,6 +93,7 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
         internal(ASSIGNMENT, 1, _compacted_small()),
         internal(ACKS, 1, _compacted_small()),
         internal(NOTIFICATIONS, 1, _deleted(-1)),
+        *([internal(IDENTITIES, topics.partitions, _compacted(TOMBSTONES_KEPT_MS))] if collects else []),
     ]
 
 

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from clickstream_operator.errors import InvalidSpec, Problem
 from clickstream_operator.spec import fields
+from clickstream_operator.spec.collector import Collector
 from clickstream_operator.spec.metric import MAX_METRICS, Dedup, Metric, Sessions
 from clickstream_operator.spec.model import Model
 from clickstream_operator.spec.rules import broken_rules
@@ -184,6 +185,7 @@ class Spec(Model):
     sink: Sink
     processors: Processors = Processors()
     query: Query = Query()
+    collector: Collector | None = None  # None: nothing takes clicks over HTTP
     deletion_policy: Literal["Retain", "Delete"] = "Retain"
 
 

@@ -6,6 +6,7 @@ The patterns are the CRD's own: a test feeds both the same documents.
 import re
 from collections.abc import Callable
 from functools import lru_cache, partial
+from ipaddress import ip_network
 from typing import Annotated, Any
 
 from clickstream_expressions.errors import InvalidExpression
@@ -102,6 +103,16 @@ def _expression(compiled: Callable[[str, str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _network(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError:
+        raise _fault(
+            "must be a network such as 10.0.0.0/8: its address has no bits beyond the length"
+        ) from None
+    return value
+
+
 def _amount(value: Any) -> str:
     if not is_quantity(value):
         raise _fault("must be a quantity such as 500m, 2 or 10Gi")
@@ -180,6 +191,28 @@ Stabilization = Annotated[str, _span(_DURATION, "10s", "24h", "ms, s, m, h")]
 Cooldown = Annotated[str, _span(_DURATION, "0ms", "24h", "ms, s, m, h")]
 FailoverAfter = Annotated[str, _span(_DURATION, "2s", "1h", "ms, s, m, h")]
 SessionGap = Annotated[str, _span(r"[1-9][0-9]{0,8}(s|m|h)", "1s", "24h", "s, m, h")]
+DnsName = Annotated[
+    str,
+    _text(
+        r"(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
+        "a host name in lower case, such as clicks.example.com",
+        253,
+    ),
+]
+Annotation = Annotated[
+    str,
+    _text(
+        r"(?!clickstream\.dev/)([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]*[a-zA-Z0-9])?",
+        "the name of an annotation, such as cert-manager.io/issuer, none of clickstream.dev/",
+        317,
+    ),
+]
+AnnotationValue = Annotated[str, _text(r"(.|\n)*", "text", 4096)]
+Cidr = Annotated[
+    str,
+    _text(r"[0-9a-fA-F:.]+/[0-9]{1,3}", "a network such as 10.0.0.0/8 or fd00::/8", 50),
+    AfterValidator(_network),
+]
 ClickField = Annotated[
     str,
     _text(

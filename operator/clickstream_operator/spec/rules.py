@@ -26,6 +26,7 @@ INTERNAL_TOPICS = (
     "assignment",
     "acks",
     "notifications",
+    "identities",
 )
 SESSIONS_TOPIC = "processing.sessions.topic"
 ADMIN_PORT = 8081
@@ -66,6 +67,7 @@ def broken_rules(
             _internal_topics,
             _outputs,
             _port,
+            _collector,
         )
         for problem in rule(document)
     ]
@@ -138,6 +140,31 @@ def _https(document: Raw) -> Iterator[Problem]:
 def _port(document: Raw) -> Iterator[Problem]:
     if document.get("query.port", int) == ADMIN_PORT:
         yield Problem("spec.query.port", str(ADMIN_PORT), "must not be the pods' admin port")
+
+
+def _collector(document: Raw) -> Iterator[Problem]:
+    """Who may send: those with a key of a Secret, or anybody; and no autoscaler from more to fewer pods."""
+    if document.get("collector", dict) is None:
+        return
+    keys, is_open = document.get("collector.keysSecret", str), document.get("collector.open", bool)
+    if not keys and not is_open:
+        needed = "is required unless open is true: a Secret with write keys under `keys`, one a line"
+        yield Problem("spec.collector.keysSecret", "", needed)
+    if keys and is_open:
+        yield Problem(
+            "spec.collector.open", "true", "must not be true beside keysSecret: nobody needs a key then"
+        )
+    if document.get("collector.kafkaUser", str) and document.get("kafka.authentication", dict) is None:
+        yield Problem(
+            "spec.collector.kafkaUser", "", "needs kafka.authentication: it says how the user proves itself"
+        )
+    least, most = (document.get(f"collector.autoscale.{name}", int) for name in ("min", "max"))
+    if most is not None and most < (2 if least is None else least):
+        yield Problem("spec.collector.autoscale.max", str(most), f"must be at least min ({least or 2})")
+    requests, limits = (document.get(f"collector.resources.{name}", dict) for name in ("requests", "limits"))
+    if most is not None and requests is not None and not {"cpu"} & {*requests, *(limits or {})}:
+        needed = "must have cpu beside autoscale: its target is a share of that"
+        yield Problem("spec.collector.resources.requests", "", needed)
 
 
 def _advance(document: Raw) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from clickstream_operator.manifests import names, topics
 from clickstream_operator.observed import Observed, TaskState, condition
 from clickstream_operator.source.verdict import source_ready
 from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.status.collector_conditions import of_collector
 from clickstream_operator.status.connector_conditions import connectors_ready, no_strimzi
 from clickstream_operator.status.pod_conditions import (
     clicks_taken,
@@ -41,6 +42,7 @@ def conditions_of(pipeline: ClickPipeline, observed: Observed, decided: Decided)
         volumes_resized(pipeline, observed, decided),
         volumes_reachable(pipeline, decided),
         clicks_taken(observed),
+        *of_collector(pipeline, decided, observed),
     ]
 
 

@@ -53,7 +53,7 @@ def accepted_status(
         "replicas": live.get("replicas", 0),
         "readyReplicas": ready,
         "selector": ",".join(f"{k}={v}" for k, v in selector(pipeline).items()),
-        "endpoints": {"query": f"http://{names_of(pipeline).query_service}.{pipeline.namespace}.svc"},
+        "endpoints": _endpoints(pipeline),
     }
     if behind := lag(observed):
         status["lag"] = behind
@@ -66,6 +66,12 @@ def accepted_status(
     if mode == PLAN_ONLY:
         status["plan"] = list(pending)[:100]
     return status | {"conditions": _stamped(conditions, document)}
+
+
+def _endpoints(pipeline: ClickPipeline) -> dict[str, str]:
+    own, inside = names_of(pipeline), f"{pipeline.namespace}.svc"
+    collector = {"collector": f"http://{own.collector}.{inside}"} if pipeline.spec.collector else {}
+    return {"query": f"http://{own.query_service}.{inside}"} | collector
 
 
 def refused_status(document: Document, reason: str, message: str) -> Document:
@@ -137,6 +143,8 @@ _FAILURES += (
     "SettingsRefused",
     "WrongPartition",
     "WrongKey",
+    "NoImage",
+    "NoGatewayApi",
 )
 _FAILURES += GAPS  # what is found in a source is told finding by finding
 

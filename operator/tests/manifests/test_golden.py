@@ -8,9 +8,16 @@ import pytest
 import yaml
 from clickstream_operator.manifests import connectors, names, secrets, settings, statefulset, topics
 from clickstream_operator.spec.clickpipeline import parse
+from operator_support import collector_documents
 from operator_support.documents import changed
 from operator_support.example_pipelines import PLATFORM, everything, example
 
+# One that says as little as may be, and one that says all, with a Kafka user of its own.
+COLLECTORS = {
+    "least": collector_documents.collector({"open": True}),
+    "full": collector_documents.USER
+    | {"collector": collector_documents.FULL | {"kafkaUser": "storefront-collector"}},
+}
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -26,6 +33,15 @@ def test_objects_are_the_golden_ones(name: str, request: pytest.FixtureRequest) 
     documents = [wanted.document for wanted in everything(example(name))]
     text = yaml.safe_dump_all(documents, sort_keys=False, width=1000)
     compare(GOLDEN / f"{name}.yaml", text, request.config.getoption("--golden"))
+
+
+@pytest.mark.parametrize("name", ["least", "full"])
+def test_objects_of_a_collector_are_the_golden_ones(name: str, request: pytest.FixtureRequest) -> None:
+    changes = COLLECTORS[name]
+    documents = [wanted.document for wanted in everything(parse(changed(changes)))]
+    of_collector = [each for each in documents if each["metadata"]["name"] == "storefront-collector"]
+    text = yaml.safe_dump_all(of_collector, sort_keys=False, width=1000)
+    compare(GOLDEN / f"collector-{name}.yaml", text, request.config.getoption("--golden"))
 
 
 @pytest.mark.parametrize("flavour", ["clickstream", "opensearch", "elasticsearch"])

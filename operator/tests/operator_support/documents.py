@@ -8,7 +8,13 @@ from typing import Any
 
 import yaml
 
-from operator_support import REPOSITORY, dedup_documents, metric_documents, session_documents
+from operator_support import (
+    REPOSITORY,
+    collector_documents,
+    dedup_documents,
+    metric_documents,
+    session_documents,
+)
 
 REMOVE = object()
 Changes = dict[str, Any]
@@ -212,7 +218,7 @@ INVALID_FOR_THE_PARSER_ALONE: dict[str, tuple[str, Changes]] = {
     ),
 }
 
-for more in (dedup_documents, metric_documents, session_documents):
+for more in (collector_documents, dedup_documents, metric_documents, session_documents):
     VALID |= more.VALID
     INVALID |= more.INVALID
     INVALID_FOR_THE_PARSER_ALONE |= more.INVALID_FOR_THE_PARSER_ALONE

@@ -10,7 +10,10 @@ from clickstream_operator.spec.clickpipeline import ClickPipeline, parse
 
 from operator_support import REPOSITORY
 
-PLATFORM = Platform("registry.example.com/clickstream/processor:1.2.3")
+PLATFORM = Platform(
+    "registry.example.com/clickstream/processor:1.2.3",
+    collector_image="registry.example.com/clickstream/collector:1.2.3",
+)
 ALL_SECRETS = (
     "postgres-credentials",
     "search-credentials",
@@ -18,6 +21,9 @@ ALL_SECRETS = (
     "secured",
     "query-tokens",
     "search-ca",
+    "collector-keys",
+    "storefront-collector",
+    "storefront",
 )
 
 
@@ -28,7 +34,7 @@ def example(name: str) -> ClickPipeline:
 
 def everything(pipeline: ClickPipeline) -> list[Wanted]:
     """Return all objects, as when every step of the start has been taken."""
-    keys = frozenset(("username", "password", "ca.crt", "user.crt", "user.key", "token"))
+    keys = frozenset(("username", "password", "ca.crt", "user.crt", "user.key", "token", "keys"))
     found = {
         name: SecretState(keys, f"digest of {name}") for name in (*ALL_SECRETS, f"{pipeline.name}-peer-key")
     }
@@ -37,6 +43,7 @@ def everything(pipeline: ClickPipeline) -> list[Wanted]:
     observed = Observed(
         children=topic_objects,
         strimzi_version="v1",
+        has_gateways=True,
         secrets=found,
         pods={0: PodState(0, index_ready=True, index_detail="", tasks={})},
     )

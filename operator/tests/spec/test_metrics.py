@@ -108,6 +108,8 @@ def test_all_problems_of_all_metrics_are_listed_at_once() -> None:
 
 
 def test_names_that_are_kept_free_are_those_of_the_pipelines_own_topics() -> None:
-    specs = topic_specs(parse(changed(metrics(metric()) | {"topics.partitioner": "any"})))
+    specs = topic_specs(
+        parse(changed(metrics(metric()) | {"topics.partitioner": "any", "collector": {"open": True}}))
+    )
     own = [topic.name for topic in specs if topic.internal]
     assert own == [f"shop.storefront-{purpose}" for purpose in INTERNAL_TOPICS]

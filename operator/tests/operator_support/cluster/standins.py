@@ -83,6 +83,14 @@ class StandIns:
                     **dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), replicas),
                 }
                 self._write(pods, "/apis/apps/v1/namespaces/{}/statefulsets/{}", status)
+            for pods in self.plane.items("/apis/apps/v1/deployments"):
+                status = {
+                    "observedGeneration": pods["metadata"]["generation"],
+                    **dict.fromkeys(
+                        ("replicas", "readyReplicas", "updatedReplicas"), pods["spec"]["replicas"]
+                    ),
+                }
+                self._write(pods, "/apis/apps/v1/namespaces/{}/deployments/{}", status)
 
     def make_ready(self, topic: dict[str, Any]) -> None:
         """Say of one topic what Strimzi says once it is there."""

@@ -163,6 +163,7 @@ class OperatorProcess:
             "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "KUBECONFIG": str(plane.kubeconfig(OPERATOR, server)),
             "CLICKSTREAM_PROCESSOR_IMAGE": "registry.test/processor:1",
+            "CLICKSTREAM_COLLECTOR_IMAGE": "registry.test/collector:1",
             "CLICKSTREAM_HTTP_HOST": "127.0.0.1",
             "CLICKSTREAM_HTTP_PORT": str(self.port),
             "CLICKSTREAM_POD_URL": pod_url,

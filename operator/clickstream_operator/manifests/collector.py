@@ -1,0 +1,237 @@
+"""The collector's pods: their Deployment, service account, disruption budget and autoscaler."""
+
+from typing import Any
+
+from clickstream_operator.manifests.names import (
+    IDENTITIES,
+    SECRETS_HASH,
+    internal_topic,
+    labels,
+    names_of,
+    selector,
+)
+from clickstream_operator.manifests.platform import Platform
+from clickstream_operator.manifests.secrets import WRITE_KEYS, secret_uses
+from clickstream_operator.manifests.statefulset import SECRETS_DIR, USER_ID, WITHDRAWAL_S
+from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.collector import Collector
+from clickstream_operator.spec.rules import ADMIN_PORT
+
+COMPONENT = "collector"
+PORT = 8080  # for events
+# After SIGTERM requests that are under way have 20 s, and records that are queued 5 s.
+GRACE_PERIOD_S = WITHDRAWAL_S + 40
+_PREFIX = "CLICKSTREAM_COLLECTOR_"
+
+
+def metadata(pipeline: ClickPipeline) -> dict[str, Any]:
+    """Return the metadata of each object of the collector: all have one name."""
+    return {
+        "name": names_of(pipeline).collector,
+        "namespace": pipeline.namespace,
+        "labels": labels(pipeline, COMPONENT),
+    }
+
+
+def deployment(
+    pipeline: ClickPipeline, collector: Collector, platform: Platform, secrets_hash: str
+) -> dict[str, Any]:
+    """Return the Deployment. `secrets_hash` changes when a Secret does that pods read only at their start.
+
+    An autoscaler sets the number of pods where there is one.
+    """
+    replicas = {} if collector.autoscale else {"replicas": collector.replicas}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(pipeline),
+        "spec": {
+            **replicas,
+            "revisionHistoryLimit": 5,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "selector": {"matchLabels": selector(pipeline, COMPONENT)},
+            "template": {
+                "metadata": {
+                    "labels": labels(pipeline, COMPONENT),
+                    "annotations": {
+                        SECRETS_HASH: secrets_hash,
+                        "kubectl.kubernetes.io/default-container": COMPONENT,
+                    },
+                },
+                "spec": _pod(pipeline, collector, platform),
+            },
+        },
+    }
+
+
+def service_account(pipeline: ClickPipeline) -> dict[str, Any]:
+    """Return the pods' service account: without rights and without a token."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(pipeline),
+        "automountServiceAccountToken": False,
+    }
+
+
+def disruption_budget(pipeline: ClickPipeline) -> dict[str, Any]:
+    """Return the budget: one pod at a time leaves."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(pipeline),
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": selector(pipeline, COMPONENT)},
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
+    }
+
+
+def autoscaler(pipeline: ClickPipeline, collector: Collector) -> dict[str, Any] | None:
+    """Return the HorizontalPodAutoscaler, None where none is asked for."""
+    if collector.autoscale is None:
+        return None
+    cpu = {"type": "Utilization", "averageUtilization": collector.autoscale.cpu_percent}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": metadata(pipeline),
+        "spec": {
+            "scaleTargetRef": {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "name": names_of(pipeline).collector,
+            },
+            "minReplicas": collector.autoscale.min,
+            "maxReplicas": collector.autoscale.max,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": cpu}}],
+        },
+    }
+
+
+def mounted_secrets(pipeline: ClickPipeline) -> list[str]:
+    """Return the names of the Secrets that the pods mount."""
+    return [use.name for use in secret_uses(pipeline) if use.by_collector]
+
+
+def secrets_of_start(pipeline: ClickPipeline) -> list[str]:
+    """Return those of them that a pod reads only at its start; it reads its write keys again and again."""
+    keys = pipeline.spec.collector.keys_secret if pipeline.spec.collector else None
+    return [name for name in mounted_secrets(pipeline) if name != keys]
+
+
+def environment(pipeline: ClickPipeline, collector: Collector, log_level: str) -> dict[str, str]:
+    """Return the variables of a collector."""
+    spec, context = pipeline.spec, collector.context
+    variables = {
+        "BOOTSTRAP_SERVERS": spec.kafka.bootstrap_servers,
+        "PIPELINE_ID": pipeline.id,
+        "CLICKS_TOPIC": spec.topics.clicks,
+        "DEAD_LETTERS_TOPIC": spec.topics.dead_letters,
+        "IDENTITIES_TOPIC": internal_topic(pipeline, IDENTITIES),
+        "COMPRESSION": spec.topics.compression,
+        "MAX_BODY_BYTES": str(collector.max_body_bytes),
+        "IP": context.ip,
+        "USER_AGENT": context.user_agent,
+        "BOTS": context.bots,
+        "TRUSTED_PROXIES": ",".join(collector.trusted_proxies),
+        "PORT": str(PORT),
+        "ADMIN_PORT": str(ADMIN_PORT),
+        "LOG_FORMAT": "json",
+        "LOG_LEVEL": log_level,
+    }
+    if collector.keys_secret:
+        variables["KEYS_FILE"] = f"{SECRETS_DIR}/{collector.keys_secret}/{WRITE_KEYS}"
+    else:
+        variables["OPEN"] = "on"
+    if spec.kafka.tls:
+        variables["KAFKA_CA_FILE"] = f"{SECRETS_DIR}/{spec.kafka.tls.ca_secret}/ca.crt"
+    if user := spec.kafka.authentication:
+        name = collector.kafka_user or user.user
+        folder = f"{SECRETS_DIR}/{name}"
+        if user.type == "tls":
+            variables["KAFKA_CERTIFICATE_FILE"] = f"{folder}/user.crt"
+            variables["KAFKA_KEY_FILE"] = f"{folder}/user.key"
+        else:
+            variables["KAFKA_USER"] = name
+            variables["KAFKA_PASSWORD_FILE"] = f"{folder}/password"
+    return {_PREFIX + name: value for name, value in variables.items() if value}
+
+
+def _pod(pipeline: ClickPipeline, collector: Collector, platform: Platform) -> dict[str, Any]:
+    return {
+        "serviceAccountName": names_of(pipeline).collector,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "imagePullSecrets": [{"name": name} for name in platform.image_pull_secrets],
+        "terminationGracePeriodSeconds": GRACE_PERIOD_S,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
+            "fsGroup": USER_ID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": key,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": selector(pipeline, COMPONENT)},
+            }
+            for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+        ],
+        "containers": [_container(pipeline, collector, platform)],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+            *(
+                {"name": f"secret-{index}", "secret": {"secretName": name, "defaultMode": 0o440}}
+                for index, name in enumerate(mounted_secrets(pipeline))
+            ),
+        ],
+    }
+
+
+def _container(pipeline: ClickPipeline, collector: Collector, platform: Platform) -> dict[str, Any]:
+    variables = environment(pipeline, collector, platform.log_level)
+    return {
+        "name": COMPONENT,
+        "image": platform.collector_image,
+        "imagePullPolicy": platform.image_pull_policy,
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
+        "ports": [
+            {"name": "http", "containerPort": PORT, "protocol": "TCP"},
+            {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
+        ],
+        "startupProbe": _probe("/livez", period_s=2, failures=60),
+        "livenessProbe": _probe("/livez", period_s=10, failures=6),
+        "readinessProbe": _probe("/readyz", period_s=2, failures=3),
+        "resources": {
+            "requests": dict(collector.resources.requests),
+            "limits": dict(collector.resources.limits),
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "lifecycle": {"preStop": {"sleep": {"seconds": WITHDRAWAL_S}}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  # the pod's own
+            *(
+                {"name": f"secret-{index}", "mountPath": f"{SECRETS_DIR}/{name}", "readOnly": True}
+                for index, name in enumerate(mounted_secrets(pipeline))
+            ),
+        ],
+    }
+
+
+def _probe(path: str, period_s: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": "admin", "scheme": "HTTP"},
+        "periodSeconds": period_s,
+        "timeoutSeconds": 2,
+        "failureThreshold": failures,
+    }
