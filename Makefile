@@ -8,7 +8,7 @@ LOCKS := requirements.lock
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test test-long lint clean chaos bench bench-quick bench-metrics oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards reference docs screenshots unit
+.PHONY: help setup demo smoke test test-long lint clean chaos chaos-collector bench bench-quick bench-collector bench-metrics oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards reference docs screenshots unit
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -36,11 +36,17 @@ test-long: $(READY)  ## Randomised tests with fresh seeds, for minutes (CLICKSTR
 chaos: $(READY)  ## Faults against running pods, with an independent checker (CHAOS_MINUTES=10 CHAOS_SEED= CHAOS_BROKERS=1|3)
 	@scripts/chaos
 
+chaos-collector: $(READY)  ## Faults against a collector, with an independent checker (the same variables)
+	@CHAOS_TARGET=collector scripts/chaos
+
 bench: $(READY)  ## Side by side with Kafka Streams, Quix Streams and a plain copy: about half an hour
 	@scripts/bench
 
 bench-quick: $(READY)  ## The same in minutes, and what got worse than the baseline
 	@scripts/bench --quick
+
+bench-collector: $(READY)  ## How fast the collector is: beside a bare handler, in batches, at half of its load
+	@scripts/bench --collector
 
 bench-metrics: $(READY)  ## What two metrics of a pipeline cost, beside Kafka Streams, how fresh and how fast answered they are
 	@scripts/bench --metrics

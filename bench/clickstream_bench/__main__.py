@@ -1,8 +1,9 @@
-"""scripts/bench [--quick] [--scaling | --metrics]: measure, check, print; the last line is JSON, the figures.
+"""scripts/bench [--quick] [--scaling | --metrics | --collector]: the last line is JSON, the figures.
 
 Without an option: the processor beside Kafka Streams, Quix Streams and a plain copy. --scaling: how the
 processor's own cost goes with pods, users, partitions and time, what a pod answers, what PostgreSQL pays.
 --metrics: what two metrics of the pipeline cost, beside Kafka Streams, how fresh they are, how fast answered.
+--collector: the collector beside a handler that only reads the body, in batches, and at half of its load.
 """
 
 import argparse
@@ -18,6 +19,9 @@ from typing import Any
 from clickstream_local.parts.kafka_streams import build
 
 from clickstream_bench import baseline, plot, report
+from clickstream_bench.collecting import report as collecting_report
+from clickstream_bench.collecting import suite as collecting_suite
+from clickstream_bench.collecting.sizes import Sizes as CollectingSizes
 from clickstream_bench.comparison import Comparison
 from clickstream_bench.counting import report as counting_report
 from clickstream_bench.counting import suite as counting_suite
@@ -52,9 +56,12 @@ def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # clean up, as at Ctrl-C
     result = {"machine": machine(), "versions": versions(), "options": vars(options)}
-    use_compiled_processor()
+    if not options.collector:
+        use_compiled_processor()
     with tempfile.TemporaryDirectory(prefix="clickstream-bench-") as folder:
-        measure = _scale if options.scaling else _count if options.metrics else _compare
+        measure = _compare
+        if options.scaling or options.metrics or options.collector:
+            measure = _scale if options.scaling else _count if options.metrics else _collect
         figures = measure(options, Path(folder), result)
     print(json.dumps(figures))
     return 0
@@ -110,6 +117,20 @@ def _count(options: argparse.Namespace, folder: Path, result: dict[str, Any]) ->
     return counting_report.figures(result)
 
 
+def _collect(options: argparse.Namespace, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+    file = _file("collector-quick" if options.quick else "collector")
+
+    def found(part: str, figures: Any) -> None:
+        result[part] = figures
+        _write(file, result, collecting_report.figures(result))
+
+    sizes = CollectingSizes.of(options.quick, options.rounds)
+    result["sizes"] = asdict(sizes)
+    collecting_suite.run(sizes, folder / "collector", found)
+    print(collecting_report.tables(result))
+    return collecting_report.figures(result)
+
+
 def _file(kind: str) -> Path:
     return RESULTS / f"{kind}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.json"
 
@@ -148,6 +169,7 @@ def _options() -> argparse.Namespace:
     either = parser.add_mutually_exclusive_group()
     either.add_argument("--scaling", action="store_true", help="how the processor's own cost goes with size")
     either.add_argument("--metrics", action="store_true", help="what metrics of the pipeline cost")
+    either.add_argument("--collector", action="store_true", help="how fast the collector is: some 3 minutes")
     parser.add_argument("--only", type=_list, help="parts of --scaling or --metrics, see below; all of them")
     scaled = parser.add_argument_group("scaling")
     scaled.add_argument("--user-counts", type=_numbers, help="1000,20000,300000,3000000; quick: to 100000")
