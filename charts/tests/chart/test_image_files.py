@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 from clickstream_local.parts.connect import IN_THE_WORKER
-from clickstream_operator.manifests.statefulset import USER_ID
+from clickstream_operator.manifests.pods import USER_ID
 
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -11,8 +11,20 @@ from clickstream_operator.manifests.names import (
     selector,
 )
 from clickstream_operator.manifests.platform import Platform
+from clickstream_operator.manifests.pods import (
+    CONTAINER_SECURITY,
+    POD_SECURITY,
+    SECCOMP,
+    SECRETS_DIR,
+    TMP,
+    TMP_MOUNT,
+    WITHDRAWAL_S,
+    probe,
+    secret_mounts,
+    secret_volumes,
+    spread,
+)
 from clickstream_operator.manifests.secrets import WRITE_KEYS, secret_uses
-from clickstream_operator.manifests.statefulset import SECRETS_DIR, USER_ID, WITHDRAWAL_S
 from clickstream_operator.spec.clickpipeline import ClickPipeline
 from clickstream_operator.spec.collector import Collector
 from clickstream_operator.spec.rules import ADMIN_PORT
@@ -167,29 +179,12 @@ def _pod(pipeline: ClickPipeline, collector: Collector, platform: Platform) -> d
         "imagePullSecrets": [{"name": name} for name in platform.image_pull_secrets],
         "terminationGracePeriodSeconds": GRACE_PERIOD_S,
         "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER_ID,
-            "runAsGroup": USER_ID,
-            "fsGroup": USER_ID,
-            "seccompProfile": {"type": "RuntimeDefault"},
+            **POD_SECURITY,
+            **SECCOMP,
         },
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": key,
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": selector(pipeline, COMPONENT)},
-            }
-            for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
-        ],
+        "topologySpreadConstraints": spread(pipeline, COMPONENT),
         "containers": [_container(pipeline, collector, platform)],
-        "volumes": [
-            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-            *(
-                {"name": f"secret-{index}", "secret": {"secretName": name, "defaultMode": 0o440}}
-                for index, name in enumerate(mounted_secrets(pipeline))
-            ),
-        ],
+        "volumes": [TMP, *secret_volumes(mounted_secrets(pipeline))],
     }
 
 
@@ -204,34 +199,15 @@ def _container(pipeline: ClickPipeline, collector: Collector, platform: Platform
             {"name": "http", "containerPort": PORT, "protocol": "TCP"},
             {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
         ],
-        "startupProbe": _probe("/livez", period_s=2, failures=60),
-        "livenessProbe": _probe("/livez", period_s=10, failures=6),
-        "readinessProbe": _probe("/readyz", period_s=2, failures=3),
+        "startupProbe": probe("/livez", period_s=2, failures=60),
+        "livenessProbe": probe("/livez", period_s=10, failures=6),
+        "readinessProbe": probe("/readyz", period_s=2, failures=3),
         "resources": {
             "requests": dict(collector.resources.requests),
             "limits": dict(collector.resources.limits),
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "lifecycle": {"preStop": {"sleep": {"seconds": WITHDRAWAL_S}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  # the pod's own
-            *(
-                {"name": f"secret-{index}", "mountPath": f"{SECRETS_DIR}/{name}", "readOnly": True}
-                for index, name in enumerate(mounted_secrets(pipeline))
-            ),
-        ],
-    }
-
-
-def _probe(path: str, period_s: int, failures: int) -> dict[str, Any]:
-    return {
-        "httpGet": {"path": path, "port": "admin", "scheme": "HTTP"},
-        "periodSeconds": period_s,
-        "timeoutSeconds": 2,
-        "failureThreshold": failures,
+        "securityContext": CONTAINER_SECURITY,
+        "volumeMounts": [TMP_MOUNT, *secret_mounts(mounted_secrets(pipeline))],
     }

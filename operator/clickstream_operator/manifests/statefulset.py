@@ -8,21 +8,28 @@ from typing import Any
 
 from clickstream_operator.manifests.names import SECRETS_HASH, SETTINGS_HASH, labels, names_of, selector
 from clickstream_operator.manifests.platform import Platform
+from clickstream_operator.manifests.pods import (
+    CONTAINER_SECURITY,
+    POD_SECURITY,
+    SECCOMP,
+    SECRETS_DIR,
+    TMP,
+    TMP_MOUNT,
+    WITHDRAWAL_S,
+    probe,
+    secret_mounts,
+    secret_volumes,
+    spread,
+)
 from clickstream_operator.manifests.secrets import secret_uses
 from clickstream_operator.manifests.settings import FILE, hashed_file, settings_document, settings_hash
 from clickstream_operator.spec.clickpipeline import ClickPipeline
 from clickstream_operator.spec.rules import ADMIN_PORT
 
 SETTINGS_DIR = "/etc/clickstream/settings"
-SECRETS_DIR = "/etc/clickstream/secrets"
 DATA_DIR = "/var/lib/clickstream"
-# Of the image; volumes are given to this group.
-USER_ID = 10001
 # A pod commits, flushes and closes within 10 s of SIGTERM; the rest is for a slow disk.
 GRACE_PERIOD_S = 60
-# A pod that is to end serves on until every node's Service rules have forgotten it: else new connections are
-# refused meanwhile (seen on a cluster: a refused query in a hundred while pods were scaled away).
-WITHDRAWAL_S = 5
 
 
 def statefulset(pipeline: ClickPipeline, platform: Platform, secrets_hash: str) -> dict[str, Any]:
@@ -110,25 +117,17 @@ def _pod(pipeline: ClickPipeline, platform: Platform) -> dict[str, Any]:
         "imagePullSecrets": [{"name": name} for name in platform.image_pull_secrets],
         "terminationGracePeriodSeconds": GRACE_PERIOD_S,
         "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER_ID,
-            "runAsGroup": USER_ID,
-            "fsGroup": USER_ID,
+            **POD_SECURITY,
             # A large volume would otherwise be walked file by file at each start.
             "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
+            **SECCOMP,
         },
-        "topologySpreadConstraints": [
-            _spread(pipeline, key) for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
-        ],
+        "topologySpreadConstraints": spread(pipeline, "processor"),
         "containers": [_container(pipeline, platform)],
         "volumes": [
             {"name": "settings", "configMap": _settings(pipeline)},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-            *(
-                {"name": f"secret-{index}", "secret": {"secretName": name, "defaultMode": 0o440}}
-                for index, name in enumerate(mounted_secrets(pipeline))
-            ),
+            TMP,
+            *secret_volumes(mounted_secrets(pipeline)),
         ],
     }
 
@@ -158,45 +157,20 @@ def _container(pipeline: ClickPipeline, platform: Platform) -> dict[str, Any]:
             {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
         ],
         # Alive: the process answers. Ready: it can route a query, whether or not its own tasks run.
-        "startupProbe": _probe("/healthz", period_s=2, failures=60),
-        "livenessProbe": _probe("/healthz", period_s=10, failures=6),
-        "readinessProbe": _probe("/readyz", period_s=2, failures=3),
+        "startupProbe": probe("/healthz", period_s=2, failures=60),
+        "livenessProbe": probe("/healthz", period_s=10, failures=6),
+        "readinessProbe": probe("/readyz", period_s=2, failures=3),
         "resources": {"requests": dict(resources.requests), "limits": dict(resources.limits)},
         # Of a pod that cannot take its settings the operator reads why; of others that end, the last lines.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "lifecycle": {"preStop": {"sleep": {"seconds": WITHDRAWAL_S}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
             {"name": "data", "mountPath": DATA_DIR},
             {"name": "settings", "mountPath": SETTINGS_DIR, "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  # the pod's own, in memory of the node
-            *(
-                {"name": f"secret-{index}", "mountPath": f"{SECRETS_DIR}/{name}", "readOnly": True}
-                for index, name in enumerate(mounted_secrets(pipeline))
-            ),
+            TMP_MOUNT,
+            *secret_mounts(mounted_secrets(pipeline)),
         ],
-    }
-
-
-def _probe(path: str, period_s: int, failures: int) -> dict[str, Any]:
-    return {
-        "httpGet": {"path": path, "port": "admin", "scheme": "HTTP"},
-        "periodSeconds": period_s,
-        "timeoutSeconds": 2,
-        "failureThreshold": failures,
-    }
-
-
-def _spread(pipeline: ClickPipeline, key: str) -> dict[str, Any]:
-    return {
-        "maxSkew": 1,
-        "topologyKey": key,
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": selector(pipeline)},
     }
 
 
