@@ -8,7 +8,7 @@ LOCKS := requirements.lock
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test test-long lint clean chaos chaos-collector bench bench-quick bench-collector bench-metrics oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards reference docs screenshots unit
+.PHONY: help setup demo smoke test test-long lint clean chaos chaos-collector bench bench-quick bench-collector bench-metrics oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards reference docs screenshots tag unit
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -103,6 +103,9 @@ docs: $(READY)  ## The documentation as a site in build/site; a broken link fail
 
 screenshots: $(READY)  ## Take pictures of the running demo's pages for README and docs
 	@$(BIN)/python -m clickstream_local.testing.screenshots
+
+tag:  ## Check and build the tag for websites into the collector's package (needs npm)
+	@scripts/tag
 
 dashboards: $(READY)  ## Write the Grafana dashboards' JSON into the chart
 	$(BIN)/python -m charts.dashboards

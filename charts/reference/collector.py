@@ -43,6 +43,10 @@ letter](topics-and-records.md#letters-of-the-collector), and the others are take
 What SDKs ask before they send:
 
 """
+_TAG = """
+`GET /tag.js` gives the tag of this collector: [Collect from a website](../how-to/collect-from-a-website.md)
+says how a page loads it. It needs no write key and any page may load it.
+"""
 _ANSWERS = """
 ## Answers
 
@@ -121,7 +125,7 @@ def collector_page() -> str:
     lines += _table(
         ("path", "answer"), ((f"`{m} {path}`", what) for m, path, what in start_up.START_UP_ROUTES)
     )
-    lines += [_ANSWERS, *_table(("status", "when", "what a client does"), _STATUSES), _KEYS]
+    lines += [_TAG, _ANSWERS, *_table(("status", "when", "what a client does"), _STATUSES), _KEYS]
     lines += [*_table(("field", "type", "present"), _fields(Click)), _VISITOR]
     for vocabulary in ALL:
         rows = ((f"`{field}`" if " " not in field else field, made) for field, made in vocabulary.rows)

@@ -35,7 +35,8 @@ DESCRIPTION = (
 DEMO = """Run everything until Ctrl-C, with generated profiles and clicks.
 Ports: KAFKA_PORT 9092, CONNECT_PORT 8073, POSTGRES_PORT 5433, SEARCH_PORT 9200, QUERY_PORT 8080 (pod i: + i),
 ADMIN_PORT 8180 (pod i: + i), KAFKA_CONTROLLER_PORT 9093, PROMETHEUS_PORT 9099, CONNECT_METRICS_PORT 9404,
-CONTROLLER_METRICS_PORT 9405. Prometheus runs with the chart's alert rules where it is installed.
+CONTROLLER_METRICS_PORT 9405, COLLECTOR_PORT 8090, COLLECTOR_ADMIN_PORT 8092, SHOP_PORT 8091. Prometheus
+runs with the chart's alert rules where it is installed.
 Downloads are kept in CLICKSTREAM_CACHE (~/.cache/clickstream)."""
 SMOKE = """Run everything on free ports, for about two minutes, and prove the path by an independent count.
 Prints a table of what was checked and, last, one JSON object; exits with 0 only if all held."""
@@ -105,9 +106,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _free_ports(pods: int) -> Ports:
     """Return free ports; those of the pods follow each other."""
-    kafka, controller, connect, postgres, search = free_ports(5)
+    kafka, controller, connect, postgres, search, collector, collector_admin, shop = free_ports(8)
     query = free_row(2 * pods)
-    return Ports(kafka, controller, connect, postgres, search, query, query + pods)
+    return Ports(
+        kafka=kafka,
+        kafka_controller=controller,
+        connect=connect,
+        postgres=postgres,
+        search=search,
+        query=query,
+        admin=query + pods,
+        collector=collector,
+        collector_admin=collector_admin,
+        shop=shop,
+    )
 
 
 @contextmanager

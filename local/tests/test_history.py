@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     pipeline.write_text(text)
     hasty = {"log.retention.check.interval.ms": "1000", "log.initial.task.delay.ms": "1000"}
     monkeypatch.setattr(whole, "Kafka", partial(Kafka, properties=hasty))
+    names = [each.name for each in fields(Ports)]
     options = Options(
         data=tmp_path / "history",
         pipeline=pipeline,
@@ -48,7 +50,7 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         profiles=200,
         changes=1.0,
         seed=1,
-        ports=Ports(*free_ports(7)),
+        ports=Ports(**dict(zip(names, free_ports(len(names)), strict=True))),
     )
     options.data.mkdir()
     one = Stack(options, Progress())

@@ -47,6 +47,7 @@ class Reader:
         folder.mkdir()
         (folder / ".venv").symlink_to(Path(sys.prefix))
         kafka, controller, connect, postgres, search, prometheus = free_ports(6)
+        collector, collector_admin, shop = free_ports(3)
         query, admin = free_row(2), free_row(2)
         self._ports = {9092: kafka, 5433: postgres, 8080: query, 8081: query + 1}
         named = {
@@ -60,6 +61,9 @@ class Reader:
             "ADMIN_PORT": admin,
             "CONNECT_METRICS_PORT": free_ports(1)[0],
             "CONTROLLER_METRICS_PORT": free_ports(1)[0],
+            "COLLECTOR_PORT": collector,
+            "COLLECTOR_ADMIN_PORT": collector_admin,
+            "SHOP_PORT": shop,
         }
         self.demo = Process(
             "demo",

@@ -11,6 +11,7 @@ from clickstream_collector.http.events import Events, Handler
 from clickstream_collector.http.problems import Problem, internal
 from clickstream_collector.http.routes import EVENT_ROUTES
 from clickstream_collector.http.slow_heads import SlowHeads
+from clickstream_collector.http.tag import PATH, Tag
 
 log = logging.getLogger("clickstream_collector.http")
 
@@ -25,6 +26,9 @@ def make_app(events: Events, slow: SlowHeads, max_body_bytes: int) -> web.Applic
     paths = [route.path for route in EVENT_ROUTES] + [path for _, path, _ in start_up.START_UP_ROUTES]
     for path in dict.fromkeys(paths):
         app.router.add_route("OPTIONS", path, events.preflight)
+    tag = Tag()
+    app.router.add_get(PATH, tag.answer)  # and HEAD
+    app.router.add_route("OPTIONS", PATH, tag.preflight)
     return app
 
 

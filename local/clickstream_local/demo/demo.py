@@ -9,6 +9,7 @@ from clickstream_local.errors import CannotStart, DeadlinePassed
 from clickstream_local.load.producer import ClickProducer, Stream
 from clickstream_local.load.profiles import ALICE, make_profiles
 from clickstream_local.load.traffic import Traffic
+from clickstream_local.load.visitors import NO_FLAWS, Visitors
 from clickstream_local.machine.ports import HOST
 from clickstream_local.machine.web import request
 from clickstream_local.parts.prometheus import HOW_TO_GET
@@ -18,9 +19,13 @@ from clickstream_local.pipeline.options import Options
 from clickstream_local.pipeline.progress import Progress
 from clickstream_local.pipeline.replicas import Replicas
 from clickstream_local.pipeline.stack import Stack
+from clickstream_local.shop.shop import Shop
 
 RUN_FILE = "run.json"
 PLAIN_LINE_EVERY_S = 10
+VISITORS_PER_S = 5.0  # clicks through the collector, at most a fortieth of all
+STEADY = 100  # the first profiles change and are never deleted
+SHOP_VISITORS = 8  # who a person in the shop may be
 
 
 def run_demo(options: Options, progress: Progress) -> None:
@@ -38,18 +43,25 @@ def run_demo(options: Options, progress: Progress) -> None:
 def _show(options: Options, stack: Stack, progress: Progress) -> None:
     topics = stack.pipeline.spec.topics
     users = [profile.user_id for profile in make_profiles(options.profiles, options.seed)]
+    shop = _shop(options, stack)
     producer = ClickProducer(stack.kafka.bootstrap, topics.clicks)
     seed = options.seed + int(time.time())  # a second run on the same data is another day in the shop
     stream = Stream(producer, Traffic(users, topics.partitions, seed=seed), options.rate)
     writer = Writer(stack.table, options.profiles, options.changes, options.seed)
     probe = Probe(stack.pods, users)
     watch = Watch(stack, producer, probe)
-    workers = (watch, stream, writer, probe)
+    visitors = Visitors(
+        stack.collector.url,
+        stack.collector.key,
+        Traffic(users[:STEADY], topics.partitions, seed=seed, flaws=NO_FLAWS),
+        min(VISITORS_PER_S, options.rate / 40),
+    )
+    workers = (watch, stream, visitors, writer, probe, shop)
     for worker in workers:
         worker.start()
     try:
         _first_answer(stack, progress)
-        _print_addresses(options, stack, progress)
+        _print_addresses(options, stack, shop, progress)
         _figures_for_ever(stack, watch, progress)
     finally:
         for worker in workers:
@@ -73,16 +85,29 @@ def _first_answer(stack: Stack, progress: Progress, timeout_s: float = 120) -> N
     )
 
 
-def _print_addresses(options: Options, stack: Stack, progress: Progress) -> None:
+def _shop(options: Options, stack: Stack) -> Shop:
+    people = make_profiles(min(options.profiles, SHOP_VISITORS), options.seed)
+    return Shop(
+        port=options.ports.shop,
+        collector=stack.collector.url,
+        key=stack.collector.key,
+        pipeline=stack.pods.pods[0].url,
+        visitors=people,
+    )
+
+
+def _print_addresses(options: Options, stack: Stack, shop: Shop, progress: Progress) -> None:
     first = stack.pods.pods[0]
     others = ", ".join(pod.url for pod in stack.pods.pods[1:])
     source = stack.pipeline.spec.source.postgres
     rows = {
+        "Shop": f"{shop.url}/   (click there, and see it counted)",
         "Insights": f"{first.url}/",
         "Search": f"{first.url}/search",
         "Operations": f"{first.url}/operations",
         "API": f"curl -s {first.url}/dashboard/users/{ALICE}/metrics"
         + (f"   (or {others})" if others else ""),
+        "Collector": f"{stack.collector.url}/v1/clicks",
         "Prometheus": _prometheus(stack),
         "Metrics": " ".join(f"http://{HOST}:{target.port}/metrics" for target in stack.targets()),
         stack.search.engine: stack.search.url,

@@ -105,6 +105,10 @@ def _rows(run: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     for part, port in (("PostgreSQL", "postgres"), ("Kafka", "kafka"), (run["engine"], "search")):
         alive = is_listening(ports[port])
         rows.append((part, f"{HOST}:{ports[port]}", "answers" if alive else "silent", alive))
+    alive = request("GET", f"http://{HOST}:{ports['collector_admin']}/readyz").ok
+    rows.append(
+        ("collector", f"http://{HOST}:{ports['collector']}", "ready" if alive else "not ready", alive)
+    )
     if run["prometheus"]:
         ready = request("GET", f"{run['prometheus']}/-/ready").ok
         rows.append(("Prometheus", run["prometheus"], "answers" if ready else "silent", ready))

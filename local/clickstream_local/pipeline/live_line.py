@@ -126,7 +126,7 @@ class Watch:
         self._enriched = 0
         self._indexed_before = indexed(stack.search, self._index)
         self._indexed = 0
-        self._written_before = producer.written
+        self._written_before = producer.written  # the collector's count begins with its process
         self._tail = Tail(stack.kafka.bootstrap, stack.pipeline.spec.topics.enriched, self._count)
 
     def start(self) -> None:
@@ -142,7 +142,7 @@ class Watch:
         found = indexed(self._stack.search, self._index) - self._indexed_before
         self._indexed = max(self._indexed, found)  # nothing is found while the engine is away
         return Figures(
-            clicks=self._producer.written - self._written_before,
+            clicks=self._producer.written - self._written_before + self._stack.collector.taken(),
             enriched=self._enriched,
             indexed=self._indexed,
             behind=behind([pod.exposition() for pod in self._stack.pods.pods]),

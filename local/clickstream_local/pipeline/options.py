@@ -28,6 +28,9 @@ class Ports:
     connect_metrics: int = 9404
     controller_metrics: int = 9405
     prometheus: int = 9099  # not 9090, where the distribution's own server listens once it is installed
+    collector: int = 8090
+    collector_admin: int = 8092
+    shop: int = 8091
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +131,7 @@ def ports_from_environment() -> Ports:
         connect_metrics=environment("CONNECT_METRICS_PORT", int, usual.connect_metrics),
         controller_metrics=environment("CONTROLLER_METRICS_PORT", int, usual.controller_metrics),
         prometheus=environment("PROMETHEUS_PORT", int, usual.prometheus),
+        collector=environment("COLLECTOR_PORT", int, usual.collector),
+        collector_admin=environment("COLLECTOR_ADMIN_PORT", int, usual.collector_admin),
+        shop=environment("SHOP_PORT", int, usual.shop),
     )

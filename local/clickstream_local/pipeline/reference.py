@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from clickstream_operator.manifests.names import internal_topic
 from clickstream_operator.manifests.settings import settings_document
 from clickstream_operator.manifests.topics import topic_specs
 from clickstream_operator.spec.clickpipeline import ClickPipeline, parse
@@ -20,6 +21,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from clickstream_local.errors import CannotStart
 from clickstream_local.machine.ports import HOST
+from clickstream_local.parts.collector import IDENTITIES
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "storefront.yaml"
 
@@ -90,11 +92,22 @@ def write_secret(folder: Path, name: str, values: Mapping[str, str]) -> None:
 
 def create_topics(pipeline: ClickPipeline, bootstrap: str) -> None:
     """Create the pipeline's topics; those that exist stay as they are."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
     wanted = [
         NewTopic(spec.name, spec.partitions, replication_factor=spec.replicas, config=spec.config)
         for spec in topic_specs(pipeline)
     ]
+    _create(wanted, bootstrap)
+
+
+def create_identities(pipeline: ClickPipeline, bootstrap: str) -> None:
+    """Create the topic of pairs of ids, which only a collector writes."""
+    topics = pipeline.spec.topics
+    name = internal_topic(pipeline, IDENTITIES)
+    _create([NewTopic(name, topics.partitions, replication_factor=topics.replicas)], bootstrap)
+
+
+def _create(wanted: list[NewTopic], bootstrap: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
     for future in admin.create_topics(wanted).values():
         try:
             future.result(60)

@@ -32,14 +32,17 @@ def wanted_ports(options: Options) -> list[Port]:
         Port(ports.connect, "Kafka Connect", "CONNECT_PORT"),
         Port(ports.postgres, "PostgreSQL", "POSTGRES_PORT"),
         Port(ports.search, "the search engine", "SEARCH_PORT"),
+        Port(ports.collector, "the collector", "COLLECTOR_PORT"),
+        Port(ports.collector_admin, "the collector's probes", "COLLECTOR_ADMIN_PORT"),
         *(Port(ports.query + i, f"queries of pod {i}", "QUERY_PORT") for i in range(options.pods)),
         *(Port(ports.admin + i, f"metrics of pod {i}", "ADMIN_PORT") for i in range(options.pods)),
-        *(_monitoring_ports(ports) if options.monitored else ()),
+        *(_demo_ports(ports) if options.monitored else ()),
     ]
 
 
-def _monitoring_ports(ports: Ports) -> list[Port]:
+def _demo_ports(ports: Ports) -> list[Port]:
     exporters = [
+        Port(ports.shop, "the shop", "SHOP_PORT"),
         Port(ports.connect_metrics, "metrics of Kafka Connect", "CONNECT_METRICS_PORT"),
         Port(ports.controller_metrics, "metrics of the controller", "CONTROLLER_METRICS_PORT"),
     ]

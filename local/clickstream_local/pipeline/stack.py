@@ -4,7 +4,7 @@ Order of the start, each step as soon as what it needs is there:
 1. tools and jars (installed and fetched when absent);
 2. settings and secrets;
 3. PostgreSQL with its table, Kafka with its topics, the search engine;
-4. Kafka Connect, the controller and the pods, once Kafka runs and the topics exist;
+4. Kafka Connect, the controller, the pods and the collector, once Kafka runs and the topics exist;
 5. the connectors: the source once Connect runs, the sink once the pods made the index template;
 6. the first profiles: until the source's snapshot is complete, no click is processed.
 Prometheus, where it is wanted and installed, needs nothing: it finds the parts as they come.
@@ -31,7 +31,9 @@ from clickstream_operator.spec.clickpipeline import ClickPipeline
 from clickstream_local.errors import DeadlinePassed, StartEnded
 from clickstream_local.load.profiles import make_profiles
 from clickstream_local.machine import tools
+from clickstream_local.machine.ports import HOST
 from clickstream_local.machine.process import START_TIMEOUT_S
+from clickstream_local.parts.collector import Collector
 from clickstream_local.parts.connect import Connect, build_sink, debezium
 from clickstream_local.parts.controller import Controller
 from clickstream_local.parts.elasticsearch import Elasticsearch
@@ -46,7 +48,14 @@ from clickstream_local.pipeline.database import ProfileTable
 from clickstream_local.pipeline.monitoring import targets
 from clickstream_local.pipeline.options import Options
 from clickstream_local.pipeline.progress import Progress
-from clickstream_local.pipeline.reference import Place, create_topics, load, write_secret, write_settings
+from clickstream_local.pipeline.reference import (
+    Place,
+    create_identities,
+    create_topics,
+    load,
+    write_secret,
+    write_settings,
+)
 
 ROLE = "clickstream"
 
@@ -79,6 +88,7 @@ class Stack:
         self.connect: Connect
         self.pods: Pods
         self.controller: Controller
+        self.collector: Collector
         self.prometheus: Prometheus | None = None  # not wanted, or not installed
         self.settings = options.data / "settings.json"
         self.pipeline: ClickPipeline
@@ -101,11 +111,23 @@ class Stack:
             connect = begin("Kafka Connect", lambda: self._run(self.connect), kafka)
             controller = begin("controller", lambda: self._run(self.controller), topics)
             pods = begin(f"{self.options.pods} processor pods", lambda: self._run(self.pods), topics)
+            collector = begin("collector", self._start_collector, topics)
             source = begin("connector of profiles", self._put_source, connect, topics, table)
             sink = begin("connector of the search index", self._put_sink, connect, pods, search)
             loaded = begin("first profiles", self._wait_for_tasks, source, controller, pods)
             connectors = (source, sink, loaded)
-            steps = [kafka, topics, postgres, table, search, connect, controller, pods, *connectors]
+            steps = [
+                kafka,
+                topics,
+                postgres,
+                table,
+                search,
+                connect,
+                controller,
+                pods,
+                collector,
+                *connectors,
+            ]
             if (prometheus := self.prometheus) is not None:
                 steps.append(begin("Prometheus", lambda: self._run(prometheus)))
             try:
@@ -145,6 +167,7 @@ class Stack:
             self.search.engine: self.search,
             "Kafka Connect": self.connect,
             "the controller": self.controller,
+            "the collector": self.collector,
             "a pod": self.pods,
         }
 
@@ -205,6 +228,7 @@ class Stack:
             secrets=options.data / "secrets",
             metrics_port=ports.controller_metrics if options.monitored else None,
         )
+        self.collector = self._make_collector()
         self.connectors = self._make_connectors()
         if options.monitored and find_prometheus():
             self.prometheus = Prometheus(options.data, port=ports.prometheus)
@@ -223,6 +247,22 @@ class Stack:
             admin_port=place.admin_port,
             assignment="control",
         )
+
+    def _make_collector(self) -> Collector:
+        options, shop = self.options, self.options.ports.shop
+        return Collector(
+            options.data,
+            self.pipeline,
+            bootstrap=self.kafka.bootstrap,
+            port=options.ports.collector,
+            admin_port=options.ports.collector_admin,
+            key=self._secret("collector", "write-key", {}),
+            origins=(f"http://{HOST}:{shop}", f"http://localhost:{shop}"),
+        )
+
+    def _start_collector(self) -> None:
+        create_identities(self.pipeline, self.kafka.bootstrap)
+        self._run(self.collector)
 
     def _make_connectors(self) -> list[Connector]:
         reference = directory_references(self.pipeline, str(self.connect.secrets))

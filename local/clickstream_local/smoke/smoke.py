@@ -1,10 +1,11 @@
 """The bounded proof: known clicks through all real parts, then every output against an independent count.
 
 1. start everything on free ports, in an empty folder;
-2. clicks at an even rate, while records are timed on their way and both pods are asked;
+2. clicks at an even rate, some of them through the collector, while records are timed on their way and both
+   pods are asked;
 3. drain; change, insert and delete profiles; wait until both pods tell so; clicks of those users;
 4. a burst, for the processor time of an event;
-5. clicks while one pod is killed and started again;
+5. clicks, some through the collector, while one pod is killed and started again;
 6. drain; wait for the index; read all topics and the index; compare.
 """
 
@@ -18,12 +19,14 @@ from rich.table import Table
 from clickstream_local.load.producer import ClickProducer
 from clickstream_local.load.profiles import make_profiles
 from clickstream_local.load.traffic import Traffic, record_of
+from clickstream_local.load.visitors import NO_FLAWS, Visitors
 from clickstream_local.pipeline.live_line import quantile
 from clickstream_local.pipeline.options import Options
 from clickstream_local.pipeline.progress import Progress
 from clickstream_local.pipeline.stack import Stack
-from clickstream_local.smoke.changes import ProfileHistory, change_profiles
+from clickstream_local.smoke.changes import EACH, ProfileHistory, change_profiles
 from clickstream_local.smoke.checks import Check, compare
+from clickstream_local.smoke.collected import check_collected
 from clickstream_local.smoke.drain import wait_until_drained, wait_until_indexed
 from clickstream_local.smoke.evidence import gather, read_clicks
 from clickstream_local.smoke.model import Expected, Rules, expect
@@ -35,6 +38,7 @@ BURST_CLICKS = 200_000
 RATE_WITH_KILL = 2_000.0
 WITH_KILL_S = 6.0
 CLICKS_AFTER_CHANGE = 5
+VISITORS_PER_S = 50.0  # clicks through the collector
 TICK_S = 0.02
 
 
@@ -47,6 +51,7 @@ class Findings:
     end_to_end_p50_ms: float = 0.0
     query_p99_ms: float = 0.0
     events_per_cpu_s: float = 0.0
+    collected: int = 0  # enriched clicks that came through the collector
 
 
 class Smoke:
@@ -64,6 +69,11 @@ class Smoke:
         self._timing = Timing(stack.kafka.bootstrap, spec.topics.enriched, spec.topics.clicks)
         self._producer = ClickProducer(stack.kafka.bootstrap, spec.topics.clicks, self._timing.written)
         self._traffic = Traffic(self._users, spec.topics.partitions, seed=options.seed)
+        # Users whose profiles do not change: phase 3 knows by offset which clicks met which version.
+        theirs = Traffic(
+            self._users[2 * EACH : 100], spec.topics.partitions, seed=options.seed, flaws=NO_FLAWS
+        )
+        self.visitors = Visitors(stack.collector.url, stack.collector.key, theirs, VISITORS_PER_S)
         self._findings = Findings()
 
     def run(self) -> Findings:
@@ -87,7 +97,9 @@ class Smoke:
         asking = Asking(self._stack.pods, self._users)
         self._timing.start()
         asking.start()
+        self.visitors.start()
         self._send(self._options.rate, EVEN_S)
+        self.visitors.stop()
         self._producer.flush()
         wait_until_drained(self._stack)
         asking.stop()
@@ -141,11 +153,13 @@ class Smoke:
     def _kill(self) -> None:
         """Phase 5."""
         victim = self._options.pods - 1
+        self.visitors.start()
         self._send(RATE_WITH_KILL, WITH_KILL_S / 3)
         self._stack.pods.kill(victim)
         self._send(RATE_WITH_KILL, WITH_KILL_S / 3)
         self._stack.pods.restart(victim)
         self._send(RATE_WITH_KILL, WITH_KILL_S / 3)
+        self.visitors.stop()
         self._producer.flush()
         wait_until_drained(self._stack)
 
@@ -160,7 +174,9 @@ class Smoke:
         checks += found
         checks.append(check_queries(stack, self.expected, self._history, int(time.time() * 1000)))
         checks.append(check_shape(stack))
-        sent = self._producer.sent
+        check, self._findings.collected = check_collected(self.visitors.answered, clicks, self.evidence)
+        checks.append(check)
+        sent = self._producer.sent + len(self.visitors.answered)
         checks.append(
             Check("clicks sent are in the topic", f"{len(clicks):,} of {sent:,}", len(clicks) == sent)
         )
@@ -194,6 +210,8 @@ def _tell(smoke: Smoke, findings: Findings, progress: Progress) -> bool:
         "indexed": len(smoke.evidence.indexed),
         "duplicates": smoke.totals.duplicates,
         "missing": smoke.totals.missing,
+        "collector_answered": len(smoke.visitors.answered),
+        "collector_enriched": findings.collected,
         "dead_lettered": len(smoke.evidence.dead),
         "query_p99_ms": round(findings.query_p99_ms, 1),
         "end_to_end_p99_ms": round(findings.end_to_end_p99_ms, 1),
