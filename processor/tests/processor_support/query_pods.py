@@ -19,6 +19,7 @@ from clickstream_processor.query.api import serve
 from clickstream_processor.query.http.peers import PeerAddresses
 from clickstream_processor.query.options import QueryOptions
 from clickstream_processor.query.service import QueryService
+from clickstream_processor.query.users.turns import TurnLimits
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.memory import MemoryShares, StateMemory
 from clickstream_processor.state.overlay import TaskState
@@ -31,8 +32,19 @@ from clickstream_processor.topology.plan import Plan
 KEY = "the-pods-own-key"
 PARTITIONS = 4
 # A machine that runs other suites too can be slow: only tests of time use the product's own limits.
-PATIENT: dict[str, Any] = {"connect_timeout_s": 2.0, "total_timeout_s": 2.5, "fresh_ms": 20_000}
-IMPATIENT: dict[str, Any] = {"connect_timeout_s": 0.25, "total_timeout_s": 1.0}
+_AT_LEISURE = TurnLimits(wait_s=60, read_s=60)
+PATIENT: dict[str, Any] = {
+    "connect_timeout_s": 2.0,
+    "total_timeout_s": 2.5,
+    "fresh_ms": 20_000,
+    "turns": _AT_LEISURE,
+    "scans": _AT_LEISURE,
+}
+IMPATIENT: dict[str, Any] = {
+    "connect_timeout_s": 0.25,
+    "total_timeout_s": 1.0,
+    "turns": TurnLimits(),
+}
 PLAN = Plan(clicks_topic="user-clicks", partitions=PARTITIONS)
 ALICE = {
     "user_id": "alice123",
