@@ -29,9 +29,11 @@ from clickstream_operator.kube.kinds import (
     strimzi_kind,
 )
 from clickstream_operator.kube.store import Key, Store, owner_of
+from clickstream_operator.lifecycle.collecting import is_at_work
 from clickstream_operator.lifecycle.desired import needed_names
 from clickstream_operator.lifecycle.pod_templates import needs_pods
 from clickstream_operator.lifecycle.volumes import must_grow
+from clickstream_operator.manifests.collector import COMPONENT
 from clickstream_operator.manifests.names import names_of, selector
 from clickstream_operator.manifests.secrets import PEER_KEY, WRITE_KEYS, controller_secrets, secret_uses
 from clickstream_operator.observed import ObjectId, Observed, SecretState
@@ -122,6 +124,7 @@ class Observer:
             pods=await self._pods.states(pipeline, peer_key, count) if ready and peer_key else {},
             claims=await self._claims(pipeline, statefulset, leaving),
             pod_objects=pod_objects,
+            collector_pods=await self._collector_pods(pipeline, children),
             now_s=time.time(),
             source=None if leaving else self._source(key, pipeline, values, wants_news, is_gap_known),
             kafka_secrets=_of_kafka(pipeline, values),
@@ -162,8 +165,8 @@ class Observer:
         return self._inspector.seen(key, target_of(pipeline, user, password), wants_news, is_gap_known)
 
     @staticmethod
-    def _pod_labels(pipeline: ClickPipeline) -> str:
-        return ",".join(f"{name}={value}" for name, value in selector(pipeline).items())
+    def _pod_labels(pipeline: ClickPipeline, component: str = "processor") -> str:
+        return ",".join(f"{name}={value}" for name, value in selector(pipeline, component).items())
 
     async def _pod_objects(
         self, pipeline: ClickPipeline, statefulset: Document | None
@@ -178,6 +181,16 @@ class Observer:
             name.removeprefix(prefix): pod for name, pod in by_name.items() if name.startswith(prefix)
         }
         return {int(ordinal): pod for ordinal, pod in suffixes.items() if ordinal.isdigit()}
+
+    async def _collector_pods(
+        self, pipeline: ClickPipeline, children: dict[ObjectId, Document]
+    ) -> list[Document]:
+        """Return the collector's pods while not all of them are ready: they say why."""
+        live = children.get(("Deployment", names_of(pipeline).collector))
+        if pipeline.spec.collector is None or live is None or is_at_work(live):
+            return []
+        found, _ = await self._api.list(POD, pipeline.namespace, self._pod_labels(pipeline, COMPONENT))
+        return found
 
     async def _claims(
         self, pipeline: ClickPipeline, statefulset: Document | None, leaving: bool

@@ -79,6 +79,7 @@ class Observed:
     assignment: AssignmentState | None = None  # None: no controller runs here
     # Pods by ordinal; looked at only while one is not ready or a roll-out is under way.
     pod_objects: Mapping[int, Document] = field(default_factory=dict)
+    collector_pods: Sequence[Document] = ()  # looked at only while not all of them are ready
     source: Look | None = None  # the last look at the database; None: this operator does not look
     memory: SourceMemory = field(default_factory=SourceMemory)  # what is remembered of the source
     now_s: float = 0.0  # the wall clock of this look

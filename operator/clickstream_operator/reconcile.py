@@ -148,7 +148,8 @@ class Reconciler:
         self._shown.show(key, pipeline, observed)
         decided = decide(pipeline, document, self._platform, observed, self._deadlines)  # 4
         if mode_of(document):
-            pending = [str(step) for step in decided.steps]
+            gone = [f"remove {kind.kind} {left['metadata']['name']}" for kind, left in decided.leftovers]
+            pending = [*(str(step) for step in decided.steps), *gone]
             return await self._tell(document, pipeline, observed, decided, pending)  # 6
         return await self._act(document, pipeline, observed, decided)  # 5
 

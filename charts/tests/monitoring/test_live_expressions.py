@@ -13,7 +13,9 @@ import pytest
 from clickstream_local.load.producer import ClickProducer, Stream
 from clickstream_local.load.profiles import make_profiles
 from clickstream_local.load.traffic import Traffic
+from clickstream_local.load.visitors import NO_FLAWS, Visitors
 from clickstream_local.machine.ports import free_ports, free_row
+from clickstream_local.machine.web import request
 from clickstream_local.pipeline.database import Writer
 from clickstream_local.pipeline.live_line import Probe
 from clickstream_local.pipeline.options import Options, Ports
@@ -24,10 +26,10 @@ from clickstream_local.pipeline.stack import Stack
 from charts.tests.monitoring.expressions import Expression, alerts, panels, variables
 from charts.tests.monitoring.promql import Answers, chosen, selectors
 
-BOARDS = ("pipeline", "processor", "connectors")
+BOARDS = ("pipeline", "collector", "processor", "connectors")
 PANELS = [(f"{board}: {each.where}", each) for board in BOARDS for each in panels(board)]
 VARIABLES = [(f"{board}: {each.where}", each) for board in BOARDS for each in variables(board)]
-ALERTS = [(each.where, each) for each in (*alerts("processor"), *alerts("search"))]
+ALERTS = [(each.where, each) for each in (*alerts("processor"), *alerts("collector"), *alerts("search"))]
 DEADLINE_S = 240.0  # of a machine that is overloaded; an idle one takes a tenth
 pytestmark = pytest.mark.timeout(900)
 RATE_INTERVAL = "20s"  # four scrapes, as Grafana makes it
@@ -62,20 +64,31 @@ def stack(parts_folder: Path) -> Iterator[Stack]:
 
 @contextlib.contextmanager
 def at_work(stack: Stack, options: Options) -> Iterator[None]:
-    """Send clicks, change profiles and ask for users."""
+    """Send clicks, to Kafka and to the collector, change profiles and ask for users."""
     users = [profile.user_id for profile in make_profiles(options.profiles, options.seed)]
     topics = stack.pipeline.spec.topics
     producer = ClickProducer(stack.kafka.bootstrap, topics.clicks)
     stream = Stream(producer, Traffic(users, topics.partitions), options.rate)
     writer = Writer(stack.table, options.profiles, options.changes, options.seed)
-    workers = (stream, writer, Probe(stack.pods, users))
+    visitors = Visitors(
+        stack.collector.url, stack.collector.key, Traffic(users, topics.partitions, flaws=NO_FLAWS), 20
+    )
+    workers = (stream, visitors, writer, Probe(stack.pods, users))
     for worker in workers:
         worker.start()
+    send_no_click(stack)
     try:
         yield
     finally:
         for worker in workers:
             worker.stop()
+
+
+def send_no_click(stack: Stack) -> None:
+    """Send the collector an event that becomes a dead letter, and have a key refused."""
+    target = f"{stack.collector.url}/v1/clicks"
+    assert request("POST", target, [{}], headers={"X-Write-Key": stack.collector.key}).ok
+    assert request("POST", target, [{}], headers={"X-Write-Key": "wrong"}).status == 401
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +138,7 @@ def test_wrong_expressions_would_be_noticed(live: Answers, expression: str) -> N
 def test_rules_are_loaded_and_every_evaluation_is_well(live: Answers) -> None:
     rules = [rule for group in live.ask("rules")["groups"] for rule in group["rules"]]
     assert {rule["name"] for rule in rules} == {
-        each.where for each in (*alerts("processor"), *alerts("search"), *alerts("operator"))
+        each.where for file in ("processor", "collector", "search", "operator") for each in alerts(file)
     }
     assert {rule["health"] for rule in rules} <= {"ok", "unknown"}, rules  # unknown: not evaluated yet
 

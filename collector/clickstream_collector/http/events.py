@@ -60,6 +60,8 @@ class Events:
         name = route.vocabulary.name
         observe = metrics.DURATION.labels(name).observe
         events = metrics.EVENTS.labels(name)
+        for rare in (metrics.IDENTITIES, metrics.BOTS_DROPPED):
+            rare.labels(name)  # told as 0 until there is one: of nothing there is no rate
         codes: dict[int, Any] = {}
 
         async def handle(request: web.Request) -> web.StreamResponse:

@@ -69,6 +69,7 @@ class Delivery:
         self.failed = asyncio.Event()  # the producer can go on no more: end this process
         KAFKA_AVAILABLE.set_function(lambda: self.away is None)
         QUEUED.set_function(self._producer.__len__)
+        UNDELIVERED.labels("_MSG_TIMED_OUT")  # told as 0 until there is one
 
     def start(self) -> None:
         """Begin to look for Kafka."""

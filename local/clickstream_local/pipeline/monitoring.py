@@ -8,15 +8,18 @@ from clickstream_local.pipeline.options import Ports
 
 
 def targets(pipeline: ClickPipeline, ports: Ports, pods: int) -> list[Target]:
-    """Return the pods, the Connect worker and the controller. `instance` is what a pod's name would be."""
+    """Return all that is scraped. `instance` is what a pod's name would be."""
     which = {"namespace": pipeline.namespace, "pipeline": pipeline.name}
-    prefix = names_of(pipeline).statefulset
+    names = names_of(pipeline)
     worker = {"namespace": pipeline.namespace, "instance": f"{pipeline.spec.connect.cluster}-connect-0"}
     return [
         *(
-            Target("clickstream-processor", ports.admin + i, {**which, "instance": f"{prefix}-{i}"})
+            Target(
+                "clickstream-processor", ports.admin + i, {**which, "instance": f"{names.statefulset}-{i}"}
+            )
             for i in range(pods)
         ),
+        Target("clickstream-collector", ports.collector_admin, {**which, "instance": f"{names.collector}-0"}),
         Target("kafka-connect", ports.connect_metrics, worker),
         Target("clickstream-operator", ports.controller_metrics, {"instance": "controller"}),
     ]

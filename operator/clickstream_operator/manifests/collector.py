@@ -27,12 +27,17 @@ from clickstream_operator.manifests.pods import (
 from clickstream_operator.manifests.secrets import WRITE_KEYS, secret_uses
 from clickstream_operator.spec.clickpipeline import ClickPipeline
 from clickstream_operator.spec.collector import Collector
+from clickstream_operator.spec.fields import quantity
 from clickstream_operator.spec.rules import ADMIN_PORT
 
 COMPONENT = "collector"
 PORT = 8080  # for events
 # After SIGTERM requests that are under way have 20 s, and records that are queued 5 s.
 GRACE_PERIOD_S = WITHDRAWAL_S + 40
+# What parts of the memory limit bodies under way and records for Kafka may take: an eighth, a quarter. The
+# rest is for the program, what a body decompresses to, and Kafka's client.
+_BODIES, _QUEUE = 8, 4
+_MOST_BODIES, _SMALLEST_QUEUE, _LARGEST_QUEUE = 8 << 30, 1 << 20, 2 << 30  # what the program takes, bytes
 _PREFIX = "CLICKSTREAM_COLLECTOR_"
 
 
@@ -46,19 +51,15 @@ def metadata(pipeline: ClickPipeline) -> dict[str, Any]:
 
 
 def deployment(
-    pipeline: ClickPipeline, collector: Collector, platform: Platform, secrets_hash: str
+    pipeline: ClickPipeline, collector: Collector, platform: Platform, replicas: int, secrets_hash: str
 ) -> dict[str, Any]:
-    """Return the Deployment. `secrets_hash` changes when a Secret does that pods read only at their start.
-
-    An autoscaler sets the number of pods where there is one.
-    """
-    replicas = {} if collector.autoscale else {"replicas": collector.replicas}
+    """Return the Deployment. `secrets_hash` changes when a Secret does that pods read only at their start."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": metadata(pipeline),
         "spec": {
-            **replicas,
+            "replicas": replicas,
             "revisionHistoryLimit": 5,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "selector": {"matchLabels": selector(pipeline, COMPONENT)},
@@ -144,6 +145,7 @@ def environment(pipeline: ClickPipeline, collector: Collector, log_level: str) -
         "IDENTITIES_TOPIC": internal_topic(pipeline, IDENTITIES),
         "COMPRESSION": spec.topics.compression,
         "MAX_BODY_BYTES": str(collector.max_body_bytes),
+        **_memory(collector),
         "IP": context.ip,
         "USER_AGENT": context.user_agent,
         "BOTS": context.bots,
@@ -169,6 +171,20 @@ def environment(pipeline: ClickPipeline, collector: Collector, log_level: str) -
             variables["KAFKA_USER"] = name
             variables["KAFKA_PASSWORD_FILE"] = f"{folder}/password"
     return {_PREFIX + name: value for name, value in variables.items() if value}
+
+
+def _memory(collector: Collector) -> dict[str, str]:
+    """Return bounds that follow from the memory limit; without one the program's own hold."""
+    limit = collector.resources.limits.get("memory")
+    if limit is None:
+        return {}
+    whole = int(quantity(limit))
+    bodies = max(whole // _BODIES, collector.max_body_bytes)
+    queue = max(whole // _QUEUE, _SMALLEST_QUEUE)
+    return {
+        "MAX_BYTES": str(min(bodies, _MOST_BODIES)),
+        "QUEUE_BYTES": str(min(queue, _LARGEST_QUEUE)),
+    }
 
 
 def _pod(pipeline: ClickPipeline, collector: Collector, platform: Platform) -> dict[str, Any]:

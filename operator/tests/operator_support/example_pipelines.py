@@ -21,6 +21,7 @@ ALL_SECRETS = (
     "secured",
     "query-tokens",
     "search-ca",
+    "collector",
     "collector-keys",
     "storefront-collector",
     "storefront",

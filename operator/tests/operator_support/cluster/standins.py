@@ -42,6 +42,7 @@ class StandIns:
         self._looks: dict[str, tuple[Any, int, float]] = {}  # uid -> what was looked at, how often, when
         self.reset: list[str] = []  # connectors whose offsets were reset
         self.lag_ms = 12  # of every task
+        self.without_pods: set[tuple[str, str]] = set()  # (namespace, name) of what gets no pod that is ready
         self.late_s: dict[str, float] = {}  # namespace -> after how long its pods answer
         self.status = {"index_ready": True, "phase": "running", "detail": ""}
         self._stop = threading.Event()
@@ -76,21 +77,17 @@ class StandIns:
             for connector in self.plane.items(f"{STRIMZI}/kafkaconnectors"):
                 self._connector(connector)
         if self.pods:
-            for pods in self.plane.items("/apis/apps/v1/statefulsets"):
-                replicas = pods["spec"]["replicas"]
-                status = {
-                    "observedGeneration": pods["metadata"]["generation"],
-                    **dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), replicas),
-                }
-                self._write(pods, "/apis/apps/v1/namespaces/{}/statefulsets/{}", status)
-            for pods in self.plane.items("/apis/apps/v1/deployments"):
-                status = {
-                    "observedGeneration": pods["metadata"]["generation"],
-                    **dict.fromkeys(
-                        ("replicas", "readyReplicas", "updatedReplicas"), pods["spec"]["replicas"]
-                    ),
-                }
-                self._write(pods, "/apis/apps/v1/namespaces/{}/deployments/{}", status)
+            for kind in ("deployments", "statefulsets"):
+                self._pods(kind)
+
+    def _pods(self, kind: str) -> None:
+        for pods in self.plane.items(f"/apis/apps/v1/{kind}"):
+            meta = pods["metadata"]
+            here = (meta["namespace"], meta["name"]) not in self.without_pods
+            counts = dict.fromkeys(("replicas", "updatedReplicas"), pods["spec"]["replicas"])
+            counts["readyReplicas"] = pods["spec"]["replicas"] if here else 0
+            status = {"observedGeneration": meta["generation"], **counts}
+            self._write(pods, f"/apis/apps/v1/namespaces/{{}}/{kind}/{{}}", status)
 
     def make_ready(self, topic: dict[str, Any]) -> None:
         """Say of one topic what Strimzi says once it is there."""
