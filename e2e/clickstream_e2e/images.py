@@ -40,6 +40,11 @@ _OF_PRODUCT = {
         "operator/pyproject.toml",
         "operator/requirements.lock",
     ),
+    "collector": (
+        "collector/clickstream_collector",
+        "collector/pyproject.toml",
+        "collector/requirements.lock",
+    ),
     "connect": ("connect/src", "connect/pom.xml", "local/clickstream_local/parts/debezium.pom.xml"),
 }
 
@@ -56,7 +61,7 @@ def build_all() -> dict[str, Image]:
     """Return every image by its role; those that exist already take no time."""
     images = {role: _of_data_plane(role) for role in ("kafka", "search", "postgres")}
     base = _base_of_connect(images["kafka"].reference)
-    images |= {role: _of_product(role) for role in ("processor", "operator")}
+    images |= {role: _of_product(role) for role in ("processor", "operator", "collector")}
     images["connect"] = _of_product("connect", f"CONNECT_IMAGE={base}")
     return images
 

@@ -19,8 +19,11 @@ class Release:
     def install(self, **values: str) -> None:
         """Install or upgrade, and wait until the operator is ready."""
         wanted = {
-            **self.image("operator", self._images["operator"]),
-            **self.image("processor", self._images["processor"]),
+            **{
+                name: value
+                for role in ("operator", "processor", "collector")
+                for name, value in self.image(role, self._images[role]).items()
+            },
             "operator.resyncSeconds": "15",
             **values,
         }

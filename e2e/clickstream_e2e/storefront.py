@@ -4,7 +4,7 @@ import copy
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import yaml
@@ -16,6 +16,14 @@ from clickstream_e2e.platform import BROKERS, NAMESPACE, sql
 PARTITIONS = 6
 NAME = "storefront"
 URL = f"http://{NAME}-query.{NAMESPACE}.svc"
+_CONNECT = (
+    "import socket, sys\n"
+    "try:\n"
+    "    socket.create_connection((sys.argv[1], int(sys.argv[2])), 3).close()\n"
+    "    print('open')\n"
+    "except OSError:\n"
+    "    print('closed')\n"
+)
 PODS = f"clickstream.dev/pipeline={NAME},app.kubernetes.io/name=clickstream-processor"
 SIZES: Mapping[str, Any] = {
     "kafka": {
@@ -112,6 +120,11 @@ class Storefront:
         text = self.kube("exec", "tester", "--namespace", NAMESPACE, "--", *command, timeout_s=timeout_s)
         return json.loads(text.splitlines()[-1])
 
+    def reach(self, source: str, host: str, port: int) -> str:
+        """Return whether a pod can connect to a port: open or closed."""
+        command = ["exec", source, "--namespace", NAMESPACE, "--", "python", "-c", _CONNECT, host, str(port)]
+        return self.kube(*command).strip()
+
     def send(self, user: str, count: int) -> None:
         """Send clicks of one user."""
         self.tester("send", user, str(count))
@@ -168,14 +181,19 @@ class Storefront:
         assert verdict["complete"], verdict
         return verdict
 
-    @contextmanager
-    def traffic(self, rate: float = 50) -> Iterator[dict[str, Any]]:
+    def traffic(self, rate: float = 50) -> AbstractContextManager[dict[str, Any]]:
         """Clicks and queries for the length of the block; the account is in the yielded dict afterwards."""
+        return self._meanwhile(f"traffic --url {URL} --rate {rate}")
+
+    def collecting(self, url: str, key: str, user: str) -> AbstractContextManager[dict[str, Any]]:
+        """One user's clicks over HTTP for the length of the block; the account as of `traffic`."""
+        return self._meanwhile(f"collect --url {url} --key {key} --user {user}")
+
+    @contextmanager
+    def _meanwhile(self, command: str) -> Iterator[dict[str, Any]]:
         mark = f"/tmp/{time.monotonic_ns()}"
-        command = (
-            f"python -m clickstream_tester traffic --url {URL} --rate {rate} --stop {mark}.stop "
-            f"--report {mark}.json > {mark}.log 2>&1 &"
-        )
+        command = f"python -m clickstream_tester {command} --stop {mark}.stop --report {mark}.json"
+        command += f" > {mark}.log 2>&1 &"
         within = ["exec", "tester", "--namespace", NAMESPACE, "--"]
         self.kube(*within, "sh", "-c", command)
         report: dict[str, Any] = {}

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from clickstream_tester.collecting import Collecting
 from clickstream_tester.traffic import Traffic, send
 
 
@@ -24,6 +25,14 @@ def main() -> None:
     traffic.add_argument("--stop", type=Path, required=True)
     traffic.add_argument("--report", type=Path, required=True)
     traffic.set_defaults(run=_traffic)
+    collecting = commands.add_parser("collect", help="clicks over HTTP until the file STOP appears")
+    collecting.add_argument("--url", required=True)
+    collecting.add_argument("--key", required=True)
+    collecting.add_argument("--user", required=True)
+    collecting.add_argument("--rate", type=float, default=20)
+    collecting.add_argument("--stop", type=Path, required=True)
+    collecting.add_argument("--report", type=Path, required=True)
+    collecting.set_defaults(run=_collect)
     sending = commands.add_parser("send", help="clicks of one user")
     sending.add_argument("user")
     sending.add_argument("count", type=int)
@@ -46,6 +55,12 @@ def main() -> None:
 def _traffic(arguments: argparse.Namespace) -> dict[str, Any]:
     traffic = Traffic(arguments.bootstrap, arguments.topic, arguments.url, arguments.rate, arguments.stop)
     report = traffic.run()
+    arguments.report.write_text(json.dumps(report))
+    return report
+
+
+def _collect(arguments: argparse.Namespace) -> dict[str, Any]:
+    report = Collecting(arguments.url, arguments.key, arguments.user, arguments.rate, arguments.stop).run()
     arguments.report.write_text(json.dumps(report))
     return report
 
@@ -84,9 +99,17 @@ def _get(arguments: argparse.Namespace) -> dict[str, Any]:
 def _one(url: str) -> dict[str, Any]:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
-            return {"status": answer.status, "headers": dict(answer.headers), "text": answer.read().decode()}
+            return {
+                "status": answer.status,
+                "headers": dict(answer.headers),
+                "text": answer.read().decode(errors="replace"),
+            }
     except urllib.error.HTTPError as error:
-        return {"status": error.code, "headers": dict(error.headers), "text": error.read().decode()}
+        return {
+            "status": error.code,
+            "headers": dict(error.headers),
+            "text": error.read().decode(errors="replace"),
+        }
     except OSError as error:
         return {"status": 0, "headers": {}, "text": str(error)}
 
