@@ -118,6 +118,8 @@ _STATUSES = (
     ("503", f"too many requests are under way (`Retry-After` {BUSY_RETRY_S})", _WAITS),
 )
 
+_SPEC = "Segment, RudderStack, Jitsu"  # they share paths
+
 
 def collector_page() -> str:
     """Return the page."""
@@ -139,7 +141,7 @@ def _paths() -> Iterator[tuple[str, ...]]:
     """Yield a row for the paths that differ in nothing else."""
     groups: dict[tuple[str, ...], list[Route]] = {}
     for route in EVENT_ROUTES:
-        title = "Segment, RudderStack" if route.vocabulary.name == "rudderstack" else route.vocabulary.title
+        title = _SPEC if route.vocabulary.name == "rudderstack" else route.vocabulary.title
         groups.setdefault((title, route.reading.value, route.answer.value), []).append(route)
     for rest, routes in groups.items():
         yield ", ".join(f"`{route.method} {route.path}`" for route in routes), *rest

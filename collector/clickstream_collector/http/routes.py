@@ -48,7 +48,7 @@ _SHORT = {"t": "track", "p": "page", "s": "screen", "i": "identify", "g": "group
 
 
 def _spec(path: str, kind: str | None = None) -> Route:
-    """Return a path that Segment and RudderStack share; the event says whose it is."""
+    """Return a path of Segment's spec, which RudderStack and Jitsu speak; the event says whose it is."""
     return Route("POST", path, rudderstack.VOCABULARY, Reading.BODY, Answer.SUCCESS, kind)
 
 
@@ -64,6 +64,8 @@ EVENT_ROUTES = (
     *(_spec(f"/v1/{kind}", kind) for kind in _KINDS),
     *(_spec(f"/v1/{short}", kind) for short, kind in _SHORT.items()),
     _spec("/beacon/v1/batch"),
+    *(_spec(f"/api/s/{kind}", kind) for kind in _KINDS),  # Jitsu, from a page
+    *(_spec(f"/api/s/s2s/{kind}", kind) for kind in _KINDS),  # Jitsu, from a server
     *(_posthog(path) for path in ("/batch/", "/batch", "/e/", "/e", "/i/v0/e/", "/capture/", "/capture")),
     Route("POST", "/com.snowplowanalytics.snowplow/tp2", snowplow.VOCABULARY, Reading.BODY, Answer.TEXT),
     Route("GET", "/i", snowplow.VOCABULARY, Reading.QUERY, Answer.PIXEL),
