@@ -8,7 +8,7 @@ LOCKS := requirements.lock
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke test test-long lint clean chaos chaos-collector bench bench-quick bench-collector bench-metrics oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards reference docs screenshots tag unit
+.PHONY: help setup demo smoke test test-long fuzz lint clean chaos chaos-collector bench bench-quick bench-collector bench-metrics oracle test-operator cluster cluster-down e2e sbom ci lock format dashboards reference docs screenshots tag unit
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -32,6 +32,9 @@ test: $(READY)  ## Unit and integration tests (real Kafka, started by the tests)
 
 test-long: $(READY)  ## Randomised tests with fresh seeds, for minutes (CLICKSTREAM_LONG_MINUTES=3)
 	@scripts/test-long
+
+fuzz: $(READY)  ## Fuzz the collector from bytes to records, guided by coverage (CLICKSTREAM_FUZZ_SECONDS=60)
+	@scripts/fuzz
 
 chaos: $(READY)  ## Faults against running pods, with an independent checker (CHAOS_MINUTES=10 CHAOS_SEED= CHAOS_BROKERS=1|3)
 	@scripts/chaos
@@ -85,6 +88,7 @@ lock: $(READY)  ## Compile the lock files again
 	echo 'mypy[mypyc]==2.4.1' | $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 - -o processor/build-requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 expressions/pyproject.toml operator/pyproject.toml -o operator/requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 collector/pyproject.toml -o collector/requirements.lock
+	echo 'atheris==3.0.0' | $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 -c collector/requirements.lock collector/pyproject.toml - -o collector/fuzz-requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group docs -o docs-requirements.lock
 
 clean:  ## Remove the demo's data, build output and the virtual environment

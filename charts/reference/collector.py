@@ -4,15 +4,13 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 from clickstream_collector import intake
-from clickstream_collector.http import reading, start_up
-from clickstream_collector.http.events import BUSY_RETRY_S, KAFKA_RETRY_S, KEYS_RETRY_S
-from clickstream_collector.http.routes import EVENT_ROUTES, Route
+from clickstream_collector.http import reading
+from clickstream_collector.http.routes import ADMIN_ROUTES, ERRORS, EVENT_ROUTES, START_UP_ROUTES, Route
 from clickstream_collector.mapping.click import MAX_CLICK_BYTES, MAX_DEPTH, MAX_ID_BYTES, Click, Pair
 from clickstream_collector.mapping.event_time import EARLIEST_MS, MAX_CORRECTION_MS
 from clickstream_collector.mapping.vocabularies import ALL
 from clickstream_collector.sender.rates import BURST_S
 
-_WAITS = "waits `Retry-After`"
 _HEAD = """# Collector
 
 Made from the code by `make reference`; do not edit. The collector takes clicks over HTTP and writes
@@ -31,7 +29,8 @@ requests under way, and exits with 0.
 
 ## Paths
 
-The port for events has these paths. The admin port has `/livez`, `/readyz` and `/metrics`.
+The port for events has these paths, and `/tag.js`. The admin port has others, further down. Its
+`/openapi.json` describes both ports for programs (OpenAPI 3.1).
 
 """
 _READ = """
@@ -47,11 +46,17 @@ _TAG = """
 `GET /tag.js` gives the tag of this collector: [Collect from a website](../how-to/collect-from-a-website.md)
 says how a page loads it. It needs no write key and any page may load it.
 """
+_ADMIN = """
+The admin port:
+
+"""
 _ANSWERS = """
 ## Answers
 
-Errors are RFC 9457 problem details, `application/problem+json`. Amplitude's have `code` and `error` as
-well. The collector never redirects.
+Errors are RFC 9457 problem details, `application/problem+json`. Their `type` is
+`https://clickstream.dev/problems/` and the type in the table. Amplitude's have `code` and `error` as
+well. What is no HTTP gets 400 as plain text, before a path is looked for, and an `Expect` other than
+`100-continue` gets 417. The collector never redirects.
 
 """
 _KEYS = f"""
@@ -101,22 +106,11 @@ _VISITOR = """
 `user_id` is the user's id, else the anonymous one with `anon:` before it. Null is absent. `identify`
 and `alias` also write a pair of ids to the [identities topic](topics-and-records.md#identities).
 
-"""
+A text may hold half of a character, such as `\\ud83d`, or bytes that are not UTF-8. In an id, and in the
+name of a field, that makes the event a dead letter: what stood there would be lost, and two ids could become
+one. Ids are those of users, visitors, sessions and messages. In any other text it becomes U+FFFD (`�`).
 
-_STATUSES = (
-    ("200", "Kafka has the events, or their dead letters", ""),
-    ("400", "the body is no document; a single click is none (and a dead letter)", "corrects it"),
-    ("401", "no valid write key", "corrects it"),
-    ("403", "a page of an origin that the key does not allow", "corrects it"),
-    ("404, 405", "no such path or method", "corrects it"),
-    ("408", "the body did not come in time", "sends again"),
-    ("413", "the body, what it decompresses to, or the number of events is too large", "sends less"),
-    ("415", "a content type or a compression that is not known", "corrects it"),
-    ("429", "the key sends more events than it may; on PostHog's paths 503 (posthog-js drops 429)", _WAITS),
-    ("503", f"Kafka is away or its queue is full (`Retry-After` {KAFKA_RETRY_S})", _WAITS),
-    ("503", f"the write keys cannot be read (`Retry-After` {KEYS_RETRY_S})", _WAITS),
-    ("503", f"too many requests are under way (`Retry-After` {BUSY_RETRY_S})", _WAITS),
-)
+"""
 
 _SPEC = "Segment, RudderStack, Jitsu"  # they share paths
 
@@ -124,10 +118,13 @@ _SPEC = "Segment, RudderStack, Jitsu"  # they share paths
 def collector_page() -> str:
     """Return the page."""
     lines = [_HEAD, *_table(("path", "vocabulary", "events in", "success"), _paths()), _READ]
-    lines += _table(
-        ("path", "answer"), ((f"`{m} {path}`", what) for m, path, what in start_up.START_UP_ROUTES)
-    )
-    lines += [_TAG, _ANSWERS, *_table(("status", "when", "what a client does"), _STATUSES), _KEYS]
+    lines += _table(("path", "answer"), ((f"`{m} {path}`", what) for m, path, what in START_UP_ROUTES))
+    lines += [
+        _TAG,
+        _ADMIN,
+        *_table(("path", "answer"), ((f"`GET {path}`", what) for path, _, what in ADMIN_ROUTES)),
+    ]
+    lines += [_ANSWERS, *_table(("status", "type", "when", "what a client does"), _statuses()), _KEYS]
     lines += [*_table(("field", "type", "present"), _fields(Click)), _VISITOR]
     for vocabulary in ALL:
         rows = ((f"`{field}`" if " " not in field else field, made) for field, made in vocabulary.rows)
@@ -145,6 +142,12 @@ def _paths() -> Iterator[tuple[str, ...]]:
         groups.setdefault((title, route.reading.value, route.answer.value), []).append(route)
     for rest, routes in groups.items():
         yield ", ".join(f"`{route.method} {route.path}`" for route in routes), *rest
+
+
+def _statuses() -> Iterator[tuple[str, str, str, str]]:
+    yield "200", "", "Kafka has the events, or their dead letters", ""
+    for error in ERRORS:
+        yield str(error.status), f"`{error.kind}`", error.when, error.remedy
 
 
 def _fields(struct: type[msgspec.Struct]) -> Iterator[tuple[str, str, str]]:

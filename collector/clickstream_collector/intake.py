@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from clickstream_collector.errors import BodyTooLarge
-from clickstream_collector.mapping.click import MAX_ID_BYTES, Pair, Refused, encoded
+from clickstream_collector.mapping.click import BROKEN, MAX_ID_BYTES, Pair, Refused, encoded
 from clickstream_collector.mapping.vocabulary import Arrival, Batch, Vocabulary
 from clickstream_collector.sender.privacy import Privacy, Sender
 
@@ -97,7 +97,7 @@ def _key(user_id: str) -> bytes:
     try:
         key = user_id.encode()
     except UnicodeEncodeError as error:
-        raise Refused("mistyped-field", "the user id holds a lone surrogate") from error
+        raise Refused("mistyped-field", f"a user id {BROKEN}") from error
     if len(key) > MAX_ID_BYTES:
         raise Refused("oversized", f"a user id of {len(key)} bytes, allowed {MAX_ID_BYTES}")
     return key

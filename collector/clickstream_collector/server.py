@@ -28,7 +28,7 @@ async def serve(settings: Settings) -> int:
     keys = WriteKeys(settings.keys_file)
     delivery = Delivery(producer_config(settings.kafka), topics)
     delivery.start()
-    admin, slow = Admin(keys, delivery), SlowHeads()
+    admin, slow = Admin(settings, keys, delivery), SlowHeads()
     app = make_app(Events(settings, keys, delivery), slow, settings.max_body_bytes)
     runner = web.AppRunner(
         app,

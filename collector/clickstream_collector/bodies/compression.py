@@ -10,6 +10,7 @@ import brotli
 
 from clickstream_collector.errors import BodyTooLarge, UnknownEncoding, UnreadableBody
 
+CODINGS = ("", "identity", "gzip", "x-gzip", "deflate", "br")  # of Content-Encoding
 GZIP = b"\x1f\x8b"
 
 # Senders pack in one member. Each further one costs a copy of the rest: a body of 26,000 empty ones took a

@@ -8,13 +8,13 @@ something else.
 import base64
 import binascii
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from clickstream_collector.bodies.compression import GZIP, gunzipped
 from clickstream_collector.bodies.json_text import decoded, lines
 from clickstream_collector.errors import UnknownEncoding, UnreadableBody
 
-_TYPES = (
+TYPES = (
     "", "application/json", "text/plain", "application/x-www-form-urlencoded", "application/x-ndjson",
     "application/ndjson", "application/jsonl", "application/octet-stream", "application/gzip",
 )  # fmt: skip
@@ -25,9 +25,9 @@ _WRAPPINGS = 4  # gzip in base64 in a form, and one to spare
 def media_type(header: str) -> str:
     """Return the content type without its parameters. Raises UnknownEncoding for one that holds no events."""
     kind = header.partition(";")[0].strip().lower()
-    if kind not in _TYPES and not kind.endswith("+json"):
+    if kind not in TYPES and not kind.endswith("+json"):
         raise UnknownEncoding(
-            f"Content-Type {kind[:64]!r}; send application/json, or one of {', '.join(_TYPES[2:])}"
+            f"Content-Type {kind[:64]!r}; send application/json, or one of {', '.join(TYPES[2:])}"
         )
     return kind
 
@@ -50,6 +50,11 @@ def clicks_document(body: bytes, kind: str, limit: int) -> Any:
             if any(type(each) is dict for each in found):
                 return found
         raise
+
+
+def of_query(text: str) -> dict[str, str]:
+    """Return the parameters of a raw query; a byte that is not UTF-8 becomes a lone surrogate."""
+    return dict(parse_qsl(text, keep_blank_values=True, errors="surrogateescape"))
 
 
 def unwrapped(body: bytes, limit: int) -> bytes:

@@ -1,13 +1,13 @@
 """JSON -> document: fast where the text is JSON, and patient where one of many events spoils it. Pure.
 
 Fifty events must not be lost for half an emoji in one of them, as JavaScript's `substring` leaves it, nor for
-a NaN. So a text of usual size that strict JSON refuses is read again: lone surrogates become U+FFFD, and a
-number that JSON has no word for becomes an Unwritable, which refuses the one event that holds it.
+a NaN. So a text of usual size that strict JSON refuses is read again. A lone surrogate stays where it is, and
+a byte that is not UTF-8 becomes one: click.py knows what to do with them. A number that JSON has no word for
+becomes an Unwritable, which refuses the one event that holds it.
 """
 
 import json
 import math
-import re
 from typing import Any
 
 import msgspec
@@ -19,11 +19,6 @@ MAX_PATIENT_BYTES = 1 << 19
 MAX_DIGITS = 400  # of a whole number; the largest double has 309
 
 _decode = msgspec.json.decode
-# Escapes one by one, so that `\\ud800` is a backslash and letters; a whole pair is none of group 1.
-_ESCAPE = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
 
 
 class Unwritable:
@@ -62,10 +57,10 @@ def lines(text: bytes) -> list[Any]:
 
 
 def _patiently(text: bytes) -> Any:
-    mended = _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text.decode("utf-8", "replace"))
     try:
+        whole = text.decode("utf-8", "surrogateescape")
         return json.loads(
-            mended, parse_constant=Unwritable, parse_float=_float, parse_int=_whole, strict=False
+            whole, parse_constant=Unwritable, parse_float=_float, parse_int=_whole, strict=False
         )
     except ValueError as error:
         raise UnreadableBody(f"the body is not JSON: {error}") from error

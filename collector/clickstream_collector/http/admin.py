@@ -1,4 +1,4 @@
-"""The admin port: /livez, /readyz, /metrics. Open: the NetworkPolicy says who reaches it."""
+"""The admin port: /livez, /readyz, /metrics, /openapi.json. Open: the NetworkPolicy says who reaches it."""
 
 import msgspec
 from aiohttp import web
@@ -6,15 +6,18 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from clickstream_collector import metrics
 from clickstream_collector.errors import KeysUnreadable
+from clickstream_collector.http import openapi
 from clickstream_collector.kafka.delivery import Delivery
 from clickstream_collector.sender.keys import WriteKeys
+from clickstream_collector.settings import Settings
 
 
 class Admin:
     """What Kubernetes and Prometheus ask."""
 
-    def __init__(self, keys: WriteKeys, delivery: Delivery) -> None:
+    def __init__(self, settings: Settings, keys: WriteKeys, delivery: Delivery) -> None:
         self._keys = keys
+        self._description = openapi.document(settings.port, settings.admin_port, is_open=keys.is_open)
         self._delivery = delivery
         self.stopping = False
 
@@ -24,6 +27,7 @@ class Admin:
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/openapi.json", self._openapi)
         return app
 
     def why_not(self) -> str | None:
@@ -50,6 +54,10 @@ class Admin:
     async def _metrics(self, _: web.Request) -> web.Response:
         self.why_not()
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _openapi(self, _: web.Request) -> web.Response:
+        """Answer what both ports take and answer."""
+        return _json(self._description, 200)
 
 
 def _json(document: object, status: int) -> web.Response:

@@ -9,9 +9,9 @@ from aiohttp.typedefs import Middleware
 from clickstream_collector.http import cors, start_up
 from clickstream_collector.http.events import Events, Handler
 from clickstream_collector.http.problems import Problem, internal
-from clickstream_collector.http.routes import EVENT_ROUTES
+from clickstream_collector.http.routes import EVENT_ROUTES, START_UP_ROUTES, TAG_PATH
 from clickstream_collector.http.slow_heads import SlowHeads
-from clickstream_collector.http.tag import PATH, Tag
+from clickstream_collector.http.tag import Tag
 
 log = logging.getLogger("clickstream_collector.http")
 
@@ -21,14 +21,14 @@ def make_app(events: Events, slow: SlowHeads, max_body_bytes: int) -> web.Applic
     app = web.Application(middlewares=[_edge(slow)], client_max_size=max_body_bytes)
     for route in EVENT_ROUTES:
         app.router.add_route(route.method, route.path, events.handler(route))
-    for method, path, _ in start_up.START_UP_ROUTES:
+    for method, path, _ in START_UP_ROUTES:
         app.router.add_route(method, path, _readable(start_up.answer))
-    paths = [route.path for route in EVENT_ROUTES] + [path for _, path, _ in start_up.START_UP_ROUTES]
+    paths = [route.path for route in EVENT_ROUTES] + [path for _, path, _ in START_UP_ROUTES]
     for path in dict.fromkeys(paths):
         app.router.add_route("OPTIONS", path, events.preflight)
     tag = Tag()
-    app.router.add_get(PATH, tag.answer)  # and HEAD
-    app.router.add_route("OPTIONS", PATH, tag.preflight)
+    app.router.add_get(TAG_PATH, tag.answer)  # and HEAD
+    app.router.add_route("OPTIONS", TAG_PATH, tag.preflight)
     return app
 
 

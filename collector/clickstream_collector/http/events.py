@@ -23,7 +23,13 @@ from clickstream_collector.http import answers, cors, problems
 from clickstream_collector.http.credentials import key_of
 from clickstream_collector.http.problems import Problem
 from clickstream_collector.http.reading import document_of
-from clickstream_collector.http.routes import Answer, Route
+from clickstream_collector.http.routes import (
+    BUSY_RETRY_S,
+    KAFKA_RETRY_S,
+    KEYS_RETRY_S,
+    Answer,
+    Route,
+)
 from clickstream_collector.intake import Taken, take
 from clickstream_collector.kafka.delivery import Delivery, Record
 from clickstream_collector.mapping.click import Refused
@@ -36,8 +42,6 @@ from clickstream_collector.settings import Settings
 
 log = logging.getLogger("clickstream_collector.http")
 
-KAFKA_RETRY_S, BUSY_RETRY_S, KEYS_RETRY_S = 5, 1, 5
-_DROPS_429 = "posthog"  # posthog-js drops what was answered with 429, and sends again after 503
 
 _NO_QUERY: dict[str, str] = {}
 
@@ -147,7 +151,7 @@ class Events:
         if not key.admits(origin):
             raise problems.wrong_origin()
         if key.bucket is not None and (wait_s := key.bucket.take(len(batch.items), time.monotonic())):
-            raise problems.too_many(wait_s, 503 if route.vocabulary.name == _DROPS_429 else 429)
+            raise problems.too_many(wait_s, 503 if route.drops_429 else 429)
 
     def _mapped(self, request: web.Request, route: Route, batch: Batch, received_ms: int) -> Taken:
         headers, settings = request.headers, self._settings

@@ -5,8 +5,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-CONTENT_TYPE = "application/problem+json"
-TYPE_PREFIX = "https://clickstream.dev/problems/"
+from clickstream_collector.http.routes import PROBLEM_TYPE, TYPE_PREFIX
 
 
 class Problem(Exception):
@@ -31,7 +30,7 @@ class Problem(Exception):
             "detail": self.detail,
             **self.extensions,
         }
-        headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store", "Server": "clickstream"}
+        headers = {"Content-Type": PROBLEM_TYPE, "Cache-Control": "no-store", "Server": "clickstream"}
         if self.retry_after_s is not None:
             headers["Retry-After"] = str(self.retry_after_s)
         return web.Response(status=self.status, body=msgspec.json.encode(body), headers=headers)

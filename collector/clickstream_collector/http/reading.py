@@ -19,13 +19,24 @@ async def document_of(request: web.Request, route: Route, limit: int, body_s: fl
 
     Raises Problem, and what bodies/ raises: UnreadableBody, BodyTooLarge, UnknownEncoding.
     """
-    if route.reading is Reading.QUERY:
-        return {name: value for name, value in request.query.items() if name not in PARAMETERS}
-    if route.reading is Reading.QUERY_DATA:
-        return content.document(request.query.get("data", "").encode(errors="replace"), limit)
+    if route.reading in (Reading.QUERY, Reading.QUERY_DATA):
+        return in_query(route, request.rel_url.raw_query_string, limit)
     kind = content.media_type(request.headers.get("Content-Type", ""))
     body = await _read(request, limit, body_s)
-    body = decompressed(body, request.headers.get("Content-Encoding", ""), limit * EXPANSION)
+    return in_body(route, body, kind, request.headers.get("Content-Encoding", ""), limit)
+
+
+def in_query(route: Route, query: str, limit: int) -> Any:
+    """Return the document in a raw query. Raises what bodies/ raises."""
+    found = content.of_query(query)
+    if route.reading is Reading.QUERY_DATA:
+        return content.document(found.get("data", "").encode(errors="surrogateescape"), limit)
+    return {name: value for name, value in found.items() if name not in PARAMETERS}
+
+
+def in_body(route: Route, body: bytes, kind: str, coding: str, limit: int) -> Any:
+    """Return the document in a body as it came. Raises what bodies/ raises."""
+    body = decompressed(body, coding, limit * EXPANSION)
     if route.reading is Reading.CLICKS:
         return content.clicks_document(body, kind, limit * EXPANSION)
     return content.document(body, limit * EXPANSION)

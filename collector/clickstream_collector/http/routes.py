@@ -1,6 +1,6 @@
-"""Every path for events: its vocabulary, how it is read and how it is answered. Pure.
+"""Every path of the two ports: how it is read and how it is answered. And every error. Pure.
 
-The reference page is made of this table.
+The reference page and the OpenAPI document are made of these tables.
 """
 
 from dataclasses import dataclass
@@ -42,6 +42,11 @@ class Route:
     answer: Answer
     kind: str | None = None  # the type of event that the path says
 
+    @property
+    def drops_429(self) -> bool:
+        """Tell whether the SDK drops what was answered with 429. posthog-js does; after 503 it comes back."""
+        return self.vocabulary.name == "posthog"
+
 
 _KINDS = ("track", "page", "screen", "identify", "group", "alias")
 _SHORT = {"t": "track", "p": "page", "s": "screen", "i": "identify", "g": "group", "a": "alias"}
@@ -74,4 +79,79 @@ EVENT_ROUTES = (
     Route("POST", "/track/", mixpanel.VOCABULARY, Reading.BODY, Answer.ONE),
     Route("GET", "/track", mixpanel.VOCABULARY, Reading.QUERY_DATA, Answer.ONE),
     Route("GET", "/track/", mixpanel.VOCABULARY, Reading.QUERY_DATA, Answer.ONE),
+)
+
+# What SDKs ask before they send anything.
+START_UP_ROUTES = (
+    ("GET", "/v1/projects/{key}/settings", "Segment browser: with it events are sent to this collector"),
+    ("POST", "/v1/m", "Segment browser: figures about itself, not kept"),
+    ("GET", "/sourceConfig/", "RudderStack browser: the source, without destinations"),
+    ("GET", "/array/{key}/config.js", "posthog-js: an empty script"),
+    ("GET", "/array/{key}/config", "posthog-js: takes gzip"),
+    ("POST", "/flags/", "PostHog: no feature flags"),
+    ("POST", "/decide/", "PostHog: no feature flags"),
+    ("GET", "/engage", "Mixpanel: profile updates, not kept"),
+    ("POST", "/engage", "Mixpanel: profile updates, not kept"),
+    ("POST", "/engage/", "Mixpanel: profile updates, not kept"),
+    ("POST", "/groups/", "Mixpanel: group updates, not kept"),
+)
+
+TAG_PATH = "/tag.js"
+
+ADMIN_ROUTES = (
+    ("/livez", "application/json", "200 while the process turns"),
+    ("/readyz", "application/json", "200 when events can be taken, else 503 and why"),
+    ("/metrics", "text/plain", "Prometheus metrics"),
+    ("/openapi.json", "application/json", "the description of both ports, OpenAPI 3.1"),
+)
+
+PROBLEM_TYPE = "application/problem+json"
+TYPE_PREFIX = "https://clickstream.dev/problems/"
+KAFKA_RETRY_S, BUSY_RETRY_S, KEYS_RETRY_S = 5, 1, 5
+_WAITS = "waits `Retry-After`"
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """An error that an answer may say, as problem details."""
+
+    status: int
+    kind: str  # the end of `type`
+    when: str
+    remedy: str  # what a client does
+
+    @property
+    def has_retry_after(self) -> bool:
+        """Tell whether the answer says when to come back."""
+        return self.remedy == _WAITS
+
+
+ERRORS = (
+    Error(
+        400,
+        "malformed-request",
+        "the body is no document; a single click is none (and a dead letter)",
+        "corrects it",
+    ),
+    Error(401, "unknown-write-key", "no valid write key", "corrects it"),
+    Error(403, "origin-not-allowed", "a page of an origin that the key does not allow", "corrects it"),
+    Error(404, "not-found", "no such path", "corrects it"),
+    Error(405, "method-not-allowed", "the path has no such method", "corrects it"),
+    Error(408, "body-too-slow", "the body did not come in time", "sends again"),
+    Error(
+        413,
+        "body-too-large",
+        "the body, what it decompresses to, or the number of events is too large",
+        "sends less",
+    ),
+    Error(415, "unsupported-media-type", "a content type or a compression that is not known", "corrects it"),
+    Error(
+        429,
+        "too-many-events",
+        "the key sends more events than it may; on PostHog's paths 503 (posthog-js drops 429)",
+        _WAITS,
+    ),
+    Error(503, "kafka-away", f"Kafka is away or its queue is full (`Retry-After` {KAFKA_RETRY_S})", _WAITS),
+    Error(503, "keys-unreadable", f"the write keys cannot be read (`Retry-After` {KEYS_RETRY_S})", _WAITS),
+    Error(503, "overloaded", f"too many requests are under way (`Retry-After` {BUSY_RETRY_S})", _WAITS),
 )

@@ -11,20 +11,6 @@ _SCRIPT = {"Content-Type": "application/javascript", "Cache-Control": "no-store"
 _MAX_KEY = 256
 _encode = msgspec.json.encode
 
-START_UP_ROUTES = (
-    ("GET", "/v1/projects/{key}/settings", "Segment browser: with it events are sent to this collector"),
-    ("POST", "/v1/m", "Segment browser: figures about itself, not kept"),
-    ("GET", "/sourceConfig/", "RudderStack browser: the source, without destinations"),
-    ("GET", "/array/{key}/config.js", "posthog-js: an empty script"),
-    ("GET", "/array/{key}/config", "posthog-js: takes gzip"),
-    ("POST", "/flags/", "PostHog: no feature flags"),
-    ("POST", "/decide/", "PostHog: no feature flags"),
-    ("GET", "/engage", "Mixpanel: profile updates, not kept"),
-    ("POST", "/engage", "Mixpanel: profile updates, not kept"),
-    ("POST", "/engage/", "Mixpanel: profile updates, not kept"),
-    ("POST", "/groups/", "Mixpanel: group updates, not kept"),
-)
-
 
 async def answer(request: web.Request) -> web.StreamResponse:
     """Answer one of the paths above."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import brotli
 from aiohttp import web
 
-PATH = "/tag.js"
 FILE = Path(__file__).parents[1] / "static" / "tag.js"
 # A page may use what it has for an hour, and for a day more while it asks whether there is a newer one.
 CACHE = "public, max-age=3600, stale-while-revalidate=86400"

@@ -2,8 +2,12 @@
 
 The first four fields are those every click has (docs/reference/topics-and-records.md). The others are absent
 where the sender said nothing. Expressions read them as `click.NAME`.
+
+A text of an event may hold a lone surrogate: half of a character, or a byte that is not UTF-8. No record can
+hold it. In an id it refuses the event, for U+FFFD would make two ids one. In other texts it becomes U+FFFD.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -14,6 +18,10 @@ MAX_CLICK_BYTES = 65_536  # what a processor takes
 MAX_ID_BYTES = 1_024
 OWN = "clicks"  # our own vocabulary
 MAX_DEPTH = 64  # objects and lists in each other; real events have fewer than ten
+
+BROKEN = "holds a lone surrogate or bytes that are not UTF-8"
+_IDS = ("user_id", "anonymous_id", "message_id", "session_id")
+_LONE = re.compile("[\ud800-\udfff]")
 
 _encode = msgspec.json.encode
 
@@ -63,7 +71,14 @@ Mapped = tuple[Click, Pair | None]
 def encoded(click: Click) -> bytes:
     """Return a click's JSON. Raises Refused for what a click cannot hold."""
     try:
-        value = _encode(click if click.source != OWN or not click.original else _flat(click))
+        document = click if click.source != OWN or not click.original else _flat(click)
+        try:
+            value = _encode(document)
+        except UnicodeEncodeError:
+            for name in _IDS:
+                if _LONE.search(getattr(click, name) or ""):
+                    raise Refused("mistyped-field", f"{name}: {BROKEN}") from None
+            value = _encode(_mended(msgspec.to_builtins(document)))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise Refused("not-json", f"holds what JSON cannot: {error}") from error
     if len(value) > MAX_CLICK_BYTES:
@@ -77,6 +92,17 @@ def _flat(click: Click) -> Event:
     """Return a click of our own vocabulary: what it has beside the fields stays beside them, as in Kafka."""
     beside, click.original = click.original, None
     return {**(beside or {}), **msgspec.to_builtins(click)}
+
+
+def _mended(value: Any) -> Any:
+    """Return a document with U+FFFD for each lone surrogate. Raises Refused for one in a field's name."""
+    if type(value) is str:
+        return _LONE.sub("\ufffd", value)
+    if type(value) is dict:
+        if any(_LONE.search(name) for name in value):
+            raise Refused("mistyped-field", f"the name of a field {BROKEN}")
+        return {name: _mended(each) for name, each in value.items()}
+    return [_mended(each) for each in value] if type(value) is list else value
 
 
 def depth(text: bytes) -> int:

@@ -111,4 +111,4 @@ class WriteKeys:
         self._keys = {self._digest(line.key): before.get(line) or WriteKey(line, now_s) for line in lines}
 
     def _digest(self, key: str) -> bytes:
-        return blake2b(key.encode(errors="replace"), key=self._secret, digest_size=32).digest()
+        return blake2b(key.encode(errors="surrogatepass"), key=self._secret, digest_size=32).digest()
