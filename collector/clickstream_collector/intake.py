@@ -4,7 +4,7 @@ One bad event does not cost its neighbours: it becomes a dead letter with its re
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -30,14 +30,13 @@ class Letter:
     headers: Headers
 
 
-@dataclass(slots=True)
-class Taken:
+class Taken(msgspec.Struct):
     """What becomes of a batch."""
 
-    clicks: list[tuple[bytes, bytes]] = field(default_factory=list)  # key, value
-    pairs: list[tuple[bytes, bytes]] = field(default_factory=list)
-    letters: list[Letter] = field(default_factory=list)
-    refused: list[tuple[int, Refused]] = field(default_factory=list)  # place in the batch, why
+    clicks: list[tuple[bytes, bytes]] = []  # key, value; each object has a list of its own
+    pairs: list[tuple[bytes, bytes]] = []
+    letters: list[Letter] = []
+    refused: list[tuple[int, Refused]] = []  # place in the batch, why
     bots: int = 0  # dropped
 
 

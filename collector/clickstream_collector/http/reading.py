@@ -43,9 +43,11 @@ def in_body(route: Route, body: bytes, kind: str, coding: str, limit: int) -> An
 
 
 async def _read(request: web.Request, limit: int, body_s: float) -> bytes:
-    if request.content.is_eof() and request.content.total_bytes <= limit:
-        return await request.read()  # it came with the head: nothing to wait for, and no timer to set
     try:
+        if request.content.is_eof() and request.content.total_bytes <= limit:
+            return (
+                request.content.read_nowait()
+            )  # it came with the head: nothing to wait for, no timer to set
         async with asyncio.timeout(body_s):
             return await request.read()
     except web.HTTPRequestEntityTooLarge as error:

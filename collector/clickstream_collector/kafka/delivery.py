@@ -38,7 +38,7 @@ class _Receipt:
 
     def __init__(self, records: int, delivery: "Delivery") -> None:
         self.left = records
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[None] = delivery.loop.create_future()
         self.error: KafkaError | None = None
         self._delivery = delivery
 
@@ -73,9 +73,9 @@ class Delivery:
 
     def start(self) -> None:
         """Begin to look for Kafka."""
-        self._loop = asyncio.get_running_loop()
-        self._progress_s = self._loop.time()
-        self._timer = self._loop.call_later(0, self._poll)
+        self.loop = asyncio.get_running_loop()
+        self._progress_s = self.loop.time()
+        self._timer = self.loop.call_later(0, self._poll)
         self._prober = asyncio.create_task(self._probe())
 
     async def send(self, records: Sequence[Record]) -> None:
@@ -92,7 +92,7 @@ class Delivery:
         if queued + len(records) > self._capacity:
             raise KafkaAway("the queue is full")
         if not queued:
-            self._progress_s = self._loop.time()
+            self._progress_s = self.loop.time()
         receipt = _Receipt(len(records), self)
         self._produce(records, receipt)
         self._poll_soon()
@@ -121,21 +121,21 @@ class Delivery:
             raise (RecordRefused if refused else KafkaAway)(error.args[0].name()) from error
 
     def _poll_soon(self) -> None:
-        if self._timer is not None and self._timer.when() - self._loop.time() > _BUSY_POLL_S:
+        if self._timer is not None and self._timer.when() - self.loop.time() > _BUSY_POLL_S:
             self._timer.cancel()
-            self._timer = self._loop.call_later(_BUSY_POLL_S, self._poll)
+            self._timer = self.loop.call_later(_BUSY_POLL_S, self._poll)
 
     def _poll(self) -> None:
         """Hear what the client has to say, and come back."""
         before = self.acknowledged
         self._producer.poll(0)
         left = len(self._producer)
-        now_s = self._loop.time()
+        now_s = self.loop.time()
         if self.acknowledged > before or not left:
             self._progress_s = now_s
         elif now_s - self._progress_s > STALL_S:
             self._set_away("nothing was acknowledged for some seconds")
-        self._timer = self._loop.call_later(_BUSY_POLL_S if left else _IDLE_POLL_S, self._poll)
+        self._timer = self.loop.call_later(_BUSY_POLL_S if left else _IDLE_POLL_S, self._poll)
 
     def failed_one(self, error: KafkaError) -> None:
         """Note a record that was not delivered."""
@@ -169,7 +169,7 @@ class Delivery:
             await asyncio.sleep(_PROBE_EVERY_S)
 
     def _is_stalled(self) -> bool:
-        return len(self._producer) > 0 and self._loop.time() - self._progress_s > STALL_S
+        return len(self._producer) > 0 and self.loop.time() - self._progress_s > STALL_S
 
     def _missing(self) -> str | None:
         """Return why the topics cannot be written; None when they can."""
@@ -190,8 +190,8 @@ class Delivery:
             self._prober.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._prober
-        deadline_s = self._loop.time() + flush_s
-        while len(self._producer) and self._loop.time() < deadline_s:
+        deadline_s = self.loop.time() + flush_s
+        while len(self._producer) and self.loop.time() < deadline_s:
             self._producer.poll(0)
             await asyncio.sleep(_BUSY_POLL_S)
         if self._timer is not None:

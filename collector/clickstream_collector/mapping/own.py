@@ -15,7 +15,7 @@ def split(document: Any) -> Batch:
     items = document if type(document) is list else [document]
     key = None
     for item in items:
-        if type(item) is dict:
+        if type(item) is dict and ("write_key" in item or "writeKey" in item):
             found = popped_key(item, "write_key", "writeKey")
             key = key or found
     return Batch(key, None, items)

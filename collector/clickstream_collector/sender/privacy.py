@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from clickstream_collector.mapping.click import Click
 from clickstream_collector.sender.addresses import truncated
 from clickstream_collector.sender.agents import MAX_CHARS, is_bot, is_server
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(msgspec.Struct, frozen=True, gc=False):
     """What the request itself says of who sent it."""
 
     address: str | None
