@@ -29,7 +29,8 @@ async def serve(settings: Settings) -> int:
     delivery = Delivery(producer_config(settings.kafka), topics)
     delivery.start()
     admin, slow = Admin(settings, keys, delivery), SlowHeads()
-    app = make_app(Events(settings, keys, delivery), slow, settings.max_body_bytes)
+    events = Events(settings, keys, delivery)
+    app = make_app(events, slow, settings.max_body_bytes)
     runner = web.AppRunner(
         app,
         auto_decompress=False,
@@ -49,6 +50,7 @@ async def serve(settings: Settings) -> int:
     await _until_told(delivery)
     admin.stopping = True
     log.info("stops: no new connections, %g s for what is under way", settings.stop_s)
+    events.stop()
     await runner.cleanup()  # stops accepting, then waits for the requests under way
     left = await delivery.close(FLUSH_S)
     closer.cancel()

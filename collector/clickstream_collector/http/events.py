@@ -22,7 +22,7 @@ from clickstream_collector.errors import (
 from clickstream_collector.http import answers, cors, problems
 from clickstream_collector.http.credentials import key_of
 from clickstream_collector.http.problems import Problem
-from clickstream_collector.http.reading import document_of
+from clickstream_collector.http.reading import Bodies
 from clickstream_collector.http.routes import (
     BUSY_RETRY_S,
     KAFKA_RETRY_S,
@@ -55,9 +55,14 @@ class Events:
         self._settings = settings
         self._keys = keys
         self._delivery = delivery
+        self._bodies = Bodies(settings.max_body_bytes, settings.body_s)
         self._requests = 0
         self._bytes = 0
         metrics.IN_FLIGHT.set_function(lambda: self._requests)
+
+    def stop(self) -> None:
+        """Take no body that has not come yet."""
+        self._bodies.stop()
 
     def handler(self, route: Route) -> Handler:
         """Return the handler of one path."""
@@ -110,8 +115,7 @@ class Events:
             held = self._enter(request)
             try:
                 received_ms = int(time.time() * 1_000)
-                settings = self._settings
-                document = await document_of(request, route, settings.max_body_bytes, settings.body_s)
+                document = await self._bodies.document_of(request, route)
                 batch = route.vocabulary.split(document)
                 self._admit(request, route, batch, origin)
                 taken = self._mapped(request, route, batch, received_ms)

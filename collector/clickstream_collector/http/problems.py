@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from clickstream_collector.http.routes import PROBLEM_TYPE, TYPE_PREFIX
+from clickstream_collector.http.routes import BUSY_RETRY_S, PROBLEM_TYPE, TYPE_PREFIX
 
 
 class Problem(Exception):
@@ -76,6 +76,11 @@ def too_many(wait_s: int, status: int) -> Problem:
 def try_later(kind: str, detail: str, retry_after_s: int) -> Problem:
     """Return the 503 for what passes by itself."""
     return Problem(503, kind, detail, retry_after_s=retry_after_s)
+
+
+def stopping() -> Problem:
+    """Return the 503 of a process that stops, for a body that has not come."""
+    return try_later("stopping", "This collector stops before the body has come.", BUSY_RETRY_S)
 
 
 def internal() -> Problem:

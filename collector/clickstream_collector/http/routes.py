@@ -153,5 +153,11 @@ ERRORS = (
     ),
     Error(503, "kafka-away", f"Kafka is away or its queue is full (`Retry-After` {KAFKA_RETRY_S})", _WAITS),
     Error(503, "keys-unreadable", f"the write keys cannot be read (`Retry-After` {KEYS_RETRY_S})", _WAITS),
+    Error(
+        503,
+        "stopping",
+        f"the collector stops before the body has come (`Retry-After` {BUSY_RETRY_S})",
+        _WAITS,
+    ),
     Error(503, "overloaded", f"too many requests are under way (`Retry-After` {BUSY_RETRY_S})", _WAITS),
 )

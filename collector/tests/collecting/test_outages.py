@@ -89,6 +89,20 @@ def test_end_in_order_loses_nothing_and_exits_with_0(outage: RunningCollector, s
     assert lost(outage, senders) == set()
 
 
+def test_body_that_comes_after_the_end_has_begun_is_told_to_come_again(outage: RunningCollector) -> None:
+    """Not 408: most SDKs drop what got a 4xx."""
+    with socket.create_connection((HOST, outage.port), timeout=120) as connection:
+        connection.sendall(b"POST /v1/clicks HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        eventually(lambda: outage.metric("clickstream_collector_requests_in_flight") == 1, "it is read")
+        os.kill(outage.process.pid, signal.SIGTERM)
+        head, _, rest = connection.recv(65_536).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 1" in head
+    assert b"stopping" in rest
+    eventually(lambda: not outage.process.is_running(), "the collector ended")
+    assert outage.process.exit_status == 0
+
+
 def test_kill_loses_nothing_that_was_answered(outage: RunningCollector, senders: Senders) -> None:
     for _ in range(2):
         before = len(senders.answered)

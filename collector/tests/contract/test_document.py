@@ -54,7 +54,7 @@ def test_it_names_every_route_and_no_other(tmp_path: Path) -> None:
 def test_every_problem_that_the_code_names_is_in_the_table() -> None:
     made: list[Problem] = [
         problems.malformed("x"), problems.no_key(), problems.wrong_origin(), problems.too_large("x"),
-        problems.too_slow(1), problems.unknown_encoding("x"), problems.too_many(1, 429),
+        problems.too_slow(1), problems.unknown_encoding("x"), problems.too_many(1, 429), problems.stopping(),
     ]  # fmt: skip
     kinds = {(each.status, each.kind) for each in ERRORS}
     assert {(each.status, each.kind) for each in made} <= kinds
