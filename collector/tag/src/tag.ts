@@ -107,7 +107,10 @@ function run(): void {
     sender.leave()
   })
   addEventListener('pageshow', ({ persisted }) => {
-    if (!persisted || !running) return
+    if (!persisted) return
+    // Other pages may have given consent, or taken it back: a page in the browser's cache hears of nothing.
+    if (!running) return consent === 'required' ? start() : undefined
+    if (!get('id')) return stop()
     queue.open()
     pages.again()
     view()

@@ -25,6 +25,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Page {pat
 <script>
   window.clickstream = window.clickstream ||
     function () {{ (clickstream.q = clickstream.q || []).push(arguments) }}
+  addEventListener('pageshow', ({{ persisted }}) => window.cameBack = persisted)
   {commands}
 </script>
 <script async src="{tag}" {attributes}></script>
@@ -108,6 +109,12 @@ class Visitor:
         await page.goto(self.url + path)
         await page.wait_for_function("clickstream.runs")
 
+    async def back(self) -> None:
+        """Go back to the page before, which the browser's back/forward cache has."""
+        gone = self.page.url
+        await self.page.go_back(wait_until="commit")
+        await self.page.wait_for_function("gone => location.href !== gone && window.cameBack", arg=gone)
+
     @staticmethod
     async def leave(page: Page) -> None:
         """Close a tab as a person does, so that its page is told. Another one must be open."""
@@ -148,6 +155,12 @@ class Visitor:
         queues = [text for name, text in (await self.stored()).items() if "queue." in name]
         return sorted(click["action"] for text in queues for click in json.loads(text))
 
+    async def until_forgotten(self) -> None:
+        """Wait until the tag has nothing in the browser's storage: tabs tell each other in a moment."""
+        async with asyncio.timeout(180):
+            while await self.stored():
+                await asyncio.sleep(0.05)
+
     async def until_queued(self, actions: list[str]) -> None:
         """Wait until the queues of the browser have these actions."""
         async with asyncio.timeout(180):
@@ -160,9 +173,11 @@ def _parts(url: str) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def visitor(collector: RunningCollector, site: Site, *scripts: str) -> AsyncIterator[Visitor]:
+async def visitor(
+    collector: RunningCollector, site: Site, *scripts: str, back_forward_cache: bool = False
+) -> AsyncIterator[Visitor]:
     """Open a browser. `scripts` run in each page before everything else."""
-    async with tab("about:blank") as shown:
+    async with tab("about:blank", back_forward_cache=back_forward_cache) as shown:
         for script in scripts:
             await shown.page.context.add_init_script(script)
         yield Visitor(collector, site, shown)

@@ -8,6 +8,13 @@ from collector_support.site import BUY, Site, visitor
 
 GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})"
 
+# Names that the page writes into localStorage.
+WRITTEN = """
+window.written = []
+const own = Storage.prototype.setItem
+Storage.prototype.setItem = function (name, text) { written.push(name); own.call(this, name, text) }
+"""
+
 
 async def test_global_privacy_control_sends_nothing_and_stores_nothing(
     collector: RunningCollector, site: Site
@@ -58,14 +65,47 @@ async def test_consent_taken_back_removes_everything_in_all_tabs(
         await alice.page.click(BUY)
         await alice.until_queued(["add_to_cart"])
         await two.evaluate("clickstream('consent', false)")
-        assert await alice.stored() == {}
+        await alice.until_forgotten()
         await alice.page.context.set_offline(False)
         for page in (alice.page, two):
             await page.click(BUY)
-        assert await alice.stored() == {}
+        await alice.until_forgotten()
         await two.evaluate("clickstream('consent', true)")
         again = (await alice.arrived(["view", "view", "view"], two))[-1]
     assert again["anonymous_id"] != first[0]["anonymous_id"]
+
+
+async def test_consent_taken_back_holds_on_a_page_that_the_browser_kept(
+    collector: RunningCollector, site: Site
+) -> None:
+    async with visitor(collector, site, WRITTEN, back_forward_cache=True) as alice:
+        await alice.come("/one")
+        assert await alice.page.evaluate("written.splice(0)")
+        await alice.come("/two")
+        first = await alice.have(["view", "view"])
+        await alice.page.evaluate("clickstream('consent', false)")
+        await alice.back()
+        await alice.page.click(BUY)
+        assert await alice.stored() == {}
+        assert "clickstream.id" not in await alice.page.evaluate("written")
+        await alice.page.evaluate("clickstream('consent', true)")
+        again = (await alice.arrived(["view", "view", "view"]))[-1]
+    assert again["page_url"] == f"{alice.url}/one"
+    assert again["anonymous_id"] != first[0]["anonymous_id"]
+
+
+async def test_consent_given_holds_on_a_page_that_the_browser_kept(
+    collector: RunningCollector, site: Site
+) -> None:
+    site.attributes = 'data-consent="required"'
+    async with visitor(collector, site, back_forward_cache=True) as alice:
+        await alice.come("/one")
+        await alice.come("/two")
+        await alice.page.evaluate("clickstream('consent', true)")
+        await alice.have(["view"])
+        await alice.back()
+        views = await alice.arrived(["view", "view"])
+    assert [each["page_url"].rpartition("/")[2] for each in views] == ["two", "one"]
 
 
 async def test_with_storage_blocked_clicks_are_sent_from_memory(
