@@ -1,7 +1,7 @@
 """Prints what a click costs in the processor's own code, by stage: no Kafka, no network, one core.
 
     python bench/hot_path.py [--clicks N] [--users N] [--rate PER_SECOND] [--commit CLICKS] [--filter CEL]
-        [--metrics] [--dedup]
+        [--even] [--metrics] [--dedup]
 
 Drives the real Pipeline and TaskState over a real RocksDB with records made beforehand: heavy-tailed users,
 events nearly in order, timed by the processor time of the thread, every user seen before. Outputs are thrown
@@ -88,7 +88,7 @@ def main() -> None:
     """Run all stages and print them."""
     options = _options()
     source = random.Random(options.seed)  # noqa: S311 - not for secrets
-    weights = [1 / (rank + 10) for rank in range(options.users)]
+    weights = [1.0 if options.even else 1 / (rank + 10) for rank in range(options.users)]
     names = [b"user-%07d" % n for n in range(options.users)]
     source.shuffle(names)
     folder = Path(tempfile.mkdtemp(prefix="hot-path-"))
@@ -138,6 +138,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--memory", type=int, default=1024, help="MiB")
     parser.add_argument("--filter", default='click.action != "heartbeat"')
     parser.add_argument("--metrics", action="store_true", help="with page views and active users by country")
+    parser.add_argument("--even", action="store_true", help="every user is as likely as another")
     parser.add_argument("--dedup", action="store_true", help="clicks have ids, and each is looked up")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clickstream_local.parts.kafka import Kafka
+from confluent_kafka.admin import AdminClient
 
 from clickstream_bench.systems import Topics, create
-from clickstream_bench.traffic import Expected, Traffic, differences
+from clickstream_bench.traffic import Expected, Traffic, copy_differences, differences
 
 DEADLINE_S = 300.0
 
@@ -50,11 +51,24 @@ class Ground:
         create(self.kafka, topics.enriched, topics.metrics, partitions=partitions)
         return topics, run
 
-    def check(self, name: str, topics: Topics, expected: Expected) -> None:
-        """Compare a system's whole output with what must come out, before any figure of it is printed."""
-        wrong = differences(self.kafka.bootstrap, topics.enriched, topics.metrics, expected)
+    def check(self, name: str, topics: Topics, expected: Expected, *, copies: bool = False) -> None:
+        """Compare a system's whole output with what must come out, before any figure of it is printed.
+
+        `copies`: it copies clicks to the enriched topic, and does no more.
+        """
+        if copies:
+            wrong = copy_differences(self.kafka.bootstrap, topics.enriched, expected)
+        else:
+            wrong = differences(self.kafka.bootstrap, topics.enriched, topics.metrics, expected)
         if wrong:
             raise SystemExit(f"{name} wrote something else: {'; '.join(wrong)}")
+
+    def drop(self, run: str) -> None:
+        """Delete a run's topics, a system's own as well, so that the disk does not fill."""
+        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap, "log_level": 3})  # no word at its end
+        names = [name for name in admin.list_topics(timeout=60).topics if name.startswith(f"{run}-")]
+        for future in admin.delete_topics(names).values():
+            future.result(60)
 
     def users(self, name: str, users: list[str]) -> Path:
         """Return a file of users, one a line, for a load of queries."""

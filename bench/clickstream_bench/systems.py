@@ -4,7 +4,6 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ import psutil
 from clickstream_local.machine.ports import free_row
 from clickstream_local.machine.process import Process
 from clickstream_local.parts.kafka import Kafka
-from clickstream_local.parts.kafka_streams import java
 from clickstream_local.parts.pods import Pods
 from clickstream_local.pipeline.reference import Place, create_topics, write_secret, write_settings
 from clickstream_operator.manifests.names import names_of
@@ -28,6 +26,7 @@ from clickstream_bench.traffic import PARTITIONS
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
 ROOT = Path(__file__).resolve().parents[2]
+MEMORY_MIB = 2_048  # the limit of every system: each is set up to stay under it, and a peak over it is told
 KEEP = {"retention.ms": "-1", "message.timestamp.after.max.ms": str(2**63 - 1)}
 
 
@@ -189,57 +188,6 @@ class Program:
 
     def pids(self) -> list[int]:
         return [self.process.pid]
-
-
-def streams(kafka: Kafka, topics: Topics, folder: Path, run: str, *more: str) -> Program:
-    """Kafka Streams: one thread, exactly_once_v2, its defaults. `more`: further arguments of Bench."""
-    names = (topics.clicks, topics.profiles, topics.enriched, topics.metrics)
-    command = java("Bench", kafka.bootstrap, run, str(folder / "state"), *names, *more)
-    return Program("kafka-streams", command, folder)
-
-
-def quix(kafka: Kafka, topics: Topics, folder: Path, run: str) -> Program:
-    """Quix Streams, exactly once, in its own virtual environment."""
-    arguments = [kafka.bootstrap, run, str(folder / "state"), topics.clicks, topics.profiles]
-    command = [
-        str(quix_python()),
-        str(PROGRAMS / "quix_streams.py"),
-        *arguments,
-        topics.enriched,
-        topics.metrics,
-    ]
-    return Program("quix-streams", command, folder)
-
-
-def plain_copy(kafka: Kafka, topics: Topics, folder: Path, run: str) -> Program:
-    """Consume and produce in transactions, no processing; the copies go to the enriched topic."""
-    command = [
-        sys.executable,
-        str(PROGRAMS / "plain_copy.py"),
-        kafka.bootstrap,
-        run,
-        topics.clicks,
-        topics.enriched,
-    ]
-    return Program("plain-copy", command, folder)
-
-
-def quix_python() -> Path:
-    """Return the interpreter of Quix Streams' environment, made when absent."""
-    environment = ROOT / ".local" / "bench" / "quix"
-    python = environment / "bin" / "python"
-    requirements = PROGRAMS / "quix-requirements.txt"
-    ready = environment / "ready"
-    if not ready.exists() or ready.read_text() != requirements.read_text():
-        uv = str(Path(sys.executable).parent / "uv")
-        subprocess.run(
-            [uv, "venv", "-q", "--clear", "--python", sys.executable, str(environment)], check=True
-        )
-        subprocess.run(
-            [uv, "pip", "install", "-q", "--python", str(python), "-r", str(requirements)], check=True
-        )
-        ready.write_text(requirements.read_text())
-    return python
 
 
 @dataclass(slots=True)

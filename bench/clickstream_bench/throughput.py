@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from clickstream_local.errors import PartFailed
 from clickstream_local.machine.process import Process
 from clickstream_local.parts.kafka import Kafka
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
@@ -24,7 +25,7 @@ from clickstream_bench.traffic import PARTITIONS
 
 POLL_S = 0.02
 QUERIES_S = 200.0
-STANDSTILL_S = 120.0
+STANDSTILL_S = 600.0  # a system reads the profiles of a million users first
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ class Rate:
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
+
+
+class TooFewCommits(ValueError):
+    """The input was too short for the system: its rate would be that of a moment."""
 
 
 class Progress:
@@ -80,6 +85,10 @@ def measure(
                 grown_s, before = now_s, done
             if done >= records and now_s - grown_s > 0.5:
                 break
+            for process in system.processes():
+                if not process.is_running():
+                    status = f"ended with status {process.exit_status}"
+                    raise PartFailed(process.name, status, process.log, process.tail())
             if now_s - grown_s > STANDSTILL_S:
                 raise TimeoutError(f"{system.name} stands still at {done} of {records} records")
             time.sleep(POLL_S)
@@ -91,7 +100,7 @@ def measure(
         system.stop()
     low, high = at(samples, 0.1 * records), at(samples, 0.9 * records)
     if high[0] - low[0] < 0.5 or high[1] <= low[1]:
-        raise ValueError(f"{system.name}: too few commits to measure; send more clicks")
+        raise TooFewCommits(f"{system.name}: too few commits to measure; send more clicks")
     events = 0.8 * clicks
     return Rate(
         system.name,

@@ -30,12 +30,14 @@ def names(users: int) -> list[str]:
 
 @dataclass(slots=True)
 class Expected:
-    """What must come out: the number and a checksum of enriched clicks, and the last counts."""
+    """What must come out: number and checksum of enriched clicks, the last counts; of copies the same."""
 
     partitions: int = PARTITIONS
     enriched: int = 0
     checksum: int = 0
     counts: Counter[tuple[str, int]] = field(default_factory=Counter)
+    sent: int = 0
+    sent_checksum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,10 @@ class Traffic:
         offsets = [0] * self.partitions
         encode = msgspec.json.encode
         for user, click in self.records():
-            partition = self._produce(producer, clicks, encode(click), user, int(click["timestamp"]))
+            value = encode(click)
+            partition = self._produce(producer, clicks, value, user, int(click["timestamp"]))
+            expected.sent += 1
+            expected.sent_checksum += zlib.crc32(value)
             if click["action"] != "heartbeat":
                 profile = _profile(int(user.rpartition("-")[2]))
                 expected.enriched += 1
@@ -163,6 +168,17 @@ def differences(bootstrap: str, enriched: str, metrics: str, expected: Expected)
             f"{len(keys)} counts differ, {first}: {found.counts[first]}, {expected.counts[first]} expected"
         )
     return wrong
+
+
+def copy_differences(bootstrap: str, copies: str, expected: Expected) -> list[str]:
+    """Compare a copy's committed output with what was sent; return what is wrong."""
+    sent = checksum = 0
+    for value in committed(bootstrap, copies, expected.partitions):
+        sent += 1
+        checksum += zlib.crc32(value)
+    if sent != expected.sent:
+        return [f"{sent} copies, {expected.sent} expected"]
+    return [] if checksum == expected.sent_checksum else ["the checksum of the copies differs"]
 
 
 def committed(bootstrap: str, topic: str, partitions: int) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from clickstream_bench.baseline import worse
+from clickstream_bench.comparing.baseline import worse
 from clickstream_bench.scaling.soak import trend
 from clickstream_bench.scaling.watched import commits
 

@@ -41,7 +41,7 @@ class Sizes:
         quick: bool = options.quick
         return Sizes(
             rounds=options.rounds or (2 if quick else 5),
-            clicks=options.clicks or (600_000 if quick else 2_000_000),
+            clicks=options.clicks or (600_000 if quick else 4_000_000),
             users=options.users,
             fresh_s=10.0 if quick else 60.0,
             top_s=10.0 if quick else 45.0,

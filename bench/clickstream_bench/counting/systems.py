@@ -12,7 +12,8 @@ from clickstream_local.parts.kafka import Kafka
 from clickstream_bench.counting.ends import entries
 from clickstream_bench.counting.expected import Expected, Key, estimate
 from clickstream_bench.counting.sizes import ACTIVE_USERS, PAGE_VIEWS, STREAMS_GRACE_MS
-from clickstream_bench.systems import Ours, System, Topics, streams
+from clickstream_bench.peers import streams
+from clickstream_bench.systems import Ours, System, Topics
 
 PLAIN, METRICS, STREAMS = "clickstream", "clickstream, metrics", "kafka-streams, metrics"
 Make = Callable[[Kafka, Topics, Path, str], "Case"]

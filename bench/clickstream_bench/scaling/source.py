@@ -47,7 +47,7 @@ def postgres(here: Ground, sizes: Sizes) -> dict[str, Any]:
         pods=1,
     )
     pipeline = load(EXAMPLE, place)
-    phase = _Phase(Watch(server, here.folder, pipeline.spec.source.postgres.database), sizes.postgres_s)
+    phase = _Phase(Watch(server, here.folder, pipeline.postgres.database), sizes.postgres_s)
     try:
         server.start()
         phase.watch.prepare()
@@ -96,7 +96,7 @@ def _counts(writer: Writer, pods: Pods | None) -> dict[str, int]:
 @contextmanager
 def _writer(here: Ground, server: Postgres, pipeline: ClickPipeline) -> Iterator[Writer]:
     """Give the table with its rows, the pipeline's role and publication, and a writer at work."""
-    source, password = pipeline.spec.source.postgres, secrets.token_urlsafe(24)
+    source, password = pipeline.postgres, secrets.token_urlsafe(24)
     write_secret(here.folder / "secrets", source.credentials_secret, {"username": ROLE, "password": password})
     table = ProfileTable(server, source.database)
     table.prepare(ROLE, password, str(source.publication), make_profiles(PROFILES))

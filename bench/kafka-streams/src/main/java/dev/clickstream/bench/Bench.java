@@ -8,7 +8,8 @@ import org.apache.kafka.streams.Topology;
 
 /**
  * Runs the reference topology on a broker until it is asked to end: one thread, exactly_once_v2, everything else as
- * Kafka Streams has it by default (RocksDB, caching, commits each 100 ms).
+ * Kafka Streams has it by default (RocksDB, caching, commits each 100 ms), or by {@link TunedRocks} with
+ * {@code -Dclickstream.tuned=true}.
  *
  * <p>Arguments: bootstrap servers, application id, state folder, then the topics of clicks, profiles, enriched, metrics;
  * then, for {@link MetricsTopology} in place of {@link ReferenceTopology}, the grace of its two metrics in ms.
@@ -27,6 +28,9 @@ public final class Bench {
         config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
         config.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
         config.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
+        if (Boolean.getBoolean("clickstream.tuned")) {
+            TunedRocks.tune(config);
+        }
         ReferenceTopology.Topics topics =
                 new ReferenceTopology.Topics(arguments[3], arguments[4], arguments[5], arguments[6]);
         ReferenceTopology.Options options = new ReferenceTopology.Options(false, SIZE_MS, SIZE_MS, GRACE_MS, false);

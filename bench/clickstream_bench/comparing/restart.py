@@ -16,7 +16,7 @@ from clickstream_local.parts.kafka import Kafka
 from confluent_kafka import Consumer, TopicPartition
 
 from clickstream_bench.arrived import Arrived
-from clickstream_bench.crowd import Crowd
+from clickstream_bench.comparing.crowd import Crowd
 from clickstream_bench.systems import System, Topics
 
 SETTLE_S = 1.0  # no transaction is open then: the system is at rest

@@ -7,7 +7,7 @@ runs. `scripts/bench --quick --save-baseline` replaces the file, after a change 
 import json
 from pathlib import Path
 
-FILE = Path(__file__).resolve().parents[1] / "baseline.json"
+FILE = Path(__file__).resolve().parents[2] / "baseline.json"
 
 # Figure -> (greater is better, relative tolerance). Ratios within a run vary less than times across runs.
 _GUARDED = {
