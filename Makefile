@@ -42,10 +42,10 @@ chaos: $(READY)  ## Faults against running pods, with an independent checker (CH
 chaos-collector: $(READY)  ## Faults against a collector, with an independent checker (the same variables)
 	@CHAOS_TARGET=collector scripts/chaos
 
-bench: $(READY)  ## Side by side with Kafka Streams, Quix Streams and a plain copy: about half an hour
+bench: $(READY)  ## Side by side with other systems and plain copies, on three inputs: over an hour
 	@scripts/bench
 
-bench-quick: $(READY)  ## The same in minutes, and what got worse than the baseline
+bench-quick: $(READY)  ## The same in minutes on one input, and what got worse than the baseline
 	@scripts/bench --quick
 
 bench-collector: $(READY)  ## How fast the collector is: beside a bare handler, in batches, at half of its load

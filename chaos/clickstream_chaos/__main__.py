@@ -30,7 +30,8 @@ def main() -> int:
     shape = Shape(
         replication=flags.brokers, partitioner=flags.partitioner, answers_lost=flags.answers == "lost"
     )
-    suite = Suite(folder / "pipeline", kafka, seed, _say, shape, flags.rate, {0: proxy})
+    erases = flags.erasures == "on"
+    suite = Suite(folder / "pipeline", kafka, seed, _say, shape, flags.rate, {0: proxy}, erases=erases)
     if flags.skip_rule:
         suite.pipeline.environment["CLICKSTREAM_UNSAFE_SKIP_RULE"] = flags.skip_rule
     well = False
@@ -83,6 +84,12 @@ def _parse() -> argparse.Namespace:
         choices=("heard", "lost"),
         default=os.environ.get("CHAOS_ANSWERS") or "heard",
         help="CHAOS_ANSWERS; lost: every tenth click comes twice, and dedup is on (%(default)s)",
+    )
+    add(
+        "--erasures",
+        choices=("on", "off"),
+        default=os.environ.get("CHAOS_ERASURES") or "on",
+        help="CHAOS_ERASURES; on: users are erased meanwhile (%(default)s)",
     )
     add("--rate", type=float, default=300, help="clicks a second (%(default)s)")
     add("--count", type=int, metavar="N", help="end after so many faults, if the minutes last")

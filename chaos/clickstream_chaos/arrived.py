@@ -13,6 +13,13 @@ from confluent_kafka import Message
 from clickstream_chaos.model import Input, Place
 
 HEADER = "place"
+ERASURE = "erasure"  # the header of a record that erases the user of its key
+
+
+def erasure_in(record: Message) -> Input:
+    """Return a record that erases the user of its key."""
+    partition, offset, key = record.partition() or 0, record.offset() or 0, record.key() or b""
+    return Input(partition, offset, key, record.value(), erases=key.decode())
 
 
 class Arrived:
@@ -32,6 +39,9 @@ class Arrived:
         self._clicks |= {(click.partition, click.offset): click for click in clicks}
         for record in records:
             headers: Any = record.headers()  # the client's stubs allow more shapes than it returns
+            if ERASURE in dict(headers):
+                yield erasure_in(record)
+                continue
             _, partition, offset = dict(headers)[HEADER].decode().rsplit("-", 2)
             place = int(partition), int(offset)
             if place in self._moved:

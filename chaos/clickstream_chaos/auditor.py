@@ -9,7 +9,7 @@ import random
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from clickstream_local.machine.ports import HOST
 
@@ -43,8 +43,10 @@ class Auditor:
         if self._thread.is_alive():
             self._thread.join(10)
 
-    def compare(self, counts: dict[tuple[str, int], int]) -> list[str]:
+    def compare(self, counts: dict[tuple[str, int], int], others: Iterable[str] = ()) -> list[str]:
         """Ask every pod for every user, and return what differs from the true counts.
+
+        `others`: users who may have none.
 
         To be called when everything has come out. What the pods answer is the owners' RocksDB.
         """
@@ -54,7 +56,7 @@ class Auditor:
             for key, seen in self._highest.items()
             if seen > counts.get(key, 0)
         ]
-        for name in sorted({name for name, _ in counts}):
+        for name in sorted({name for name, _ in counts}.union(others)):
             true = {start: count for (of, start), count in counts.items() if of == name}
             for pod in self._pods():
                 answer = self._ask_until_unmarked(pod, name)

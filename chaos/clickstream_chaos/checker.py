@@ -10,7 +10,7 @@ from typing import Any
 from clickstream_local.pipeline.reading import end_offsets, reader
 from confluent_kafka import KafkaError, Message, TopicPartition
 
-from clickstream_chaos.arrived import Arrived
+from clickstream_chaos.arrived import ERASURE, Arrived, erasure_in
 from clickstream_chaos.database import State
 from clickstream_chaos.model import AHEAD, Expected, Input, Model, unreadable
 from clickstream_chaos.odd import HEADER, is_odd_user
@@ -19,6 +19,7 @@ from clickstream_chaos.waiting import NotInTime
 
 READ = ("clicks", "enriched", "metrics", "dead", "actions", "sessions")  # the topics that a checker reads
 ARRIVALS = "arrivals"  # and this one, where clicks come with any key
+REPLAY_OF = "replay-of"  # the header of a replayed click: TOPIC-PARTITION-OFFSET of its first place
 MAX_EXAMPLES = 8
 READ_S = 120.0
 
@@ -60,6 +61,23 @@ class Topic:
 def _headers(message: Message) -> dict[str, str]:
     pairs: Any = message.headers() or []  # the client's stubs allow more shapes than it returns
     return {name: (value or b"").decode(errors="replace") for name, value in pairs}
+
+
+def _input(message: Message) -> Input:
+    headers = _headers(message)
+    if ERASURE in headers:
+        return erasure_in(message)
+    _, *first = headers.get(REPLAY_OF, "").rsplit("-", 2)
+    return Input(
+        message.partition() or 0,
+        message.offset() or 0,
+        message.key(),
+        message.value(),
+        message.timestamp()[1],
+        headers.get(HEADER, ""),
+        (int(first[0]), int(first[1])) if first else None,
+        bool(first),
+    )
 
 
 @dataclass(slots=True)
@@ -131,6 +149,7 @@ class Checker:
         self._visits = Visits()
         self._waiting: list[Input] = []  # clicks that were not moved
         self._backwards: list[str] = []
+        self._falls: Counter[tuple[str, int]] = Counter()  # user, window start: how often a count fell
 
     def check(self) -> Verdict:
         """Read on and return the verdict on everything so far.
@@ -139,17 +158,7 @@ class Checker:
         """
         self._read_outputs()
         moved = [] if self._arrived is None else list(self._topics[ARRIVALS].read())
-        inputs = [
-            Input(
-                m.partition() or 0,
-                m.offset() or 0,
-                m.key(),
-                m.value(),
-                m.timestamp()[1],
-                _headers(m).get(HEADER, ""),
-            )
-            for m in self._topics["clicks"].read()
-        ]
+        inputs = [_input(message) for message in self._topics["clicks"].read()]
         self._clicks += len(inputs)
         verdict = Verdict(clicks=self._clicks)
         if self._arrived is not None:
@@ -168,7 +177,8 @@ class Checker:
         if "actions" in self._topics:
             self._check_actions(verdict, self._model.expected)
         if "sessions" in self._topics:
-            for kind, text, count in self._visits.differences(self._model.expected.enriched.values()):
+            expected = self._model.expected
+            for kind, text, count in self._visits.differences(expected.remembered(), expected.erasures):
                 verdict.note(kind, text, count)
         self._check_odd(verdict, self._model.expected)
         return verdict
@@ -205,6 +215,14 @@ class Checker:
         """Return the true counts by user and window start."""
         return self._model.expected.counts
 
+    def erased(self) -> set[str]:
+        """Return the users who were erased."""
+        return set(self._model.expected.erasures)
+
+    def gone(self) -> set[str]:
+        """Return the users who were erased, and of whom nothing came since."""
+        return self._model.expected.gone()
+
     def state_of(self, partition: int) -> State:
         """Return what the task of a partition must have on disk."""
         return State(
@@ -235,7 +253,7 @@ class Checker:
             if is_odd_user(value["user_id"]):
                 continue
             if count <= self._counts.get(key, 0):
-                self._backwards.append(f"{key} goes from {self._counts[key]} to {count}")
+                self._falls[key] += 1
             self._counts[key] = count
         for message in self._topics["actions"].read() if "actions" in self._topics else ():
             value = json.loads(message.value() or b"{}")
@@ -291,16 +309,21 @@ class Checker:
         return f"{self._clicks_topic}-{place[0]}-{place[1]}"
 
     def _check_counts(self, verdict: Verdict, expected: Expected) -> None:
+        """A count grows, but begins anew once its user is erased: until then the old one is the last."""
         for text in self._backwards:
             verdict.note("contradictions", f"count of {text}")
+        for key, falls in self._falls.items():
+            if falls > expected.erasures[key[0]]:
+                verdict.note("contradictions", f"count of {key} fell {falls} times")
         for key, count in expected.counts.items():
             seen = self._counts.get(key, 0)
-            if seen < count:
+            if seen < count or count < seen <= expected.forgotten.get(key, 0):
                 verdict.note("missing", f"count of {key} is {seen}, not {count}")
             elif seen > count:
                 verdict.note("contradictions", f"count of {key} is {seen}, not {count}")
         for key in self._counts.keys() - expected.counts.keys():
-            verdict.note("contradictions", f"count of {key} should not be there")
+            if self._counts[key] > expected.forgotten.get(key, 0):
+                verdict.note("contradictions", f"count of {key} should not be there")
 
     def _check_actions(self, verdict: Verdict, expected: Expected) -> None:
         """The metric has each enriched click once, also one that is late for its user."""

@@ -7,14 +7,18 @@ import json
 import random
 import threading
 import time
+from collections import Counter
+from functools import partial
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 from clickstream_chaos import odd
+from clickstream_chaos.pool import LEAVING, POOL, page
 
 USERS = 240
 STRANGERS = 12  # users without a profile
+OF_POOL = 0.1  # the share of clicks that are of users for erasures (pool.py)
 SPEED = 6  # event time per clock time: a 60 s window closes every ten seconds
 LOST_EVERY = 10  # with `answers_lost`: of so many clicks one is sent again
 SENT_AGAIN_WITHIN = 900  # clicks
@@ -53,6 +57,18 @@ class Load:
         self._stop, self._paused = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
         self.sent = 0
+        self._sending = threading.Lock()
+        self._left: set[str] = set()
+        self._open: Counter[str] = Counter()  # user of the pool -> clicks that the brokers have not answered
+
+    def leave(self, name: str) -> None:
+        """Send no more clicks of a user of the pool."""
+        with self._sending:
+            self._left.add(name)
+
+    def has_left(self, name: str) -> bool:
+        """Tell whether the brokers have every click of a user who leaves."""
+        return name in self._left and not self._open[name]
 
     def pause(self) -> None:
         """Send nothing until `go_on`."""
@@ -68,7 +84,7 @@ class Load:
 
     def send_profiles(self) -> None:
         """Send every profile, and wait until the brokers have them."""
-        for number, name in enumerate([*map(user, range(USERS)), *map(odd.user, range(odd.USERS))]):
+        for number, name in enumerate([*map(user, range(USERS)), *POOL, *map(odd.user, range(odd.USERS))]):
             profile = {
                 "user_id": name,
                 "name": f"Name {number}",
@@ -104,9 +120,13 @@ class Load:
             self.sent = sent
 
     def _send(self, event_ms: int, number: int) -> None:
+        with self._sending:
+            self._send_one(event_ms, number)
+
+    def _send_one(self, event_ms: int, number: int) -> None:
         key, value = self._click(event_ms - self._chance.randrange(5_000), number)
         if self.answers_lost:
-            if number % LOST_EVERY == 0:
+            if number % LOST_EVERY == 0 and key not in LEAVING:
                 later = number + 1 + self._chance.randrange(SENT_AGAIN_WITHIN)
                 self._again.setdefault(later, []).append((key, value))
             for each in self._again.pop(number, ()):
@@ -114,7 +134,9 @@ class Load:
         self._produce(key, value, event_ms)
 
     def _produce(self, key: str | None, value: bytes, event_ms: int) -> None:
-        partition = -1  # the client's choice, by the key
+        partition, name = -1, key or ""  # the client's choice, by the key
+        if name in LEAVING:
+            self._open[name] += 1
         if self.partitions is not None:
             key, partition = (
                 self._chance.choice((None, "session-1", key)),
@@ -122,13 +144,24 @@ class Load:
             )
         while True:
             try:
-                self._producer.produce(self._clicks, value, key, partition, timestamp=event_ms)
+                if name in LEAVING:
+                    answered = partial(self._answered, name)
+                    self._producer.produce(
+                        self._clicks, value, key, partition, on_delivery=answered, timestamp=event_ms
+                    )
+                else:
+                    self._producer.produce(self._clicks, value, key, partition, timestamp=event_ms)
                 return
             except BufferError:
                 self._producer.poll(0.1)
 
+    def _answered(self, name: str, error: KafkaError | None, _: Message) -> None:
+        if error is None:
+            self._open[name] -= 1
+
     def _click(self, event_ms: int, number: int) -> tuple[str | None, bytes]:
         chance = self._chance.random()
+        is_of_pool = self._chance.random() < OF_POOL
         name = user(int(self._chance.random() ** 2 * USERS))
         click: dict[str, Any] = {
             "user_id": name,
@@ -138,6 +171,12 @@ class Load:
         }
         if self.answers_lost:
             click["message_id"] = f"{self._began_ms}-{number}"
+        if is_of_pool:
+            name = self._chance.choice(POOL)
+            if name not in self._left:
+                click |= {"user_id": name, "page_url": page(name)}
+                return name, json.dumps(click).encode()
+            name = click["user_id"]
         if chance < 0.03:
             click["action"] = "heartbeat"
         elif chance < 0.05:

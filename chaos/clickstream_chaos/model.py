@@ -6,16 +6,23 @@ and counted in tumbling windows of event time, unless its window closed (end + g
 then it is a dead letter as well. Stream time is the greatest event time counted in the partition so far, each
 believed only as far as the grace beyond the newest record time that had to be looked at.
 
+An erased user has no counts, no sessions and no message ids from before the erasure; what comes later counts
+as new. What had come out by then stays: enriched clicks, and what was told of windows.
+
+A replayed click is as any other, under its first place; the model knows none that fail again.
+
 Of odd records (odd.py) the model knows only that each comes out once. Their event times lie behind those of
 the load, but for one kind that moves stream time; and their users are their own.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 AHEAD = "event-ahead"  # the kind of odd records whose event times lead
+NEWCOMER = "newcomer-"  # so begins a user whose profile came after the clicks: only a replay finds it
 
 
 Place = tuple[int, int]  # partition and offset in the clicks topic
@@ -23,7 +30,10 @@ Place = tuple[int, int]  # partition and offset in the clicks topic
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One record of the clicks topic. `partition`: where it is processed; `place`: its first, if moved."""
+    """One record of the clicks topic. `partition`: where it is processed.
+
+    `place`: where its click first arrived, if it was moved or replayed.
+    """
 
     partition: int
     offset: int
@@ -32,6 +42,8 @@ class Input:
     record_ms: int = 2**63  # the record time
     odd: str = ""  # the kind of an odd record; empty: a record of the load
     place: Place | None = None
+    is_replayed: bool = False
+    erases: str = ""  # the user whom the record erases; empty: it is a click
 
     @property
     def first(self) -> Place:
@@ -48,6 +60,18 @@ class Expected:
     dead: dict[tuple[int, int], str] = field(default_factory=dict)  # (partition, offset) -> reason
     odd: dict[tuple[int, int], str] = field(default_factory=dict)  # (partition, offset) -> kind
     repeated: int = 0  # clicks that go nowhere, as they were there before
+    erasures: Counter[str] = field(default_factory=Counter)  # user -> how often erased
+    forgotten: dict[tuple[str, int], int] = field(default_factory=dict)  # highest counts that were erased
+    forgotten_clicks: set[str] = field(default_factory=set)  # event ids: no session has them
+
+    def gone(self) -> set[str]:
+        """Return the users who were erased, and of whom nothing came since."""
+        back = {click["user_id"] for click in self.remembered()}
+        return self.erasures.keys() - back
+
+    def remembered(self) -> Iterator[dict[str, Any]]:
+        """Yield the enriched clicks that no erasure has taken."""
+        return (click for name, click in self.enriched.items() if name not in self.forgotten_clicks)
 
 
 def unreadable(value: bytes | None) -> str:
@@ -83,6 +107,7 @@ class Model:
         self._any_key = any_key
         self._ids: set[tuple[str, str]] | None = set() if dedup else None  # user, message id: enriched
         self._added = added
+        self._of_user: dict[str, list[str]] = {}  # user -> event ids since the last erasure
         self.expected = Expected()
         self._topic, self._profiles = clicks_topic, profiles
         self._window_ms, self._grace_ms = window_ms, grace_ms
@@ -92,6 +117,9 @@ class Model:
     def feed(self, records: Iterable[Input]) -> None:
         """Take in records; those of one partition must come in order."""
         for record in records:
+            if record.erases:
+                self._erase(record.erases)
+                continue
             if record.odd:
                 self.expected.odd[record.first] = record.odd
                 if record.odd == AHEAD:
@@ -101,6 +129,16 @@ class Model:
             reason = self._one(record)
             if reason:
                 self.expected.dead[record.first] = reason
+
+    def _erase(self, user: str) -> None:
+        """Forget a user."""
+        expected = self.expected
+        expected.erasures[user] += 1
+        expected.forgotten_clicks.update(self._of_user.pop(user, ()))
+        for key in [key for key in expected.counts if key[0] == user]:
+            expected.forgotten[key] = max(expected.counts.pop(key), expected.forgotten.get(key, 0))
+        if self._ids is not None:
+            self._ids = {each for each in self._ids if each[0] != user}
 
     def _one(self, record: Input) -> str:
         """Take in one record; return why it is a dead letter, or nothing."""
@@ -112,7 +150,7 @@ class Model:
         click = json.loads(record.value or b"")
         self._hear(record, click["timestamp"])
         profile = self._profiles.get(click["user_id"])
-        if profile is None:
+        if profile is None or (click["user_id"].startswith(NEWCOMER) and not record.is_replayed):
             return "unmatched"
         if click["action"] == "heartbeat":
             return ""
@@ -123,6 +161,7 @@ class Model:
                 return ""
             self._ids.add(once)
         event_id = f"{self._topic}-{record.first[0]}-{record.first[1]}"
+        self._of_user.setdefault(click["user_id"], []).append(event_id)
         self.expected.enriched[event_id] = {
             "event_id": event_id,
             "user_id": click["user_id"],

@@ -6,7 +6,7 @@ Knows the product only from outside: its commands, settings file, topics and HTT
 import json
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,14 +89,14 @@ class Pipeline:
         """Return a topic of this pipeline; none is shared, so several may run on one Kafka."""
         return f"{self.id}-{purpose}"
 
-    def create_topics(self, **profiles: str) -> None:
-        """Create all topics of the pipeline; `profiles`: options of that topic, underscores for dots."""
+    def create_topics(self, options: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        """Create all topics of the pipeline; `options`: further ones of some topics."""
         compact = {"cleanup.policy": "compact"}
         small = {**compact, "min.cleanable.dirty.ratio": "0.1", "segment.bytes": str(16 << 20)}
         old = {"message.timestamp.after.max.ms": str(2**63 - 1), "retention.ms": "-1"}
         many: dict[str, dict[str, str]] = {
             "clicks": old,
-            "profiles": {**compact, **{name.replace("_", "."): value for name, value in profiles.items()}},
+            "profiles": compact,
             "enriched": old,
             "metrics": old,
             "actions": old,
@@ -109,6 +109,8 @@ class Pipeline:
         }
         if self.shape.partitioner == "any":
             many["arrivals"] = old
+        for name, more in (options or {}).items():
+            many[name] |= more
         single = {"assignment": small, "acks": small, "notifications": {"retention.ms": "-1"}}
         new = [
             NewTopic(self.topic(name), partitions, replication_factor=self.shape.replication, config=config)
@@ -235,6 +237,26 @@ class Pipeline:
                 stop_timeout_s=15,
             )
         return self._controllers[number]
+
+    def erasure(self, number: int, users: Sequence[str]) -> Process:
+        """Return the program that erases users, not started."""
+        folder = self.folder / "erasures"
+        folder.mkdir(exist_ok=True)
+        file = folder / f"{number}.json"
+        file.write_text(json.dumps({"version": 1, "name": f"erasure-{number}", "users": list(users)}))
+        return Process(
+            f"erasure {number}",
+            [sys.executable, "-m", "clickstream_processor.erasing"],
+            log=folder / f"{number}.log",
+            environment={
+                "CLICKSTREAM_SETTINGS": str(self.folder / "settings.json"),
+                "CLICKSTREAM_SECRETS_DIR": str(self.folder / "secrets"),
+                "CLICKSTREAM_HOST": HOST,
+                "CLICKSTREAM_ADMIN_PORT": str(free_row(1)),
+                "CLICKSTREAM_ERASURE_FILE": str(file),
+            },
+            stop_timeout_s=15,
+        )
 
     def running(self) -> list[int]:
         """Return the pods whose processes live."""

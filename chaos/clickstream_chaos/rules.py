@@ -7,7 +7,7 @@ switched off it must not be complete.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clickstream_local.parts.kafka import Kafka
@@ -15,13 +15,20 @@ from confluent_kafka import Producer
 
 from clickstream_chaos.checker import Topic, Verdict
 from clickstream_chaos.pipeline import Shape
+from clickstream_chaos.pool import LEAVING
 from clickstream_chaos.proxy.proxy import Proxy
 from clickstream_chaos.puppet import Puppet
 from clickstream_chaos.suite import Suite
-from clickstream_chaos.waiting import eventually
+from clickstream_chaos.waiting import NotInTime, eventually
 
 A, B, C = 0, 1, 2
 GHOST = "ghost"
+BRIEF = {  # tombstones vanish within seconds
+    "delete.retention.ms": "500",
+    "segment.ms": "500",
+    "min.cleanable.dirty.ratio": "0.01",
+    "max.compaction.lag.ms": "1000",
+}
 
 
 class Course:
@@ -36,26 +43,23 @@ class Course:
         seed: int,
         drain_s: float,
         commit_interval: str = "100ms",
+        brief: Sequence[str] = ("profiles",),
     ) -> None:
+        """`brief`: the topics that soon forget what is deleted."""
         shape = Shape(partitions=2, pods=3, standbys=0, commit_interval=commit_interval)
         self.suite = Suite(folder, kafka, seed, print, shape, rate=200, proxies=proxies)
         self.pipeline, self.proxies = self.suite.pipeline, proxies
         if skip_rule:
             self.pipeline.environment["CLICKSTREAM_UNSAFE_SKIP_RULE"] = skip_rule
-        self._drain_s = drain_s
+        self._drain_s, self._brief = drain_s, brief
         self._kafka = kafka
         self._producer = Producer(
             {"bootstrap.servers": kafka.bootstrap, "log_level": 0, "partitioner": "murmur2_random"}
         )
 
     def begin(self) -> None:
-        """Start with pod A as owner of everything, and clicks that flow. Deleted profiles vanish soon."""
-        self.pipeline.create_topics(
-            delete_retention_ms="500",
-            segment_ms="500",
-            min_cleanable_dirty_ratio="0.01",
-            max_compaction_lag_ms="1000",
-        )
+        """Start with pod A as owner of everything, and clicks that flow."""
+        self.pipeline.create_topics(dict.fromkeys(self._brief, BRIEF))
         self.suite.load.send_profiles()
         self.tell_of_ghost({"user_id": GHOST, "name": "G", "email": "", "country": "US", "plan_tier": "free"})
         self.puppet = Puppet(self._kafka.bootstrap, self.pipeline.id, self.pipeline.shape.partitions)
@@ -82,6 +86,22 @@ class Course:
         topic = self.pipeline.topic("profiles")
         reader = Topic(self._kafka.bootstrap, topic, self.pipeline.shape.partitions)
         return all(message.key() != GHOST.encode() for message in reader.read())
+
+    def erase(self, user: str) -> None:
+        """Erase a user of the pool."""
+        self.suite.load.leave(user)
+        eventually("the brokers have all of the user", lambda: self.suite.load.has_left(user), 60)
+        erasure = self.pipeline.erasure(0, [user])
+        erasure.start()
+        eventually("the erasure ends", lambda: erasure.exit_status is not None, 240)
+        if erasure.exit_status != 0:
+            raise NotInTime(f"the erasure ended with {erasure.exit_status}: {erasure.tail(1)}")
+
+    def changelog_names(self, user: str) -> bool:
+        """Tell whether the changelog has a record of a user, be it a tombstone."""
+        topic = self.pipeline.topic("changelog")
+        reader = Topic(self._kafka.bootstrap, topic, self.pipeline.shape.partitions)
+        return any(user.encode() in (message.key() or b"") for message in reader.read())
 
     def fall_silent(self) -> None:
         """Let no clicks come, and wait until all that came are through: then no pod has anything open."""
@@ -198,6 +218,25 @@ def missed_tombstone(course: Course) -> None:
     course.output_flows()
 
 
+def missed_erasure(course: Course) -> None:
+    """R14: A is away while a user is erased and the changelog forgets it, and brings the user back."""
+    pods, user = course.pipeline, LEAVING[0]
+    eventually("the user is in the changelog", lambda: course.changelog_names(user), 60)
+    pods.pod(A).stop()
+    pods.pod(B).start()
+    course.puppet.give_all(B, fence=[A])
+    course.owner_runs(B)
+    course.erase(user)
+    eventually("its tombstones are compacted away", lambda: not course.changelog_names(user), 180)
+    course.fall_silent()  # then nothing of A's other counts is behind
+    pods.pod(B).stop()
+    course.puppet.give_all(A, fence=[B])
+    pods.pod(A).start()
+    course.owner_runs(A)
+    course.suite.load.go_on()
+    course.output_flows()
+
+
 def late_commit(course: Course) -> None:
     """R18: a commit that was sent twice arrives the second time within the next transaction."""
     trap = course.proxies[A].set_trap(course.pipeline.topic("enriched"))
@@ -213,10 +252,12 @@ COURSES: dict[str, Callable[[Course], None]] = {
     "R4": unknown_commit,
     "R13": lost_position,
     "R14": missed_tombstone,
+    "R14 of erasures": missed_erasure,
     "R18": late_commit,
 }
 # Long enough for a transaction that writes twice to a partition: the late commit arrives between the two.
 COMMIT_INTERVALS = {"R18": "1s"}
+BRIEF_TOPICS = {"R14 of erasures": ("profiles", "changelog")}
 REFUSES = frozenset({"R13"})  # with the rule the pod refuses to go on: nothing is wrong, something is missing
 
 
@@ -228,10 +269,11 @@ def run(
         folder,
         kafka,
         proxies,
-        rule if skip else "",
+        rule.partition(" ")[0] if skip else "",
         seed,
         drain_s=5 if rule in REFUSES else 30 if skip else 90,
         commit_interval=COMMIT_INTERVALS.get(rule, "100ms"),
+        brief=BRIEF_TOPICS.get(rule, ("profiles",)),
     )
     try:
         course.begin()

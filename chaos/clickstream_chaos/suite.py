@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clickstream_local.machine.process import stop_all
 from clickstream_local.parts.kafka import Kafka
 
 from clickstream_chaos.auditor import Auditor
 from clickstream_chaos.checker import ARRIVALS, READ, Checker, Verdict
-from clickstream_chaos.database import Damaged, compare
+from clickstream_chaos.eraser import Eraser
 from clickstream_chaos.load import USERS, Load, user
 from clickstream_chaos.monitor import Monitor
 from clickstream_chaos.pipeline import ADDED, GRACE_MS, WINDOW_MS, Pipeline, Shape
+from clickstream_chaos.pool import POOL
 from clickstream_chaos.proxy.proxy import Proxy
+from clickstream_chaos.states import compare_states
 from clickstream_chaos.waiting import NotInTime, eventually
 
 Say = Callable[[str], None]
@@ -38,6 +39,7 @@ class Figures:
     clicks: int = 0
     answers: int = 0  # of the query API, not marked stale
     states: int = 0  # databases of owners and standbys that were compared with the model
+    erasures: int = 0  # that are done
     damaged: int = 0  # databases with a damaged block that nobody has read
 
     def line(self) -> dict[str, Any]:
@@ -55,6 +57,7 @@ class Figures:
             "answers": self.answers,
             "states": self.states,
             "damaged": self.damaged,
+            "erasures": self.erasures,
         }
 
 
@@ -80,8 +83,10 @@ class Suite:
         shape: Shape | None = None,
         rate: float = 300,
         proxies: Mapping[int, Proxy] | None = None,
+        *,
+        erases: bool = False,
     ) -> None:
-        """`proxies`: pod -> its way to the broker."""
+        """`proxies`: pod -> its way to the broker. `erases`: erase users meanwhile."""
         self.chance = random.Random(seed)  # noqa: S311 (test data)
         self.say, self.kafka = say, kafka
         self.proxies = dict(proxies or {})
@@ -94,6 +99,7 @@ class Suite:
             self.load.partitions = self.pipeline.shape.partitions
         self.load.answers_lost = self.pipeline.shape.answers_lost
         self.damages = 0  # databases that a fault has damaged
+        self.eraser = Eraser(self.pipeline, self.load, seed, say) if erases else None
         self.auditor = Auditor(self.pipeline.query_port, self.pipeline.running, seed)
         self.monitor: Monitor
         self.checker: Checker
@@ -129,6 +135,8 @@ class Suite:
         self.monitor.start()
         self.auditor.start()
         self.load.start()
+        if self.eraser is not None:
+            self.eraser.start()
         self.wait_for_output()
 
     def wait_for_output(self, timeout_s: float = 120) -> None:
@@ -185,14 +193,17 @@ class Suite:
     def finish(self, drain_s: float = DRAIN_S) -> Verdict:
         """Stop the load, wait until everything has come out, and return the last verdict."""
         self.load.stop()
+        not_erased = self._end_erasures()
         deadline_s = time.monotonic() + drain_s
         while not (verdict := self.checker.check()).complete():
             if verdict.wrong() or time.monotonic() > deadline_s:
                 break
             time.sleep(0.5)
         self.auditor.stop()
+        if not_erased:
+            verdict.note("missing", not_erased)
         if verdict.complete():
-            for text in self.auditor.compare(self.checker.counts()):
+            for text in self.auditor.compare(self.checker.counts(), self.checker.erased()):
                 verdict.note("contradictions", f"answer of {text}")
             self._compare_states(verdict)
         self.figures.answers = self.auditor.answers
@@ -203,45 +214,40 @@ class Suite:
             self.say(f"  WRONG: {example}")
         return verdict
 
+    def _end_erasures(self) -> str:
+        """Wait for the last erasure; return what keeps it from its end."""
+        if self.eraser is None:
+            return ""
+        try:
+            self.eraser.finish()
+        except NotInTime as error:
+            return str(error)
+        finally:
+            self.figures.erasures = self.eraser.done
+        return ""
+
     def _compare_states(self, verdict: Verdict) -> None:
-        """Stop all pods where they are, and compare what owners and standbys have on disk with the model."""
-        pipeline = self.pipeline
-        for number in pipeline.controllers():
-            pipeline.controller(number).kill()  # or it would move the tasks of pods that stop
-        pods = pipeline.running()
-        eventually("every standby has caught up", lambda: all(map(pipeline.caught_up, pods)), 60)
-        tasks = {ordinal: pipeline.status(ordinal)["tasks"] for ordinal in pods}
-        stop_all([pipeline.pod(ordinal) for ordinal in pods])
-        for ordinal in pods:
-            for name in tasks[ordinal]:
-                if not name.startswith("clicks-"):
-                    continue  # what the metric's tasks hold shows in their topic
-                partition = int(name.removeprefix("clicks-"))
-                database = pipeline.data(ordinal) / "tasks" / name
-                try:
-                    found = compare(database, self.checker.state_of(partition), WINDOW_MS)
-                except Damaged as error:
-                    self.figures.damaged += 1
-                    if self.figures.damaged <= self.damages:  # it is rebuilt once somebody reads the block
-                        continue
-                    found = [str(error)]
-                for text in found:
-                    verdict.note("contradictions", f"state of {name} on pod {ordinal}: {text}")
-                self.figures.states += 1
+        """Stop all pods where they are, and compare what owners and standbys have with the model."""
+        found = compare_states(self.pipeline, self.checker, self.damages)
+        for text in found.wrong:
+            verdict.note("contradictions", text)
+        self.figures.states, self.figures.damaged = found.states, found.damaged
 
     def stop(self) -> None:
         """Stop everything that was started."""
         self.auditor.stop()
+        if self.eraser is not None:
+            self.eraser.stop()
         if hasattr(self, "monitor"):
             self.monitor.stop()
         self.pipeline.stop()
 
 
 PROFILES = {
-    user(number): {
+    name: {
         "name": f"Name {number}",
         "country": ("US", "FR", "JP")[number % 3],
         "plan_tier": ("free", "premium")[number % 2],
     }
-    for number in range(USERS)
+    for number, name in enumerate([*map(user, range(USERS)), *POOL])
 }

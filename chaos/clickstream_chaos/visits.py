@@ -5,7 +5,7 @@ outside which is the last.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import Message
@@ -33,25 +33,35 @@ class Visits:
                 visit = body["session_start"], body["session_end"], body["clicks"]
                 self._table[key] = body["user_id"], visit
 
-    def differences(self, enriched: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
-        """Return what differs from the clicks that must be enriched: kind, words, clicks."""
+    def differences(
+        self, enriched: Iterable[Mapping[str, Any]], erased: Container[str] = ()
+    ) -> list[tuple[str, str, int]]:
+        """Return what differs from the clicks that must be in sessions: kind, words, clicks.
+
+        Of users who were erased the tombstones may still come: nothing of theirs is wrong before the end.
+        """
         true = _sessions(enriched)
         found: dict[str, Visit] = {}
         wrong: list[tuple[str, str, int]] = []
+
+        def note(user: str, kind: str, text: str, clicks: int = 1) -> None:
+            wrong.append(("missing" if user in erased else kind, text, clicks))
+
         for user, visit in self._table.values():
             if user in found:
-                wrong.append(("contradictions", f"{user} has two sessions: {found[user]}, {visit}", 1))
+                note(user, "contradictions", f"{user} has two sessions: {found[user]}, {visit}")
             found[user] = visit
         for user, visit in true.items():
             seen = found.get(user, (0, 0, 0))
             text = f"session of {user} is {seen}, not {visit}"
             if seen[2] < visit[2]:
-                wrong.append(("missing", text, visit[2] - seen[2]))
+                note(user, "missing", text, visit[2] - seen[2])
             elif seen[2] > visit[2]:
-                wrong.append(("doubled", text, seen[2] - visit[2]))
+                note(user, "doubled", text, seen[2] - visit[2])
             elif seen != visit:
-                wrong.append(("contradictions", text, 1))
-        wrong += [("contradictions", f"{user} has no clicks", 1) for user in found.keys() - true.keys()]
+                note(user, "contradictions", text)
+        for user in found.keys() - true.keys():
+            note(user, "contradictions", f"{user} has no clicks")
         return wrong
 
 

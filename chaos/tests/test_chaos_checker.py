@@ -63,6 +63,28 @@ def test_a_click_within_grace_is_counted() -> None:
     assert expected.counts["alice", 0] == 2
 
 
+def again(value: bytes, user: str) -> Input:
+    """Return a click that a replay has sent once more; it lay at (0, 0) first."""
+    return Input(0, 1, user.encode(), value, place=(0, 0), is_replayed=True)
+
+
+@pytest.mark.parametrize(
+    ("user", "first"),
+    [
+        pytest.param("alice", click("now"), id="a click corrected"),
+        pytest.param("newcomer-1", click(user="newcomer-1"), id="a profile that came after the click"),
+    ],
+)
+def test_a_replayed_click_is_enriched_under_its_first_place(user: str, first: bytes) -> None:
+    model = Model("clicks", PROFILES | {user: PROFILES["alice"]}, WINDOW_MS, GRACE_MS, ADDED)
+    model.feed([Input(0, 0, user.encode(), first)])
+    assert (len(model.expected.dead), model.expected.enriched) == (1, {})
+    model.feed([again(click(user=user), user)])
+    assert list(model.expected.dead) == [(0, 0)]
+    assert list(model.expected.enriched) == ["clicks-0-0"]
+    assert model.expected.counts == {(user, 0): 1}
+
+
 class Outputs:
     """Two good clicks and a bad one, and what should come of them; a test changes one thing."""
 
@@ -73,6 +95,7 @@ class Outputs:
         self.actions = [self._action(1), self._action(2)]
         self.sessions: list[tuple[int, dict[str, Any] | None]] = [self._session(1), self._session(2)]
         self.moved: list[int] = []  # offsets of clicks, where they come with any key
+        self.replayed: list[tuple[int, bytes]] = []  # first places and values, after all others
         self.dead = [(2, "not-json"), (3, "processing-failed")]  # the last: of an odd record
 
     def _enriched(self, offset: int) -> dict[str, Any]:
@@ -101,10 +124,13 @@ class Outputs:
 
     def verdict(self, bootstrap: str) -> Verdict:
         """Write everything and return what the checker says."""
-        producer = Producer({"bootstrap.servers": bootstrap})
+        producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
         for value in (click(5), click(6), b"{"):
             producer.produce(self.names["clicks"], value, b"alice", 0)
         producer.produce(self.names["clicks"], b"[[", b"\xff", 0, headers={"odd": "brackets"})
+        for offset, value in self.replayed:
+            first: dict[str, str | bytes | None] = {"replay-of": f"{self.names['clicks']}-0-{offset}"}
+            producer.produce(self.names["clicks"], value, b"alice", 0, headers=first)
         for topic, values in (
             ("enriched", self.enriched),
             ("metrics", self.metrics),
@@ -131,6 +157,20 @@ class Outputs:
 
 def test_right_outputs_are_complete(kafka: Kafka, topics: Topics) -> None:
     assert Outputs(topics).verdict(kafka.bootstrap).complete()
+
+
+@pytest.mark.parametrize(("place", "missing"), [(2, 0), (4, 1)], ids=["its first place", "where it lies now"])
+def test_a_replayed_click_comes_out_under_its_first_place(
+    place: int, missing: int, kafka: Kafka, topics: Topics
+) -> None:
+    outputs = Outputs(topics)
+    outputs.replayed = [(2, click(9))]
+    outputs.enriched.append(outputs._enriched(place) | {"timestamp": 9})
+    outputs.metrics.append(outputs._count(3))
+    outputs.actions.append(outputs._action(3))
+    outputs.sessions.append(outputs._session(3, 9))
+    verdict = outputs.verdict(kafka.bootstrap)
+    assert (verdict.missing, verdict.contradictions) == (missing, missing), verdict.examples
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_nothing_is_lost_doubled_or_contradicted_through_random_faults(tmp_path:
     print(f"seed {seed}: run it again with CHAOS_SEED={seed}")
     proxy = Proxy()
     kafka = make_kafka(tmp_path / "kafka", 1, [proxy])
-    suite = Suite(tmp_path / "pipeline", kafka, seed, print, proxies={0: proxy})
+    suite = Suite(tmp_path / "pipeline", kafka, seed, print, proxies={0: proxy}, erases=True)
     try:
         kafka.start()
         suite.start()

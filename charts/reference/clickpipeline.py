@@ -1,4 +1,4 @@
-"""The fields of a ClickPipeline as a page, from the CRD's schema. Pure."""
+"""The fields of a resource as a page, from its CRD's schema. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,29 +6,66 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
-_HEAD = """# ClickPipeline fields
+_HEAD = """# {kind} fields
 
-Made from [the CRD](../../crds/clickpipelines.clickstream.dev.yaml) by `make reference`; do not edit.
-`kubectl explain clickpipeline.spec --recursive` shows the same on a cluster. What the operator does with
-them is in [operator.md](../explanation/operator.md), what the processors do in [semantics.md](semantics.md);
-whole examples are in [examples/](../../examples/).
+Made from [the CRD](../../crds/{name}.yaml) by `make reference`; do not edit.
+`kubectl explain {singular}.spec --recursive` shows the same on a cluster. {more}
 
 """
+_PIPELINE = """What the operator does with
+them is in [operator.md](../explanation/operator.md), what the processors do in [semantics.md](semantics.md);
+whole examples are in [examples/](../../examples/)."""
+_REPLAY = """[Replay dead
+letters on Kubernetes](../how-to/replay-on-kubernetes.md) shows how to use them. The conditions are in
+[conditions.md](conditions.md#replays-and-erasures)."""
+_ERASURE = """[Erase
+users](../how-to/erase-users.md) shows how to use them. The conditions are in
+[conditions.md](conditions.md#replays-and-erasures)."""
 
 
 def clickpipeline_page(crd: Schema) -> str:
-    """Return the page of the CRD's newest version: a table a part of the spec, then its rules."""
+    """Return the page of the ClickPipeline: a table a part of the spec, then its rules."""
+    return _page(crd, _PIPELINE)
+
+
+def clickreplay_page(crd: Schema) -> str:
+    """Return the page of the ClickReplay: its spec, its rules, its status."""
+    return _operation_page(crd, _REPLAY)
+
+
+def clickerasure_page(crd: Schema) -> str:
+    """Return the page of the ClickErasure, likewise."""
+    return _operation_page(crd, _ERASURE)
+
+
+def _operation_page(crd: Schema, more: str) -> str:
+    version = crd["spec"]["versions"][-1]
+    status = version["schema"]["openAPIV3Schema"]["properties"]["status"]
+    shown = {name: field for name, field in status["properties"].items() if name != "conditions"}
+    lines = ["\n## status\n\n| field | type | meaning |\n|---|---|---|\n"]
+    for path, field, _ in _fields({"properties": shown}, "status"):
+        lines.append(f"| `{path}` | {_type(field)} | {_sentence(field)} |\n")
+    return _page(crd, more) + "".join(lines)
+
+
+def _page(crd: Schema, more: str) -> str:
+    """Return the page of the CRD's newest version, without its status."""
     version = crd["spec"]["versions"][-1]
     schema = version["schema"]["openAPIV3Schema"]
     spec = schema["properties"]["spec"]
-    kind = crd["spec"]["names"]["kind"]
+    names = crd["spec"]["names"]
+    kind = names["kind"]
     lines = [
-        _HEAD,
+        _HEAD.format(kind=kind, name=crd["metadata"]["name"], singular=names["singular"], more=more),
         f"`apiVersion: {crd['spec']['group']}/{version['name']}`, `kind: {kind}`\n\n",
         "## spec\n\n",
         *_table(_fields(spec, "spec", deep=False)),
     ]
     for name, part in spec["properties"].items():
+        items = part.get("items", {})
+        if "properties" in items:  # a list of parts
+            heading = f"\n## spec.{name}\n\n{_sentence(part)}\n\n"
+            lines += [heading, *_table(_fields(items, f"spec.{name}[]"))]
         if "properties" in part:
             lines += [f"\n## spec.{name}\n\n{_sentence(part)}\n\n", *_table(_fields(part, f"spec.{name}"))]
     rules = [*_rules(schema, ""), *_rules(spec, "spec")]
@@ -48,6 +85,9 @@ def _fields(schema: Schema, path: str, *, deep: bool = True) -> Iterator[tuple[s
             items = field.get("items")
             if isinstance(items, Mapping):
                 yield from _fields(items, f"{here}[]")
+            values = field.get("additionalProperties")
+            if isinstance(values, Mapping):
+                yield from _fields(values, f"{here}.*")
 
 
 def _table(fields: Iterator[tuple[str, Schema, bool]]) -> Iterator[str]:
@@ -66,6 +106,8 @@ def _type(field: Schema) -> str:
         return f"list of {_type(field['items'])}"
     if kind == "object" and isinstance(field.get("additionalProperties"), Mapping):
         return f"map to {_type(field['additionalProperties'])}"
+    if field.get("format") == "date-time":
+        return "time, RFC 3339"
     low, high = field.get("minimum"), field.get("maximum")
     if low is not None or high is not None:
         return f"{kind}, {'' if low is None else low} to {'' if high is None else high}".rstrip()
@@ -98,3 +140,5 @@ def _rules(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
             yield from _rules(field, f"{path}.{name}".lstrip("."))
     if isinstance(schema.get("items"), Mapping):
         yield from _rules(schema["items"], f"{path}[]")
+    if isinstance(schema.get("additionalProperties"), Mapping):
+        yield from _rules(schema["additionalProperties"], f"{path}.*")

@@ -15,6 +15,8 @@ from clickstream_operator.manifests.statefulset import statefulset
 from clickstream_operator.settings import SETTINGS
 from clickstream_operator.spec.clickpipeline import ClickPipeline
 from clickstream_processor.__main__ import _ENVIRONMENT as PROCESSOR_HELP
+from clickstream_processor.erasing.__main__ import _ENVIRONMENT as ERASURE_HELP
+from clickstream_processor.replaying.__main__ import _ENVIRONMENT as REPLAY_HELP
 
 _HEAD = """# Environment variables
 
@@ -28,6 +30,20 @@ _PROCESSOR = """## Processor
 
 `python -m clickstream_processor --help` shows the same. `--check` checks settings and Secrets and ends. The
 last column is what the operator sets in the pods.
+
+"""
+_REPLAY = """
+## Replay
+
+`python -m clickstream_processor.replaying` reads what a pod reads, and these. Its
+`CLICKSTREAM_TERMINATION_LOG` gets the report.
+
+"""
+_ERASURE = """
+## Erasure
+
+`python -m clickstream_processor.erasing` reads what a pod reads, and these. Its
+`CLICKSTREAM_TERMINATION_LOG` gets the receipt.
 
 """
 _OPERATOR = """
@@ -80,6 +96,10 @@ def environment_page(pipeline: ClickPipeline, deployment: str) -> str:
             _HEAD,
             _PROCESSOR,
             _table(processor_variables(pipeline), "on Kubernetes"),
+            _REPLAY,
+            _table(replay_variables()),
+            _ERASURE,
+            _table(erasure_variables()),
             _OPERATOR,
             _table(operator_variables(deployment), "chart"),
             _CONTROLLER,
@@ -98,6 +118,23 @@ def processor_variables(pipeline: ClickPipeline) -> list[Variable]:
         default = "*required*" if said == "required" else _code(said.removeprefix("default: "))
         found.append(Variable(name, default, meaning, given.get(name, "")))
     return found
+
+
+def replay_variables() -> list[Variable]:
+    """Return the variables that a replay reads beside those of a pod, or with another default."""
+    return _variables_of(REPLAY_HELP)
+
+
+def erasure_variables() -> list[Variable]:
+    """Return the variables that an erasure reads beside those of a pod, or with another default."""
+    return _variables_of(ERASURE_HELP)
+
+
+def _variables_of(text: str) -> list[Variable]:
+    return [
+        Variable(name, "*required*" if said == "required" else _code(said.removeprefix("default: ")), meaning)
+        for name, meaning, said in _LINE.findall(text)
+    ]
 
 
 def operator_variables(deployment: str) -> list[Variable]:

@@ -20,6 +20,7 @@ from clickstream_processor.topology.codec import MAX_KEY_BYTES
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import MAX_CLICK_BYTES, Plan
 from clickstream_processor.topology.records import EARLIEST_MS, LATEST_MS, Click, Profile, Reason
+from clickstream_processor.topology.replayed import Replayed
 from clickstream_processor.topology.working_set import WorkingSet
 
 _HEAD = """# Records
@@ -102,13 +103,14 @@ def letter_headers() -> dict[str, str]:
     """Return the headers of a dead letter, each with when it is there."""
     long_key, value = b"k" * (letters.MAX_KEY_BYTES + 1), b"v" * 10_000
     cases = (
-        ("always", _Sample(_USER, b"{")),
-        ("the value was cut", _Sample(_USER, value)),
-        ("the key was left out", _Sample(long_key, None)),
+        ("always", _Sample(_USER, b"{"), None),
+        ("the value was cut", _Sample(_USER, value), None),
+        ("the key was left out", _Sample(long_key, None), None),
+        ("a replay has sent the click", _Sample(_USER, b"{"), Replayed("fix", 2, "late")),
     )
     found: dict[str, str] = {}
-    for when, sample in cases:
-        made = letters.letter(sample, "late", "", "user-clicks", 0, max_bytes=2_000, bare=False)
+    for when, sample, again in cases:
+        made = letters.letter(sample, "late", "", "user-clicks", 0, max_bytes=2_000, bare=False, again=again)
         for name, _ in made.headers:
             found.setdefault(name, when)
     return found

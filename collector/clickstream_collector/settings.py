@@ -28,11 +28,18 @@ SETTINGS = (
     Setting("CLICKSTREAM_COLLECTOR_CLICKS_TOPIC", "user-clicks", "Where clicks go."),
     Setting("CLICKSTREAM_COLLECTOR_DEAD_LETTERS_TOPIC", "dead-letters", "Where refused events go."),
     Setting("CLICKSTREAM_COLLECTOR_IDENTITIES_TOPIC", "<id>-identities", "Where pairs of ids go."),
-    Setting("CLICKSTREAM_COLLECTOR_KAFKA_CA_FILE", "", "CA of the brokers, PEM; with it TLS is used."),
+    Setting("CLICKSTREAM_COLLECTOR_KAFKA_TLS", "off", "on: TLS to the brokers; with a CA, always."),
+    Setting("CLICKSTREAM_COLLECTOR_KAFKA_CA_FILE", "", "CA of the brokers, PEM; without it, the system's."),
     Setting("CLICKSTREAM_COLLECTOR_KAFKA_CERTIFICATE_FILE", "", "Client certificate, PEM."),
     Setting("CLICKSTREAM_COLLECTOR_KAFKA_KEY_FILE", "", "Private key of that certificate, PEM."),
-    Setting("CLICKSTREAM_COLLECTOR_KAFKA_USER", "", "User for SCRAM-SHA-512."),
-    Setting("CLICKSTREAM_COLLECTOR_KAFKA_PASSWORD_FILE", "", "File with that user's password."),
+    Setting("CLICKSTREAM_COLLECTOR_KAFKA_AUTHENTICATION", "scram-sha-512", "How the user proves itself."),
+    Setting("CLICKSTREAM_COLLECTOR_KAFKA_USER", "", "Kafka user or client ID; with it SASL is used."),
+    Setting("CLICKSTREAM_COLLECTOR_KAFKA_USER_FILE", "", "File with the user's name; where there is one."),
+    Setting("CLICKSTREAM_COLLECTOR_KAFKA_PASSWORD_FILE", "", "File with that user's password or secret."),
+    Setting("CLICKSTREAM_COLLECTOR_KAFKA_TOKEN_ENDPOINT", "", "Where oauthbearer gets its tokens."),
+    Setting("CLICKSTREAM_COLLECTOR_KAFKA_TOKEN_SCOPE", "", "Scope of the tokens."),
+    Setting("CLICKSTREAM_COLLECTOR_KAFKA_TOKEN_EXTENSIONS", "", "SASL extensions, as a=b,c=d."),
+    Setting("CLICKSTREAM_COLLECTOR_KAFKA_TOKEN_CA_FILE", "", "CA of that endpoint; else the system's."),
     Setting("CLICKSTREAM_COLLECTOR_COMPRESSION", "lz4", "Of records: none, lz4, zstd, gzip or snappy."),
     Setting("CLICKSTREAM_COLLECTOR_KEYS_FILE", "", "Write keys, one a line; required unless open."),
     Setting("CLICKSTREAM_COLLECTOR_OPEN", "off", "on: no write key is needed."),
@@ -57,6 +64,8 @@ SETTINGS = (
 
 _CHOICES = {
     "COMPRESSION": ("none", "lz4", "zstd", "gzip", "snappy"),
+    "KAFKA_TLS": ("on", "off"),
+    "KAFKA_AUTHENTICATION": ("scram-sha-256", "scram-sha-512", "plain", "oauthbearer"),
     "OPEN": ("on", "off"),
     "IP": ("truncate", "drop"),
     "USER_AGENT": ("keep", "drop"),
@@ -84,11 +93,18 @@ class KafkaSettings:
 
     bootstrap_servers: str
     client_id: str
-    ca_file: str
+    tls: bool
+    ca_file: str  # empty: the system's authorities
     certificate_file: str
     key_file: str
-    user: str
+    authentication: str  # how `user` proves itself
+    user: str  # empty: no SASL
+    user_file: str  # of its name, where that is another
     password_file: str
+    token_endpoint: str
+    token_scope: str
+    token_extensions: str
+    token_ca_file: str
     compression: str
     queue_records: int
     queue_bytes: int
@@ -155,11 +171,18 @@ def _kafka(given: Mapping[str, str], number: Mapping[str, int]) -> KafkaSettings
     return KafkaSettings(
         bootstrap_servers=given["BOOTSTRAP_SERVERS"],
         client_id=f"{given['PIPELINE_ID']}-collector-{socket.gethostname()}",
+        tls=given["KAFKA_TLS"] == "on" or bool(given["KAFKA_CA_FILE"] or given["KAFKA_CERTIFICATE_FILE"]),
         ca_file=given["KAFKA_CA_FILE"],
         certificate_file=given["KAFKA_CERTIFICATE_FILE"],
         key_file=given["KAFKA_KEY_FILE"],
+        authentication=given["KAFKA_AUTHENTICATION"],
         user=given["KAFKA_USER"],
+        user_file=given["KAFKA_USER_FILE"],
         password_file=given["KAFKA_PASSWORD_FILE"],
+        token_endpoint=given["KAFKA_TOKEN_ENDPOINT"],
+        token_scope=given["KAFKA_TOKEN_SCOPE"],
+        token_extensions=given["KAFKA_TOKEN_EXTENSIONS"],
+        token_ca_file=given["KAFKA_TOKEN_CA_FILE"],
         compression=given["COMPRESSION"],
         queue_records=number["QUEUE_RECORDS"],
         queue_bytes=number["QUEUE_BYTES"],
@@ -176,6 +199,8 @@ def _missing(given: Mapping[str, str]) -> list[str]:
         wanted["KEYS_FILE"] = f"a file of write keys, or {PREFIX}OPEN=on to take events from anybody"
     if given["KAFKA_USER"]:
         wanted["KAFKA_PASSWORD_FILE"] = f"the password of {PREFIX}KAFKA_USER"
+        if given["KAFKA_AUTHENTICATION"] == "oauthbearer":
+            wanted["KAFKA_TOKEN_ENDPOINT"] = "where oauthbearer gets its tokens"  # noqa: S105
     if given["KAFKA_CERTIFICATE_FILE"]:
         wanted["KAFKA_KEY_FILE"] = f"the key of {PREFIX}KAFKA_CERTIFICATE_FILE"
     return [f"{PREFIX}{name}: is required: {what}" for name, what in wanted.items() if not given[name]]

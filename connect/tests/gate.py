@@ -44,13 +44,16 @@ class Certificates:
 
 
 class Gate:
-    """Passes on the requests of one user; counts those it refuses with 401."""
+    """Passes on the requests of one user, or of one API key; counts those it refuses with 401."""
 
-    def __init__(self, engine_url: str, certificates: Certificates, user: str, password: str) -> None:
+    def __init__(
+        self, engine_url: str, certificates: Certificates, user: str, password: str, api_key: str = ""
+    ) -> None:
+        """`api_key`: passes on its requests, instead of the user's."""
         pair = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._engine_url = engine_url
         self._certificates = certificates
-        self._wanted = f"Basic {pair}"
+        self._wanted = f"ApiKey {api_key}" if api_key else f"Basic {pair}"
         self.refused = 0
         self.passed = 0
         self.port = 0

@@ -44,7 +44,9 @@ class Indexing:
         self.name = topics.unique(f"sink-{engine.engine}")
         self.topic = topics.create(self.name, PARTITIONS)
         self.dead_letter_topic = topics.create(f"{self.name}-dead-letters")
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 20})
+        self._producer = Producer(
+            {"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True, "linger.ms": 20}
+        )
         self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
 
     def put_template(self) -> None:

@@ -16,6 +16,7 @@ from indexing import Indexing, click
 
 PASSWORD = "open-sesame"  # noqa: S105 (of the test's own proxy)
 WRONG = "open-barley"
+API_KEY = "VnVhQ2ZHY0JDZGJrU2VfX0Y6dWkybHAyYXhURmktVWc9PQ=="
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,48 @@ async def test_an_engine_with_a_ca_of_its_own_is_filled_by_the_sink_and_asked_by
     async with SearchIndex(replace(options, ca=None)) as index:
         with pytest.raises(EngineFailed, match="can name a Secret with the CA that signed it"):
             await index.ensure_template()
+
+
+async def test_an_api_key_of_elasticsearch_opens_the_engine_to_the_sink_and_to_the_pods(
+    indexing: Indexing, engine: SearchEngine, certificates: Certificates, connect_worker: Connect
+) -> None:
+    """Both read the same Secret's key apiKey, which ends with a newline as files do."""
+    if engine.engine != "elasticsearch":
+        pytest.skip("OpenSearch has no API keys")
+    secret = connect_worker.secrets / f"{indexing.name}-key"
+    secret.mkdir(parents=True)
+    key = secret / "apiKey"
+    key.write_text(WRONG)
+    gate = Gate(engine.url, certificates, "", "", API_KEY)
+    gate.start()
+    url = f"https://localhost:{gate.port}"
+    options = SearchOptions(
+        url=url,
+        index=indexing.name,
+        api_key=key,
+        ca=certificates.authority,
+        connect_timeout_s=30,
+        total_timeout_s=60,
+    )
+    access = {
+        "url": url,
+        "api.key": f"${{secrets:{secret}:apiKey}}",
+        "tls.ca.path": str(certificates.authority),
+    }
+    try:
+        async with SearchIndex(options) as index:
+            with pytest.raises(EngineFailed, match="status 401"):
+                await index.ensure_template()
+            assert WRONG not in index.detail
+            key.write_text(API_KEY + "\n")
+            await index.ensure_template()
+            indexing.produce(click(number)[1] for number in range(10))
+            indexing.start(access)
+            indexing.wait_for(10)
+            assert (await index.search(parse_search({}))).total == 10
+        assert API_KEY not in str(connect_worker.status(indexing.name))
+    finally:
+        gate.stop()
 
 
 def test_a_wrong_option_is_refused_with_what_is_allowed(

@@ -25,6 +25,7 @@ def collect(kube: Kube, name: str, namespaces: Sequence[str]) -> Path:
             "events": ("get", "events", "--sort-by=.lastTimestamp"),
             "pods": ("describe", "pods"),
             "objects.yaml": ("get", KINDS, "--output=yaml"),
+            "operations.yaml": ("get", "clickreplays,clickerasures,jobs", "--output=yaml"),
         }.items():
             _keep(kube, folder / f"{namespace}-{file}", *command, *within)
         with contextlib.suppress(Failed):

@@ -204,8 +204,9 @@ class Platform:
 
 
 def documented_acls() -> list[Document]:
-    """Return the rights of pods and controller, as docs/how-to/prepare-kafka.md lists them."""
-    text = (REPOSITORY / "docs" / "how-to" / "prepare-kafka.md").read_text()
+    """Return the rights of pods, controller, replays and erasures, as the pages of docs/how-to list them."""
+    pages = ("prepare-kafka.md", "replay-on-kubernetes.md", "erase-users.md")
+    text = "\n".join((REPOSITORY / "docs" / "how-to" / page).read_text() for page in pages)
     blocks = re.findall(r"^```yaml acls=\w+\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return [acl for block in blocks for acl in yaml.safe_load(block)]
 

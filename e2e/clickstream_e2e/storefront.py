@@ -125,9 +125,11 @@ class Storefront:
         command = ["exec", source, "--namespace", NAMESPACE, "--", "python", "-c", _CONNECT, host, str(port)]
         return self.kube(*command).strip()
 
-    def send(self, user: str, count: int) -> None:
-        """Send clicks of one user."""
-        self.tester("send", user, str(count))
+    def send(self, user: str, count: int, *options: str) -> list[str]:
+        """Send clicks of one user. Return where each lies, sorted; that is its event id."""
+        sent = self.tester("send", user, str(count), *options)
+        assert sent["sent"] == count, sent
+        return list(sent["places"])
 
     def count(self, user: str, at_ms: int) -> int:
         """Return a user's clicks in the five minutes before a time."""
@@ -147,6 +149,13 @@ class Storefront:
         url = f"http://search:9200/enriched-clicks-*/_count?q={query}"
         answer = self.tester("get", url)["answers"][0]
         return int(json.loads(answer["text"])["count"])
+
+    def documents(self, query: str) -> list[Document]:
+        """Return at most a hundred documents of the index that match, each with its `_id` and `_source`."""
+        url = f"http://search:9200/enriched-clicks-*/_search?size=100&q={query}"
+        answer = self.tester("get", url)["answers"][0]
+        found: list[Document] = json.loads(answer["text"])["hits"]["hits"]
+        return found
 
     def profiles(self) -> list[Document]:
         """Return the table's rows."""

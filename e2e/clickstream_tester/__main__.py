@@ -37,6 +37,7 @@ def main() -> None:
     sending.add_argument("user")
     sending.add_argument("count", type=int)
     sending.add_argument("--topic", default="user-clicks")
+    sending.add_argument("--time-as-text", action="store_true")
     sending.set_defaults(run=_send)
     check = commands.add_parser("check", help="compare all outputs with all inputs")
     check.add_argument("--partitions", type=int, required=True)
@@ -66,8 +67,14 @@ def _collect(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _send(arguments: argparse.Namespace) -> dict[str, Any]:
-    send(arguments.bootstrap, arguments.topic, arguments.user, arguments.count)
-    return {"sent": arguments.count}
+    places = send(
+        arguments.bootstrap,
+        arguments.topic,
+        arguments.user,
+        arguments.count,
+        time_as_text=arguments.time_as_text,
+    )
+    return {"sent": len(places), "places": places}
 
 
 def _check(arguments: argparse.Namespace) -> dict[str, Any]:

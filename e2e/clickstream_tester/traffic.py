@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 USERS = 200
 STRANGERS = 5  # users without a profile
@@ -36,20 +36,29 @@ def producer(bootstrap: str) -> Producer:
     )
 
 
-def send(bootstrap: str, topic: str, who: str, count: int) -> None:
-    """Send good clicks of one user, and wait until the brokers have them."""
-    sender = producer(bootstrap)
+def send(bootstrap: str, topic: str, who: str, count: int, *, time_as_text: bool = False) -> list[str]:
+    """Send clicks of one user, and wait until the brokers have them. Return where each lies, sorted.
+
+    `time_as_text`: their timestamps are texts, so they are no good clicks.
+    """
+    sender, places = producer(bootstrap), list[str]()
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            places.append(f"{message.topic()}-{message.partition()}-{message.offset()}")
+
     for number in range(count):
-        sender.produce(topic, click(who, f"/p/{number}"), who)
+        value = click(who, f"/p/{number}", time_as_text=time_as_text)
+        sender.produce(topic, value, who, on_delivery=delivered)
     sender.flush(60)
+    return sorted(places)
 
 
-def click(who: str, page: str, action: str = "view", ago_ms: int = 0) -> bytes:
+def click(who: str, page: str, action: str = "view", ago_ms: int = 0, *, time_as_text: bool = False) -> bytes:
     """Return a click of now, or of a while ago."""
-    now_ms = time.time_ns() // 1_000_000
-    return json.dumps(
-        {"user_id": who, "page_url": page, "action": action, "timestamp": now_ms - ago_ms}
-    ).encode()
+    at_ms = time.time_ns() // 1_000_000 - ago_ms
+    timestamp = str(at_ms) if time_as_text else at_ms
+    return json.dumps({"user_id": who, "page_url": page, "action": action, "timestamp": timestamp}).encode()
 
 
 class Traffic:

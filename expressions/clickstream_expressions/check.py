@@ -4,8 +4,11 @@
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from cel_expr_python import cel
 
 from clickstream_expressions.cel_tree import Comprehension, Ident, Select, Tree, read_tree, walk
 from clickstream_expressions.constants import require_sound_constants
@@ -17,6 +20,8 @@ from clickstream_expressions.environment import CHECK, CLICK_FIELDS, PROFILE_COL
 Subject: TypeAlias = Literal["click", "session", "either"]
 
 MAX_LENGTH = 4096  # code points; the CRD says the same
+MAX_FIELDS = 50  # that expressions set
+_FIELD_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,62}")
 _JSON_TYPES = {"BOOL", "INT", "UINT", "DOUBLE", "STRING", "NULL", "LIST", "MAP", "DYN"}
 _JSON_KEYS = {"STRING", "DYN"}
 
@@ -31,22 +36,34 @@ class Checked:
 
 def check(name: str, source: str, subject: Subject = "click") -> Checked:
     """Return the checked expression, or raise InvalidExpression; ``name`` is its path in the settings."""
+    checked = check_in(CHECK, name, source, _refuse_ambiguous)
+    _require_subject(name, source, checked.tree, subject)
+    require_sound_constants(name, source, checked.tree)
+    return checked
+
+
+def check_in(
+    environment: cel.Env,
+    name: str,
+    source: str,
+    refuse: Callable[[str, str, Tree], None],
+    undeclared: str | None = None,
+) -> Checked:
+    """Return an expression that is well typed and affordable, or raise InvalidExpression.
+
+    ``refuse`` raises it for a tree, as it was parsed, that would not mean what it says. ``undeclared``: the
+    hint for a name that is not there.
+    """
     _require_text(name, source)
     try:
-        parsed = read_tree(CHECK.compile(source, disable_check=True).serialize())
-        _refuse_ambiguous(name, source, parsed)
-        checked = CHECK.compile(source)
+        refuse(name, source, read_tree(environment.compile(source, disable_check=True).serialize()))
+        checked = environment.compile(source)
         tree = read_tree(checked.serialize())
-        estimate = cost(tree.root)
+        _require_affordable(name, source, tree)
     except RuntimeError as error:
         if isinstance(error, RecursionError):
             raise invalid(name, source, "the expression is nested too deeply", 0, "nest less") from error
-        raise diagnose(name, source, str(error)) from error
-    if estimate > LIMIT:
-        hint = "avoid a loop (all, exists, map, filter) inside a loop over a field"
-        raise invalid(name, source, f"the estimated cost {estimate} is over the limit {LIMIT}", 0, hint)
-    _require_subject(name, source, tree, subject)
-    require_sound_constants(name, source, tree)
+        raise diagnose(name, source, str(error), undeclared=undeclared) from error
     return Checked(tree, checked.return_type().name())
 
 
@@ -75,7 +92,15 @@ def require_json_type(name: str, source: str, kind: str) -> None:
         raise invalid(name, source, f"the field is of type {kind.lower()}", 0, hint)
 
 
+def require_field_name(name: str, field: str, source: str) -> None:
+    """Raise InvalidExpression unless a field has a name that an expression could read."""
+    if not _FIELD_NAME.fullmatch(field):
+        hint = "letters, digits and _, no digit first, at most 63"
+        raise invalid(name[:120], source[:80], f"{field!r:.80} is not a field's name", 0, hint)
+
+
 def _require_text(name: str, source: str) -> None:
+    """Raise InvalidExpression for a text that is too long, or is none."""
     if len(source) > MAX_LENGTH:
         hint = f"at most {MAX_LENGTH} characters"
         raise invalid(name, source[:80], f"the expression has {len(source)} characters", 0, hint)
@@ -85,6 +110,14 @@ def _require_text(name: str, source: str) -> None:
         raise invalid(
             name, shown, text, lone.start(), "write the whole character, or \\U and its eight digits"
         )
+
+
+def _require_affordable(name: str, source: str, tree: Tree) -> None:
+    """Raise InvalidExpression where one evaluation may cost too much. Raises RecursionError."""
+    estimate = cost(tree.root)
+    if estimate > LIMIT:
+        hint = "avoid a loop (all, exists, map, filter) inside a loop over a field"
+        raise invalid(name, source, f"the estimated cost {estimate} is over the limit {LIMIT}", 0, hint)
 
 
 def _require_subject(name: str, source: str, tree: Tree, subject: Subject) -> None:

@@ -27,7 +27,7 @@ from clickstream_expressions.environment import CHECK
 from clickstream_expressions.errors import OF_A_VALUE
 from clickstream_expressions.values import Unfit, require_json
 
-_RECORDS = ("click", "profile", "session")
+_RECORDS = ("click", "profile", "session", "letter")
 _OF_TIMESTAMP = (
     "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear",
     "getHours", "getMinutes", "getSeconds", "getMilliseconds",

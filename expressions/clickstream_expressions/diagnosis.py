@@ -26,15 +26,21 @@ _HINTS = [
 ]
 
 
-def diagnose(name: str, source: str, library_message: str) -> InvalidExpression:
-    """Return the error for what the library said of ``source``; of several mistakes, the first."""
+def diagnose(
+    name: str, source: str, library_message: str, *, undeclared: str | None = None
+) -> InvalidExpression:
+    """Return the error for what the library said of ``source``; of several mistakes, the first.
+
+    ``undeclared``: the hint for a name that is not there, where it is not an expression of a pipeline.
+    """
     match = _LIBRARY_ERROR.search(library_message)
     if match is None or int(match[1]) > len(source):  # no position: 2^32 - 1
         line, column, text = 1, 1, match[3] if match else library_message
     else:
         line, column, text = int(match[1]), int(match[2]), match[3]
     text = plain(text)
-    return _error(name, source, text, line, column, _hint(text))
+    hint = undeclared if undeclared and "undeclared reference" in text else _hint(text)
+    return _error(name, source, text, line, column, hint)
 
 
 def plain(text: str) -> str:

@@ -16,8 +16,8 @@ class Reads:
 
     def __init__(self, root: Node) -> None:
         self._declared: dict[str, tuple[str, str]] = {}  # variable -> record, attribute
-        self._click = _Members("click")
-        self._profile = _Members("profile")
+        self._click = Members("click")
+        self._profile = Members("profile")
         self._collect(root)
 
     @property
@@ -81,20 +81,22 @@ class Reads:
                 for child in children(node):
                     self._collect(child)
 
-    def _members(self, record: str) -> "_Members":
+    def _members(self, record: str) -> "Members":
         return self._click if record == "click" else self._profile
 
 
-class _Members:
+class Members:
     """Which members of one map an expression names, or that it uses the map as a whole."""
 
     def __init__(self, record: str) -> None:
+        """``record``: the map's name."""
         self._record = record
         self.whole = False
         self._selected: set[str] = set()
         self._tested: set[str] = set()
 
     def add(self, field: str, test: bool) -> None:
+        """Note a member that is read; ``test``: only asked for with has() or in."""
         (self._tested if test else self._selected).add(field)
 
     @property
@@ -104,9 +106,11 @@ class _Members:
 
     @property
     def used(self) -> bool:
+        """Tell whether the map is read at all."""
         return self.whole or bool(self._selected or self._tested)
 
     def of(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the map as the expression reads it. Raises Unfit."""
         if self.whole:
             return {fit(name, self._record): self._fit(name, value) for name, value in mapping.items()}
         row: dict[str, Any] = {name: None for name in self._tested if name in mapping}

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -14,6 +15,8 @@ from clickstream_operator.errors import InvalidSpec
 from rich.console import Console
 
 from clickstream_local.demo.demo import run_demo
+from clickstream_local.demo.erase import erase_demo
+from clickstream_local.demo.replay import replay_demo
 from clickstream_local.demo.status import kill_pod, scale_demo, show_status
 from clickstream_local.errors import CannotStart, LocalError
 from clickstream_local.machine.ports import free_ports, free_row
@@ -81,6 +84,10 @@ def _run(flags: argparse.Namespace, console: Console) -> bool:
     if flags.command == "kill":
         console.print(kill_pod(data, flags.number))
         return False
+    if flags.command == "replay":
+        return not replay_demo(data, flags.file, console)
+    if flags.command == "erase":
+        return not erase_demo(data, flags.file, console)
     return not show_status(data, console)
 
 
@@ -100,6 +107,16 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
         command.add_argument("number", type=int, metavar=argument.upper())
+        add_data_flag(command)
+    for name, kind, line in (
+        ("replay", "ClickReplay", "send dead letters of the running demo once more"),
+        ("erase", "ClickErasure", "take users out of the running demo, with a receipt"),
+    ):
+        example = "replay" if name == "replay" else "erasure"
+        command = commands.add_parser(name, help=line, description=f"{line.capitalize()}.")
+        command.add_argument(
+            "file", type=Path, metavar="FILE", help=f"a {kind}, such as examples/{example}.yaml"
+        )
         add_data_flag(command)
     return parser
 

@@ -22,6 +22,7 @@ from clickstream_local.smoke.checks import compare
 from clickstream_local.smoke.drain import wait_until_drained, wait_until_indexed
 from clickstream_local.smoke.evidence import gather, read_clicks
 from clickstream_local.smoke.model import Rules, expect
+from clickstream_operator.manifests.sinks import search_of
 from confluent_kafka import Producer, TopicPartition
 
 pytestmark = pytest.mark.real
@@ -64,7 +65,13 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 def send(history: Stack, users: list[str]) -> None:
     """Write the clicks, oldest first; every second one with its own time as the record's."""
     clicks = history.pipeline.spec.topics.clicks
-    producer = Producer({"bootstrap.servers": history.kafka.bootstrap, "partitioner": "murmur2_random"})
+    producer = Producer(
+        {
+            "bootstrap.servers": history.kafka.bootstrap,
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+        }
+    )
     for number in range(DAYS * CLICKS_A_DAY):
         user = users[number * 7 % len(users)]
         event_ms = FIRST_MS + number * (DAY_MS // CLICKS_A_DAY)
@@ -96,7 +103,7 @@ def test_clicks_of_three_years_ago_are_counted_enriched_and_found_as_the_page_sa
     profiles = make_profiles(200)
     send(history, [profile.user_id for profile in profiles])
     wait_until_drained(history)
-    topics, index = history.pipeline.spec.topics, history.pipeline.spec.sink.search.index
+    topics, index = history.pipeline.spec.topics, search_of(history.pipeline).index
     clicks = read_clicks(history.kafka.bootstrap, topics.clicks)
     by_user = {profile.user_id: profile for profile in profiles}
     expected = expect(clicks, lambda user, *_: by_user.get(user), Rules.of(history.pipeline))

@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 
 
 def write(kafka: Kafka, topic: str, count: int) -> None:
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, "acks": "all"})
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True, "acks": "all"})
     for number in range(count):
         producer.produce(topic, str(number))
     assert producer.flush(30) == 0

@@ -18,7 +18,9 @@ from clickstream_processor.control.assignment import StaticAssignment
 from clickstream_processor.stages.listed import stages_of
 from clickstream_processor.stages.programs import compile_programs, metrics_of, plan_of
 
-EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))
+EXAMPLES = [
+    file for file in sorted(EXAMPLE.parent.glob("*.yaml")) if "kind: ClickPipeline" in file.read_text()
+]
 # One of each kind; the first has all else unlike its default.
 METRICS: list[dict[str, Any]] = [
     {
@@ -35,6 +37,17 @@ METRICS: list[dict[str, Any]] = [
     *({"name": kind, kind: "click.amount"} for kind in ("sum", "min", "max", "avg", "distinct")),
 ]
 SESSIONS = {"gap": "9m", "grace": "2s", "topic": "my-sessions"}
+OF_OTHER_SOURCES = "processing.join.atLeast"  # a table's connector says itself when all is there
+TOKENS = {
+    "type": "oauthbearer",
+    "user": "me",
+    "oauth": {
+        "tokenEndpoint": "https://sso/token",
+        "scope": "kafka",
+        "extensions": {"logicalCluster": "lkc-1"},
+        "caSecret": "sso-ca",
+    },
+}
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -85,7 +98,7 @@ def every_field_changed() -> dict[str, Any]:
     document = yaml.safe_load(EXAMPLE.read_text())
     spec = document["spec"]
     spec["id"] = "other.id"
-    spec["kafka"] |= {"tls": {"caSecret": "ca"}, "authentication": {"type": "tls", "user": "me"}}
+    spec["kafka"] |= {"tls": {"caSecret": "ca"}, "authentication": TOKENS}
     names = {
         name: f"my-{name.lower()}" for name in ("clicks", "profiles", "enriched", "metrics", "deadLetters")
     }
@@ -107,7 +120,7 @@ def every_field_changed() -> dict[str, Any]:
         "url": "https://other:9201",
         "index": "other",
         "retention": "5d",
-        "credentialsSecret": "search-credentials",
+        "apiKeySecret": "search-key",
         "tls": {"caSecret": "search-ca"},
     }
     resources = {"limits": {"memory": "2Gi"}}
@@ -128,7 +141,7 @@ def test_every_field_the_processor_reads_is_the_one_that_was_written(changed: bo
     wrong = [
         (path, value, at(document, path))
         for path, value in leaves(load(document, tmp_path))
-        if not same(value, at(document, path))
+        if path != OF_OTHER_SOURCES and not same(value, at(document, path))
     ]
     assert wrong == []
 
@@ -141,7 +154,43 @@ def test_every_field_the_processor_reads_differs_from_its_default_in_the_changed
         leaves(load(settings_document(parse(every_field_changed()), "h-{ordinal}", 1, 1), tmp_path))
     )
     same_as_before = {path for path in default.keys() & changed.keys() if default[path] == changed[path]}
-    assert same_as_before == {"name", "namespace", "kafka.bootstrapServers"}
+    # An API key is instead of the credentials of a user.
+    alone = {"sink.search.credentialsSecret"}
+    assert same_as_before == {"name", "namespace", "kafka.bootstrapServers", OF_OTHER_SOURCES} | alone
+
+
+@pytest.mark.parametrize(
+    ("source", "join", "kind", "at_least", "waits"),
+    [
+        (None, {}, "none", 0, False),
+        ({"topic": {}}, {"type": "left"}, "left", 0, False),
+        ({"topic": {"atLeast": 7}}, {}, "inner", 7, True),
+        ({"topic": {"atLeast": 7}}, {"waitForSnapshot": False}, "inner", 0, False),
+        ({"connector": {"class": "a.B", "atLeast": 7}}, {}, "inner", 7, True),
+    ],
+    ids=["none", "a topic", "a topic with enough", "a topic that nobody waits for", "a connector"],
+)
+def test_the_processor_waits_for_the_profiles_of_other_sources_as_it_was_told(
+    source: Any, join: Any, kind: str, at_least: int, waits: bool, tmp_path: Path
+) -> None:
+    raw = plain()
+    raw["spec"]["source"], raw["spec"]["processing"] = source, {"join": join}
+    read = load(settings_document(parse(raw)), tmp_path)
+    found = read.processing.join
+    assert read.settings_version == 5
+    assert (found.type, found.wait_for_snapshot, found.at_least) == (kind, False, at_least)
+    stage = stages_of(read, plan_of(read), compile_programs(read))["clicks"]
+    assert stage.waits_for_snapshot is waits
+    assert stage.table == (None if source is None else read.topics.profiles)
+
+
+def test_what_a_connector_is_told_is_not_the_pods_business() -> None:
+    raw = plain()
+    raw["spec"]["source"] = {"connector": {"class": "a.B", "config": {"x": "y"}}}
+    raw["spec"]["sink"] = None
+    document = settings_document(parse(raw))
+    assert (document["source"], document["sink"]) == ({}, {})
+    assert "sinks" not in document
 
 
 def test_nothing_the_operator_writes_is_unknown_to_the_processor(tmp_path: Path) -> None:

@@ -28,7 +28,13 @@ from clickstream_operator.spec.clickpipeline import parse
 DEADLINE_S = 120
 DATABASE = "again"
 CONNECTOR, READER = "again-profiles", "again-profiles-1"
-STREAMED = "SELECT active AND confirmed_flush_lsn IS NOT NULL FROM pg_replication_slots WHERE slot_name = %s"
+# While a slot is being made it is active, too, and has its position a moment before it is let go: only who
+# streams has read the table. (The operator looks twice.)
+STREAMED = """
+SELECT slot.confirmed_flush_lsn IS NOT NULL AND sender.state IN ('catchup', 'streaming')
+FROM pg_replication_slots slot JOIN pg_stat_replication sender ON sender.pid = slot.active_pid
+WHERE slot.slot_name = %s
+"""
 TABLE = """
 CREATE TABLE public.user_profiles (user_id text PRIMARY KEY, name text, email text, country text,
   plan_tier text);
@@ -48,7 +54,7 @@ class Source:
         spec["spec"]["source"]["postgres"] |= where
         spec["spec"]["topics"] = {"profiles": self.topic}
         self._pipeline = parse(spec)
-        self.slot = str(self._pipeline.spec.source.postgres.slot)
+        self.slot = str(self._pipeline.postgres.slot)
         self.second = reader_slot(self.slot)
         self._notices = topics.create(internal_topic(self._pipeline, NOTIFICATIONS))
 
@@ -57,7 +63,7 @@ class Source:
         self._postgres.execute("CREATE DATABASE again")
         self.run(
             TABLE,
-            f"CREATE PUBLICATION {self._pipeline.spec.source.postgres.publication} FOR TABLE user_profiles",
+            f"CREATE PUBLICATION {self._pipeline.postgres.publication} FOR TABLE user_profiles",
         )
         reference = directory_references(self._pipeline, str(self._worker.secrets))
         self._worker.put(CONNECTOR, profiles_connector(self._pipeline, reference).rest())

@@ -89,11 +89,14 @@ class Actions:
         return True
 
     async def _take_away(self, document: Document, decided: Decided) -> None:
-        """Remove what the spec does not ask for any more: the collector, or a way to it."""
+        """Remove what the spec does not ask for any more: the collector, a way to it, sinks."""
         for kind, gone in decided.leftovers:
             await self._applier.remove(kind, gone)
             message = f"Removed {kind.kind} {gone['metadata']['name']}: the spec asks for it no more."
-            self._record(document, "Normal", "CollectorRemoved", message)
+            if kind.kind == "KafkaConnector":
+                self._record(document, "Normal", "SinkRemoved", message)
+            else:
+                self._record(document, "Normal", "CollectorRemoved", message)
 
     async def _remove(self, document: Document, observed: Observed, decided: Decided) -> bool:
         """Remove the pods that a roll-out is stuck on; tell whether there were any."""

@@ -1,10 +1,11 @@
-"""What kopf calls: start, stop, and each event of a ClickPipeline."""
+"""What kopf calls: start, stop, and each event of a ClickPipeline, a ClickReplay or a ClickErasure."""
 
 import logging
 from typing import Any
 
 import kopf
 
+from clickstream_operator.kube.kinds import ERASURE, REPLAY
 from clickstream_operator.service import Service
 from clickstream_operator.settings import Settings
 from clickstream_operator.spec.clickpipeline import API_GROUP, API_VERSION, PLURAL
@@ -39,5 +40,13 @@ def registry_of(chosen: Settings) -> kopf.OperatorRegistry:
     @kopf.on.event(API_GROUP, API_VERSION, PLURAL, registry=registry)  # type: ignore[untyped-decorator]
     async def changed(event: Any, **_: Any) -> None:
         running[0].pipeline_event(event["type"], event["object"])
+
+    @kopf.on.event(API_GROUP, API_VERSION, REPLAY.plural, registry=registry)  # type: ignore[untyped-decorator]
+    async def replay_changed(event: Any, **_: Any) -> None:
+        running[0].operation_event(REPLAY, event["type"], event["object"])
+
+    @kopf.on.event(API_GROUP, API_VERSION, ERASURE.plural, registry=registry)  # type: ignore[untyped-decorator]
+    async def erasure_changed(event: Any, **_: Any) -> None:
+        running[0].operation_event(ERASURE, event["type"], event["object"])
 
     return registry

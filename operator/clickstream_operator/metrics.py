@@ -53,3 +53,21 @@ SOURCE_FINDINGS = Gauge(
     ["namespace", "pipeline", "reason", "severity"],
     registry=REGISTRY,
 )
+OPERATION_RECONCILES = Counter(
+    "clickstream_operator_operation_reconciles_total",
+    "Looks at a ClickReplay or a ClickErasure, by result: unchanged, changed, failed, gone.",
+    ["kind", "result"],
+    registry=REGISTRY,
+)
+OPERATIONS = Gauge(
+    "clickstream_operator_operations",
+    "ClickReplays and ClickErasures there are, by phase, also those that have ended.",
+    ["namespace", "kind", "phase"],
+    registry=REGISTRY,
+)
+REPLAYED_LETTERS = Counter(
+    "clickstream_operator_replayed_letters_total",
+    "Dead letters that replays dealt with, by outcome: replayed, failed_again, skipped.",
+    ["outcome"],
+    registry=REGISTRY,
+)

@@ -33,6 +33,7 @@ from clickstream_operator.lifecycle.collecting import is_at_work
 from clickstream_operator.lifecycle.desired import needed_names
 from clickstream_operator.lifecycle.pod_templates import needs_pods
 from clickstream_operator.lifecycle.volumes import must_grow
+from clickstream_operator.manifests.chosen_connectors import connector_names
 from clickstream_operator.manifests.collector import COMPONENT
 from clickstream_operator.manifests.names import names_of, selector
 from clickstream_operator.manifests.secrets import PEER_KEY, WRITE_KEYS, controller_secrets, secret_uses
@@ -102,7 +103,7 @@ class Observer:
         `wants_news`: something waits for what the database says next. `is_gap_known`: the status has a gap.
         """
         key = Key(pipeline.namespace, pipeline.name)
-        version = self._strimzi_version()
+        version, connect = self._strimzi_version(), pipeline.spec.connect
         secrets, values = await self._secrets(pipeline)
         foreign = await self._foreign(pipeline, key, version)
         children = self._store.children(key)
@@ -115,8 +116,8 @@ class Observer:
         return Observed(
             children=children,
             foreign=foreign,
-            connect=self._store.get("KafkaConnect", pipeline.namespace, pipeline.spec.connect.cluster),
-            connect_pods=self._store.workers(pipeline.namespace, pipeline.spec.connect.cluster),
+            connect=self._store.get("KafkaConnect", pipeline.namespace, connect.cluster) if connect else None,
+            connect_pods=self._store.workers(pipeline.namespace, connect.cluster) if connect else None,
             strimzi_version=version,
             has_gateways=self._has_gateways(),
             secrets=secrets,
@@ -156,9 +157,9 @@ class Observer:
         is_gap_known: bool,
     ) -> Look | None:
         """Return the last look at the database; the next one goes on in the background."""
-        if self._inspector is None:
+        if self._inspector is None or not pipeline.has_table:
             return None
-        secret = pipeline.spec.source.postgres.credentials_secret
+        secret = pipeline.postgres.credentials_secret
         user, password = (values.get((secret, part), "") for part in ("username", "password"))
         if not user:
             return Look(0, problem=f"Secret {secret} has no username yet")
@@ -247,17 +248,14 @@ class Observer:
         self, pipeline: ClickPipeline, children: dict[ObjectId, Document], secrets: dict[str, SecretState]
     ) -> tuple[str, ...]:
         """Return the Secrets the Connect's account may not read, asked while a connector does not run."""
-        names = names_of(pipeline)
-        connectors = [
-            children.get(("KafkaConnector", n)) for n in (names.profiles_connector, names.search_connector)
-        ]
+        connectors = [children.get(("KafkaConnector", n)) for n in connector_names(pipeline)]
         if all(_is_running(connector) for connector in connectors):
             return ()
         uses = [use.name for use in secret_uses(pipeline) if use.by_connect and use.name in secrets]
         return tuple([name for name in uses if not await self._may_read(pipeline, name)])
 
     async def _may_read(self, pipeline: ClickPipeline, secret: str) -> bool:
-        account = f"{pipeline.spec.connect.cluster}-connect"
+        account = f"{pipeline.connect.cluster}-connect"
         question = (pipeline.namespace, account, secret)
         if self._allowed.get(question, 0) > time.monotonic():
             return True

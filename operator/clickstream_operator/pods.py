@@ -18,7 +18,7 @@ ANSWER_S = 15  # the kernel has taken the request: the pod lives, and its proces
 _AT_ONCE = 32
 _MAX_ANSWER_BYTES = 4 << 20  # of 10,000 tasks
 # What reading raises when another program answers on the port, or a pod in a form that nobody foresaw.
-_NO_STATUS = (ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+NO_ANSWER = (ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 log = logging.getLogger(__name__)
 
 
@@ -50,10 +50,10 @@ class Pods:
             async with self._slots, self._session.get(self._of(pipeline, ordinal), headers=headers) as answer:
                 if answer.status != 200:
                     return None
-                return read_state(ordinal, json.loads(await _bounded(answer)))
+                return read_state(ordinal, json.loads(await bounded(answer, _MAX_ANSWER_BYTES)))
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
-        except _NO_STATUS as error:
+        except NO_ANSWER as error:
             log.warning("%s: an answer that is no status: %r", self._of(pipeline, ordinal), error)
             return None
 
@@ -68,13 +68,13 @@ class Pods:
         return f"{base}/status"
 
 
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    """Return the body. Raises ValueError when it is longer than any status."""
+async def bounded(answer: aiohttp.ClientResponse, longest: int) -> bytes:
+    """Return the body. Raises ValueError when it has more bytes than that."""
     body = bytearray()
     async for part in answer.content.iter_any():
         body += part
-        if len(body) > _MAX_ANSWER_BYTES:
-            raise ValueError(f"longer than {_MAX_ANSWER_BYTES:,} bytes")
+        if len(body) > longest:
+            raise ValueError(f"longer than {longest:,} bytes")
     return bytes(body)
 
 

@@ -8,7 +8,6 @@ the queue, which tries the key again.
 import dataclasses
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from clickstream_operator.actions import Actions, Record
@@ -32,6 +31,7 @@ from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.metrics import CONDITION
 from clickstream_operator.observe import Observer
 from clickstream_operator.observed import AssignmentState, Observed
+from clickstream_operator.outcome import Outcome
 from clickstream_operator.source.news import Shown, memory_of, warnings, with_memory
 from clickstream_operator.source.resnapshot import is_under_way
 from clickstream_operator.source.verdict import holds_source
@@ -62,14 +62,6 @@ class Companion(Protocol):
 
     def forget(self, key: Key) -> None:
         """Stop what runs for a pipeline."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a look: a word for the metrics, and when to look again (None: at the next resync)."""
-
-    result: str
-    again_s: float | None = None
 
 
 class Reconciler:

@@ -14,13 +14,14 @@ from clickstream_operator.database.inspector import Inspector
 from clickstream_operator.health import Health
 from clickstream_operator.kube.api import Api, ApiFailure
 from clickstream_operator.kube.applier import Applier
-from clickstream_operator.kube.kinds import Document
+from clickstream_operator.kube.kinds import Document, Kind
 from clickstream_operator.kube.leader import Leader
 from clickstream_operator.kube.store import Key, Store
 from clickstream_operator.kube.watch import Watches
 from clickstream_operator.lifecycle.decided import Deadlines
 from clickstream_operator.lifecycle.deletion import what_remains
 from clickstream_operator.observe import Observer
+from clickstream_operator.operations.operations import Operations
 from clickstream_operator.pods import Pods
 from clickstream_operator.queue import KeyedQueue
 from clickstream_operator.reconcile import Reconciler
@@ -47,6 +48,8 @@ class Service:
         self._controllers = Controllers() if settings.controllers else None
         look_s = settings.source_look_s
         self._inspector = Inspector(look_s, self._database_looked_at) if look_s else None
+        applier = Applier(api, store)
+        self._operations = Operations(api, applier, settings.platform, settings.pod_url, self._record)
         self._reconciler = Reconciler(
             Observer(
                 api,
@@ -56,7 +59,7 @@ class Service:
                 self._inspector,
                 lambda: self._watches.has_gateways,
             ),
-            Applier(api, store),
+            applier,
             settings.platform,
             self._record,
             self._controllers,
@@ -116,6 +119,7 @@ class Service:
         if self._inspector:
             await asyncio.to_thread(self._inspector.stop)
         await self._pods.close()
+        await self._operations.close()
         await self._api.close()
 
     def pipeline_event(self, event: str | None, document: Document) -> None:
@@ -132,6 +136,12 @@ class Service:
                 self._reconciler.notice(document)
             self._known.add(key)
         self._queue.add(key)
+        self._operations.namespace_changed(key.namespace)
+
+    def operation_event(self, kind: Kind, event: str | None, document: Document) -> None:
+        """Take kopf's word that a replay or an erasure is there, changed or is gone."""
+        self._context = contextvars.copy_context()
+        self._operations.event(kind, event, document)
 
     def _record(self, document: Document, kind: str, reason: str, message: str) -> None:
         """Post an Event. kopf posts only from the context of one of its handlers, so that is kept."""
@@ -149,7 +159,7 @@ class Service:
         self._loop.call_soon_threadsafe(self._changed, {key})
 
     def _queue_age_s(self) -> float:
-        return self._queue.age_s if self._leader.is_leader else 0.0
+        return max(self._queue.age_s, self._operations.age_s) if self._leader.is_leader else 0.0
 
     async def _start_work(self) -> None:
         """Begin once the watches are complete; the lease is renewed meanwhile."""
@@ -158,18 +168,21 @@ class Service:
     async def _begin(self) -> None:
         await self._watches.synced()
         self._workers.start()
+        self._operations.start()
         self._changed(self._known)
         await write_given(self._api, self._settings.pipelines_file, self._settings.operator_namespace)
 
     async def _stop_work(self) -> None:
         await ending.stop(*self._beginning)
         await self._workers.stop()
+        await self._operations.stop()
         if self._controllers:
             await asyncio.to_thread(self._controllers.stop)
 
     async def _resync(self) -> None:
-        """Ask for each pipeline once per period, spread over it."""
+        """Ask for each pipeline and operation once per period, spread over it."""
         while True:
             await asyncio.sleep(self._settings.resync_s)
+            self._operations.resync(self._settings.resync_s)
             for key in self._known:
                 self._queue.add(key, random.random() * self._settings.resync_s)  # noqa: S311

@@ -42,7 +42,8 @@ SETTINGS = (
     Setting("CLICKSTREAM_HTTP_HOST", "0.0.0.0", "Address of /livez, /readyz and /metrics."),  # noqa: S104
     Setting("CLICKSTREAM_HTTP_PORT", "8080", "Port of /livez, /readyz and /metrics."),
     Setting("CLICKSTREAM_POD_URL", "", "Admin URL of a pod instead of its cluster name, with {namespace}, "
-            "{name} and {ordinal}; for operators outside the cluster."),
+            "{name} and {ordinal}; for operators outside the cluster. The pod of a replay or an "
+            "erasure has its name, and the ordinal `replay` or `erasure`."),
     Setting("CLICKSTREAM_PROCESSOR_LOG_LEVEL", "INFO", "Log level of the processor pods."),
     Setting("CLICKSTREAM_LOG_LEVEL", "INFO", "Log level of the operator."),
     Setting("CLICKSTREAM_LOG_FORMAT", "text", "text or json."),

@@ -1,16 +1,19 @@
-"""The leader's workers: each takes a key from the queue, reconciles its pipeline, puts it back when due."""
+"""The leader's workers: each takes a key from the queue, reconciles its resource, puts it back when due."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import Protocol
+
+from prometheus_client import Counter, Histogram
 
 from clickstream_operator import ending
 from clickstream_operator.kube.api import ApiFailure
 from clickstream_operator.kube.store import Key
 from clickstream_operator.metrics import RECONCILE_SECONDS, RECONCILES
+from clickstream_operator.outcome import Outcome
 from clickstream_operator.queue import KeyedQueue
-from clickstream_operator.reconcile import Reconciler
 
 log = logging.getLogger(__name__)
 
@@ -18,17 +21,32 @@ log = logging.getLogger(__name__)
 RECONCILE_S = 120
 
 
+class Reconciles(Protocol):
+    """Whoever looks at one resource."""
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """Bring one resource to its desired state."""
+
+
 class Workers:
     """As many tasks as asked for, while this replica leads."""
 
     def __init__(
-        self, queue: KeyedQueue[Key], reconciler: Reconciler, count: int, gone: Callable[[Key], None]
+        self,
+        queue: KeyedQueue[Key],
+        reconciler: Reconciles,
+        count: int,
+        gone: Callable[[Key], None],
+        results: Callable[[str], Counter] = RECONCILES.labels,
+        seconds: Histogram | None = RECONCILE_SECONDS,
     ) -> None:
-        """`gone` hears of each pipeline that is found to be gone."""
+        """`gone` hears of each resource that is found to be gone; the metrics get each look."""
         self._queue = queue
         self._reconciler = reconciler
         self._count = count
         self._gone = gone
+        self._results = results
+        self._seconds = seconds
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -56,17 +74,18 @@ class Workers:
         except (ApiFailure, TimeoutError) as failure:
             at_least_s = failure.retry_after_s if isinstance(failure, ApiFailure) else 0
             delay_s = self._queue.retry(key, at_least_s)
-            RECONCILES.labels("failed").inc()
+            self._results("failed").inc()
             log.warning("%s: %s; again in %.1f s", key, failure or type(failure).__name__, delay_s)
             return
         except Exception as error:  # whatever one pipeline has, the others are looked after
             delay_s = self._queue.retry(key, 0)
-            RECONCILES.labels("failed").inc()
+            self._results("failed").inc()
             log.error("%s: %r; again in %.1f s", key, error, delay_s, exc_info=error)
             return
         finally:
-            RECONCILE_SECONDS.observe(time.monotonic() - started_s)
-        RECONCILES.labels(outcome.result).inc()
+            if self._seconds is not None:
+                self._seconds.observe(time.monotonic() - started_s)
+        self._results(outcome.result).inc()
         self._queue.succeeded(key)
         if outcome.result == "gone":
             self._gone(key)

@@ -25,6 +25,7 @@ from clickstream_processor.directory import Directory, Routes
 from clickstream_processor.errors import InvalidSettings, TwinDetected
 from clickstream_processor.faults import NO_FAULTS, Faults
 from clickstream_processor.kafka.client import connection
+from clickstream_processor.kafka.letter_topic import KafkaLetterTopic
 from clickstream_processor.processing.worker import Worker
 from clickstream_processor.query.api import serve
 from clickstream_processor.query.options import options_of
@@ -125,7 +126,12 @@ def _run(chosen: Settings, plan: Plan, programs: Programs, faults: Faults) -> in
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
     worker.start()
-    service = QueryService(directory, options_of(chosen, plan, programs.metrics), worker_age_s=worker.age_s)
+    service = QueryService(
+        directory,
+        options_of(chosen, plan, programs.metrics),
+        worker_age_s=worker.age_s,
+        letters=KafkaLetterTopic(chosen),
+    )
     try:
         asyncio.run(_serve(service, chosen, worker))
     except OSError as error:

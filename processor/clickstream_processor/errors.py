@@ -11,6 +11,22 @@ class InvalidSettings(ProcessorError):
     """The settings file, a Secret or the environment is wrong. Print the message and exit with status 2."""
 
 
+class InvalidReplay(ProcessorError):
+    """The description of a replay is wrong. Print the message and exit with status 1: no retry helps."""
+
+
+class ReplayFailed(ProcessorError):
+    """A replay cannot go on now. Say so and exit with status 1: started again it goes on where it was."""
+
+
+class InvalidErasure(ProcessorError):
+    """The description of an erasure is wrong. Print the message and exit with status 1: no retry helps."""
+
+
+class ErasureFailed(ProcessorError):
+    """An erasure cannot go on now. Say so and exit with status 1: it may be started again."""
+
+
 class MalformedRecord(ProcessorError):
     """The bytes are not a valid record. Dead-letter it with its reason, count it, keep going."""
 

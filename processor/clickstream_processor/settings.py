@@ -23,23 +23,42 @@ class Section(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Tls(Section, frozen=True, kw_only=True):
-    """Brokers, or the search engine, are trusted by this Secret's key `ca.crt`."""
+    """The search engine is trusted by this Secret's key `ca.crt`."""
 
     ca_secret: Name
 
 
-class Authentication(Section, frozen=True, kw_only=True):
-    """This pod's Kafka user: a Secret as a Strimzi KafkaUser makes it."""
+class KafkaTls(Section, frozen=True, kw_only=True):
+    """Brokers are trusted by this Secret's key `ca.crt`; None: by the system's authorities."""
 
-    type: Literal["scram-sha-512", "tls"]
+    ca_secret: Name | None = None
+
+
+class OAuth(Section, frozen=True, kw_only=True):
+    """Where the Kafka client gets its tokens. `ca_secret` None: the system's authorities are trusted."""
+
+    token_endpoint: HttpUrl
+    scope: str | None = None
+    extensions: dict[str, str] = {}
+    ca_secret: Name | None = None
+
+
+class Authentication(Section, frozen=True, kw_only=True):
+    """This pod's Kafka user: a Secret with `password`, `user.crt` and `user.key`, or `clientSecret`.
+
+    The user has the Secret's name, unless a key `username` (oauthbearer: `clientId`) says another.
+    """
+
+    type: Literal["scram-sha-256", "scram-sha-512", "plain", "tls", "oauthbearer"]
     user: Name
+    oauth: OAuth | None = None
 
 
 class Kafka(Section, frozen=True, kw_only=True):
     """How to reach the brokers."""
 
     bootstrap_servers: Annotated[str, Meta(min_length=1)]
-    tls: Tls | None = None
+    tls: KafkaTls | None = None
     authentication: Authentication | None = None
 
 
@@ -65,10 +84,11 @@ class Transform(Section, frozen=True, kw_only=True):
 
 
 class Join(Section, frozen=True, kw_only=True):
-    """The stream-table join of clicks with profiles."""
+    """The stream-table join of clicks with profiles. `none`: there are no profiles, and no topic of them."""
 
-    type: Literal["inner", "left"] = "inner"
+    type: Literal["inner", "left", "none"] = "inner"
     wait_for_snapshot: bool = True
+    at_least: Annotated[int, Meta(ge=0)] = 0  # records of the profiles that the first click waits for
     unmatched: Literal["deadLetter", "drop"] = "deadLetter"
 
 
@@ -154,6 +174,7 @@ class Search(Section, frozen=True, kw_only=True):
     index: str = "enriched-clicks"
     retention_ms: Milliseconds = msgspec.field(name="retention", default=Milliseconds(30 * 86_400_000))
     credentials_secret: Name | None = None
+    api_key_secret: Name | None = None
     tls: Tls | None = None
 
 
@@ -241,6 +262,11 @@ class Settings(Section, frozen=True, kw_only=True):
         return f"{self.id}-changelog"
 
     @property
+    def identities_topic(self) -> str:
+        """Return the topic of pairs of ids of one person, which a collector fills."""
+        return f"{self.id}-identities"
+
+    @property
     def arrivals_topic(self) -> str:
         """Return the topic of clicks by user, where producers may write them to any partition."""
         return f"{self.id}-arrivals"
@@ -296,3 +322,7 @@ class Settings(Section, frozen=True, kw_only=True):
         if not value:
             raise InvalidSettings(f"secret {secret}, key {key}: {path} is empty")
         return value
+
+    def read_secret_or(self, secret: str, key: str, default: str) -> str:
+        """Return a mounted Secret's value; `default` where it has no such key. Raises InvalidSettings."""
+        return self.read_secret(secret, key) if self.secret_path(secret, key).exists() else default

@@ -33,8 +33,9 @@ FOR_THE_OPERATOR = frozenset(
         "processors.resources.requests",
     }
 )
-# A file with a greater one may mean something else by the same names: refused. 2: `topics.partitioner: any`.
-SETTINGS_VERSION = 4
+# A file with a greater one may mean something else by the same names: refused.
+# 2: `topics.partitioner: any`. 5: profiles that come from no table.
+SETTINGS_VERSION = 5
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -196,6 +197,10 @@ def _broken_rules(values: dict[str, Any], pod: PodEnvironment) -> list[str]:
     kafka: Kafka = values["kafka"]
     if kafka.authentication is not None and kafka.authentication.type == "tls" and kafka.tls is None:
         problems.append("kafka.authentication.type: tls needs kafka.tls")
+    if kafka.authentication is not None:
+        wants_tokens = kafka.authentication.type == "oauthbearer"
+        if wants_tokens != (kafka.authentication.oauth is not None):
+            problems.append("kafka.authentication.oauth: goes with type oauthbearer, and with no other")
     pods, partitions = pod.static_pods, topics.partitions
     if pods is not None and pods > partitions:
         problems.append(f"CLICKSTREAM_ASSIGNMENT: {pods} pods are more than topics.partitions ({partitions})")

@@ -10,6 +10,21 @@
 - apiGroups: [clickstream.dev]
   resources: [clickpipelines/finalizers]
   verbs: [update]
+# Replays and erasures are deleted when their time after their end is over.
+- apiGroups: [clickstream.dev]
+  resources: [clickreplays, clickerasures]
+  verbs: [get, list, watch, delete]
+- apiGroups: [clickstream.dev]
+  resources: [clickreplays/status, clickerasures/status]
+  verbs: [patch]
+# blockOwnerDeletion on what a replay or an erasure owns.
+- apiGroups: [clickstream.dev]
+  resources: [clickreplays/finalizers, clickerasures/finalizers]
+  verbs: [update]
+# Of replays and erasures, by name: made once, and read.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, create]
 # What may be removed again is a collector's, or a way to one.
 - apiGroups: ['']
   resources: [configmaps]
@@ -38,7 +53,8 @@
 - apiGroups: [kafka.strimzi.io]
   resources: [kafkaconnects]
   verbs: [get, list, watch]
-# By name only, never listed: the pipeline's credentials, and the peer key that is made once.
+# By name only, never listed: the pipeline's credentials, and what is made once: the peer key, and the users of an
+# erasure.
 - apiGroups: ['']
   resources: [secrets]
   verbs: [get, create]

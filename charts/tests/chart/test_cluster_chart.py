@@ -13,6 +13,7 @@ from charts.tests.chart.rendering import NAMESPACED, PIPELINE, Chart, Object
 
 RELEASED = sorted((Path(__file__).parent / "released").glob("*.tgz"))
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/clickpipelines.clickstream.dev"
+OPERATION_CRDS = [CRD.replace("clickpipelines", plural) for plural in ("clickreplays", "clickerasures")]
 PIPELINES = "/apis/clickstream.dev/v1alpha1/namespaces/{}/clickpipelines"
 
 
@@ -64,6 +65,7 @@ def test_install_upgrade_and_uninstall_keep_the_definition_and_the_pipelines(
 
     helm.run("uninstall", "clickstream", namespace="ops")
     assert chart_plane.get(CRD)
+    assert all(chart_plane.get(crd) for crd in OPERATION_CRDS)
     assert chart_plane.items(PIPELINES.format("ops")) == [pipeline]
     left = chart_plane.kubectl(
         *("get", "deploy,svc,sa,role,rolebinding,networkpolicy,pdb", "-n", "ops", "-o", "name"),
@@ -82,7 +84,8 @@ def make_pipeline(plane: ControlPlane, namespace: str) -> None:
 @pytest.fixture
 def fresh(chart_plane: ControlPlane) -> None:
     """Let the cluster know no definition, as before the first installation."""
-    chart_plane.kubectl("delete", "crd", "--ignore-not-found", CRD.rpartition("/")[2])
+    names = [crd.rpartition("/")[2] for crd in (CRD, *OPERATION_CRDS)]
+    chart_plane.kubectl("delete", "crd", "--ignore-not-found", *names)
 
 
 @pytest.mark.usefixtures("fresh")

@@ -228,13 +228,15 @@ def test_a_single_replica_has_no_disruption_budget(chart: Chart) -> None:
     assert not of_kind(chart.objects({"operator": {"replicas": 1}}), "PodDisruptionBudget")
 
 
-def test_the_definition_is_that_of_crds_and_stays_on_uninstall(chart: Chart) -> None:
-    (rendered,) = of_kind(chart.objects(), "CustomResourceDefinition")
-    source = yaml.safe_load((ROOT / "crds/clickpipelines.clickstream.dev.yaml").read_text())
-    assert rendered["spec"] == source["spec"]
-    assert rendered["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
-    (fleeting,) = of_kind(chart.objects({"crds": {"keep": False}}), "CustomResourceDefinition")
-    assert "helm.sh/resource-policy" not in fleeting["metadata"]["annotations"]
+def test_the_definitions_are_those_of_crds_and_stay_on_uninstall(chart: Chart) -> None:
+    rendered = of_kind(chart.objects(), "CustomResourceDefinition")
+    sources = [yaml.safe_load(file.read_text()) for file in sorted((ROOT / "crds").glob("*.yaml"))]
+    assert {each["metadata"]["name"]: each["spec"] for each in rendered} == {
+        source["metadata"]["name"]: source["spec"] for source in sources
+    }
+    assert all(each["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for each in rendered)
+    for fleeting in of_kind(chart.objects({"crds": {"keep": False}}), "CustomResourceDefinition"):
+        assert "helm.sh/resource-policy" not in fleeting["metadata"].get("annotations", {})
 
 
 def test_monitors_are_left_out_where_the_cluster_does_not_know_them(chart: Chart) -> None:

@@ -105,8 +105,10 @@ def test_all_values_of_the_release_with_their_defaults_are_accepted(chart: Chart
 @each_release
 def test_the_definition_stays_and_takes_every_pipeline_that_it_took(chart: Chart, release: Path) -> None:
     (old,) = of_kind(Chart(chart.helm, release).objects({}), "CustomResourceDefinition")
-    (new,) = of_kind(chart.objects({}), "CustomResourceDefinition")
-    assert new["metadata"]["name"] == old["metadata"]["name"]
+    present = {
+        each["metadata"]["name"]: each for each in of_kind(chart.objects({}), "CustomResourceDefinition")
+    }
+    new = present[old["metadata"]["name"]]
     for each in (old, new):
         assert each["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
     assert new["spec"]["names"] == old["spec"]["names"]

@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 from clickstream_operator.database.memory import GAPS
 from clickstream_operator.lifecycle.rollout import RolloutPhase
+from clickstream_operator.operations.reconcile import SORTS
 from clickstream_operator.source.findings import REASONS
 
 PACKAGE = Path(__file__).parents[3] / "operator/clickstream_operator"
+OPERATIONS = "clickstream_operator.operations"  # their conditions are those of other resources
 TRUTHS = {"met": "True", "unmet": "False", "unknown": "Unknown", "_unknown": "Unknown"}
+NOUNS = [sort.of.NOUN.capitalize() for sort in SORTS]
 SUMMARIES = ("Ready", "Reconciling", "Stalled")
 # Reasons that are found while it runs: of a gap, of a finding, or handed on from another condition.
 COMPUTED = {"memory.gap.reason": GAPS, "refused[0].reason": REASONS}
@@ -41,11 +44,14 @@ def modules() -> list[tuple[str, ast.Module]]:
     return [(name, ast.parse(file.read_text())) for name, file in sorted(files.items())]
 
 
-def conditions() -> set[Given]:
-    """Return every condition that the source makes. The summaries' handed-on reasons are not repeated."""
+def conditions(*, of_operations: bool = False) -> set[Given]:
+    """Return every condition that the source makes of pipelines, or of replays and erasures.
+
+    The summaries' handed-on reasons are not repeated.
+    """
     found: set[Given] = set()
     for name, tree in modules():
-        if name == "clickstream_operator.condition":
+        if name == "clickstream_operator.condition" or name.startswith(OPERATIONS) != of_operations:
             continue
         for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
             for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
@@ -75,6 +81,9 @@ def events() -> set[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and _called(node) == "_record":
                 reason = ast.unparse(node.args[2])
+                if reason.startswith("f'{noun}"):  # of each sort of operations
+                    found |= {ast.literal_eval(reason[1:]).replace("{noun}", noun) for noun in NOUNS}
+                    continue
                 found |= set(_constants(node.args[2:3]))
                 computed = reason in ("reason", "transition.reason")  # of findings, of conditions
                 assert computed or _constants(node.args[2:3]), f"an Event's reason is {reason}"

@@ -57,7 +57,16 @@ def test_a_module_that_says_it_is_pure_is_held_to_it(package: str, name: str) ->
     [
         (
             "Kafka only in the threads that process, restore and are assigned",
-            ["kafka", "control", "restoring", "processing", "__main__", "set_position"],
+            [
+                "kafka",
+                "control",
+                "restoring",
+                "processing",
+                "replaying",
+                "erasing",
+                "__main__",
+                "set_position",
+            ],
         ),
         ("RocksDB only in the state", ["state"]),
         ("HTTP only in the query", ["query", "__main__"]),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from charts.reference.pages import CRD, ROOT, made_pages
+from charts.reference.pages import CRD, ERASURE_CRD, REPLAY_CRD, ROOT, made_pages
 from charts.tests.documentation.metric_names import SOURCES, exported_metrics
 
 PAGES = made_pages()
@@ -22,10 +22,14 @@ def leaves(schema: dict[str, Any], path: str) -> set[str]:
     return {path}.union(*(leaves(field, name) for name, field in below.items()))
 
 
-def test_every_field_of_a_clickpipeline_is_in_its_reference() -> None:
-    crd = yaml.safe_load(CRD.read_text())
+@pytest.mark.parametrize(
+    ("file", "page"),
+    [(CRD, "clickpipeline.md"), (REPLAY_CRD, "clickreplay.md"), (ERASURE_CRD, "clickerasure.md")],
+)
+def test_every_field_of_a_resource_is_in_its_reference(file: Path, page: str) -> None:
+    crd = yaml.safe_load(file.read_text())
     spec = crd["spec"]["versions"][-1]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    text = (ROOT / "docs/reference/clickpipeline.md").read_text()
+    text = (ROOT / f"docs/reference/{page}").read_text()
     missing = [path for path in leaves(spec, "spec") - {"spec"} if f"| `{path}` |" not in text]
     assert not missing
 

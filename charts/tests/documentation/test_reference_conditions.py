@@ -81,3 +81,12 @@ def warnings() -> set[str]:
 
 def test_every_gap_has_a_row() -> None:
     assert {row[0] for row in rows(TEXT, "Gaps")} == set(GAPS)
+
+
+def test_every_reason_of_a_replay_or_an_erasure_is_on_the_page_and_no_other() -> None:
+    found, condition = set(), ""
+    for first, reasons, _ in rows(TEXT, "Reasons of a replay or an erasure"):
+        condition = first or condition
+        for reason, truth in re.findall(r"`(\w+)`(?: \((\w+)\))?", reasons):
+            found.add(Given(condition, reason, truth or "False", False))
+    assert found == conditions(of_operations=True)

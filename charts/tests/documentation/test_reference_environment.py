@@ -8,8 +8,10 @@ import pytest
 from charts.reference.environment import (
     CONTROLLER_SECRETS,
     collector_variables,
+    erasure_variables,
     operator_variables,
     processor_variables,
+    replay_variables,
 )
 from charts.reference.pages import DEPLOYMENT, ROOT, example
 
@@ -26,7 +28,8 @@ def read_in(folder: Path) -> set[str]:
 
 
 def test_every_variable_that_the_processor_reads_has_a_row() -> None:
-    assert {row.name for row in processor_variables(example())} == read_in(PROCESSOR)
+    rows = [*processor_variables(example()), *replay_variables(), *erasure_variables()]
+    assert {row.name for row in rows} == read_in(PROCESSOR)
 
 
 def test_every_variable_that_the_operator_reads_has_a_row() -> None:
@@ -43,12 +46,16 @@ def test_every_variable_that_the_collector_reads_has_a_row() -> None:
 def test_every_row_has_a_meaning_and_a_default_where_there_is_one() -> None:
     rows = [
         *processor_variables(example()),
+        *replay_variables(),
+        *erasure_variables(),
         *operator_variables(DEPLOYMENT.read_text()),
         *collector_variables(),
     ]
     assert all(row.meaning for row in rows)
     assert {row.name for row in rows if row.default == "*required*"} == {
         "CLICKSTREAM_SETTINGS",
+        "CLICKSTREAM_REPLAY_FILE",
+        "CLICKSTREAM_ERASURE_FILE",
         "CLICKSTREAM_PROCESSOR_IMAGE",
         "CLICKSTREAM_COLLECTOR_BOOTSTRAP_SERVERS",
         "CLICKSTREAM_COLLECTOR_PIPELINE_ID",
@@ -67,5 +74,8 @@ def test_every_variable_of_the_development_programs_is_on_their_page(folder: str
     read |= set(re.findall(r"""["']((?:CLICKSTREAM|CHAOS)_[A-Z_]+)["']""", code))  # by a name in a tuple
     usual = {"HOME", "PATH"}
     assert read - usual
-    of_the_pods = {row.name for row in processor_variables(example())}  # on the page of the products
+    # On the page of the products.
+    of_the_pods = {
+        row.name for row in (*processor_variables(example()), *replay_variables(), *erasure_variables())
+    }
     assert not {name for name in read - usual - of_the_pods if f"`{name}`" not in DEVELOPMENT}

@@ -8,6 +8,7 @@ from clickstream_local.machine.ports import free_port
 from clickstream_local.parts.prometheus import Prometheus, Target
 from clickstream_local.testing.eventually import eventually
 from operator_support.cluster.controlplane import running
+from operator_support.cluster.operations import Replay
 from operator_support.cluster.world import World
 
 from charts.tests.monitoring.expressions import Expression, alerts, panels, variables
@@ -15,12 +16,18 @@ from charts.tests.monitoring.promql import Answers, chosen, selectors
 
 RATE_INTERVAL = "10s"
 DEADLINE_S = 120.0
-UNWELL = {"ClickstreamPipelineNotReady", "ClickstreamConnectorFailed"}  # on the pipeline made below
+# What fires on what is made below.
+UNWELL = {"namespace": "web", "pipeline": "unwell"}
+FIRES = {
+    "ClickstreamPipelineNotReady": UNWELL,
+    "ClickstreamConnectorFailed": UNWELL,
+    "ClickstreamOperationFailed": {"namespace": "shop", "kind": "ClickReplay"},
+}
 
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
-    """Give the Prometheus of an operator with a pipeline that is well and one whose connector has failed."""
+    """Give the Prometheus of an operator: one pipeline is well, a connector and a replay have failed."""
     folder = tmp_path_factory.mktemp("operator-scraped")
     with running(folder, controllers=True) as plane:
         world = World(plane)
@@ -36,6 +43,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
             world.standins.failing["unwell-search"] = "refused"
             world.create(world.namespace("web"), "unwell")
             eventually(lambda: world.condition("web", "ConnectorsReady", "unwell")["status"] == "False")
+            replay = Replay(world, "shop").create(where="letter.nonsense")
+            replay.wait_for("Failed", "InvalidExpression")
             yield Answers(server.url)
         finally:
             server.stop()
@@ -68,6 +77,6 @@ def test_operator_alert_asks_for_what_is_exported(
 ) -> None:
     for selector in selectors(alert.text):
         live.assert_data(selector, deadline_s)
-    expected = [{"namespace": "web", "pipeline": "unwell"}] if alert.where in UNWELL else []
+    expected = [FIRES[alert.where]] if alert.where in FIRES else []
     # Waited for: after a scrape that came too late Prometheus has no operator until the next one.
     eventually(lambda: live.series(alert.text) == expected, f"{alert.text} gives {expected}")

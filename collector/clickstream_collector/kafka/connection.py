@@ -1,10 +1,9 @@
 """The configuration of the producer; what is no default of the client has its reason."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
-from clickstream_collector.errors import InvalidSettings
+from clickstream_collector.kafka.security import security
 from clickstream_collector.settings import KafkaSettings
 
 log = logging.getLogger("clickstream_collector.kafka")
@@ -33,34 +32,5 @@ def producer_config(kafka: KafkaSettings) -> dict[str, Any]:
         "socket.keepalive.enable": True,
         # ADR 0059: a client that connects only where it must was seen to find no leader after an outage.
         "enable.sparse.connections": False,
-        **_security(kafka),
+        **security(kafka),
     }
-
-
-def _security(kafka: KafkaSettings) -> dict[str, Any]:
-    tls = bool(kafka.ca_file or kafka.certificate_file)
-    config: dict[str, Any] = {"security.protocol": "SSL" if tls else "PLAINTEXT"}
-    if kafka.ca_file:
-        config["ssl.ca.location"] = _readable(kafka.ca_file, "CLICKSTREAM_COLLECTOR_KAFKA_CA_FILE")
-    if kafka.certificate_file:
-        config["ssl.certificate.location"] = _readable(
-            kafka.certificate_file, "CLICKSTREAM_COLLECTOR_KAFKA_CERTIFICATE_FILE"
-        )
-        config["ssl.key.location"] = _readable(kafka.key_file, "CLICKSTREAM_COLLECTOR_KAFKA_KEY_FILE")
-    if kafka.user:
-        password = _readable(kafka.password_file, "CLICKSTREAM_COLLECTOR_KAFKA_PASSWORD_FILE")
-        config |= {
-            "security.protocol": "SASL_SSL" if tls else "SASL_PLAINTEXT",
-            "sasl.mechanism": "SCRAM-SHA-512",
-            "sasl.username": kafka.user,
-            "sasl.password": Path(password).read_text().strip(),
-        }
-    return config
-
-
-def _readable(path: str, name: str) -> str:
-    try:
-        Path(path).read_bytes()
-    except OSError as error:
-        raise InvalidSettings(f"{name}: {path}: cannot be read: {type(error).__name__}") from error
-    return path

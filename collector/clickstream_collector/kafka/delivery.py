@@ -65,6 +65,7 @@ class Delivery:
         self._progress_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._prober: asyncio.Task[None] | None = None
+        self._last_words = ""  # why a broker, or the endpoint of tokens, does not take this client
         self.away: str | None = "no broker has answered yet"
         self.failed = asyncio.Event()  # the producer can go on no more: end this process
         KAFKA_AVAILABLE.set_function(lambda: self.away is None)
@@ -150,6 +151,8 @@ class Delivery:
             self.failed.set()
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._set_away("no broker is connected")
+        else:
+            self._last_words = error.str()
 
     def _set_away(self, why: str) -> None:
         if self.away is None:
@@ -164,6 +167,7 @@ class Delivery:
                 if why is None and self._is_stalled():
                     why = "nothing was acknowledged for some seconds"
                 if why is None:
+                    self._last_words = ""
                     log.info("Kafka takes records")
                 self.away = why
             await asyncio.sleep(_PROBE_EVERY_S)
@@ -177,7 +181,8 @@ class Delivery:
             try:
                 topic = self._producer.list_topics(name, timeout=_PROBE_TIMEOUT_S).topics[name]
             except KafkaException as error:
-                return f"no broker answers: {error.args[0].name()}"
+                why = f": {self._last_words}" if self._last_words else ""
+                return f"no broker answers: {error.args[0].name()}{why}"
             if topic.error is not None or not topic.partitions:
                 return f"topic {name}: {topic.error.name() if topic.error else 'no partitions'}"
             if any(partition.leader < 0 for partition in topic.partitions.values()):

@@ -7,9 +7,11 @@ import gzip
 import resource
 import socket
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import brotli
 import psutil
 import pytest
 from clickstream_local.machine.ports import HOST
@@ -127,10 +129,15 @@ def test_pipelined_requests_are_answered_in_turn(collector: RunningCollector) ->
     assert seen.rfind(b"HTTP/1.1 200") < seen.find(b"HTTP/1.1 404")
 
 
-def test_bombs_beside_each_other_stay_within_the_memory_for_bodies(collector: RunningCollector) -> None:
-    bomb = gzip.compress(bytes(20_000_000))
+@pytest.mark.parametrize(
+    ("coding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("br", brotli.compress)]
+)
+def test_bombs_beside_each_other_stay_within_the_memory_for_bodies(
+    collector: RunningCollector, coding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    bomb = pack(bytes(20_000_000))
     before = memory(collector)
-    one = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb
+    one = HEAD + f"Content-Encoding: {coding}\r\nContent-Length: {len(bomb)}\r\n\r\n".encode() + bomb
     with ExitStack() as kept:
         all_of_them = [kept.enter_context(dialled(collector)) for _ in range(100)]
         for connection in all_of_them:

@@ -3,11 +3,13 @@
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Protocol
 
 from clickstream_local.errors import CannotStart, DeadlinePassed
 from clickstream_local.load.producer import ClickProducer, Stream
-from clickstream_local.load.profiles import ALICE, make_profiles
+from clickstream_local.load.profiles import ALICE, Profile, make_profiles
 from clickstream_local.load.traffic import Traffic
 from clickstream_local.load.visitors import NO_FLAWS, Visitors
 from clickstream_local.machine.ports import HOST
@@ -28,6 +30,16 @@ STEADY = 100  # the first profiles change and are never deleted
 SHOP_VISITORS = 8  # who a person in the shop may be
 
 
+class Worker(Protocol):
+    """What goes on while the demo runs."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End."""
+
+
 def run_demo(options: Options, progress: Progress) -> None:
     """Start everything and show figures until an interrupt; then stop everything."""
     stack = Stack(options, progress)
@@ -42,21 +54,28 @@ def run_demo(options: Options, progress: Progress) -> None:
 
 def _show(options: Options, stack: Stack, progress: Progress) -> None:
     topics = stack.pipeline.spec.topics
-    users = [profile.user_id for profile in make_profiles(options.profiles, options.seed)]
-    shop = _shop(options, stack)
+    profiles = make_profiles(options.profiles, options.seed)
+    in_shop = profiles[STEADY - SHOP_VISITORS : STEADY]
+    shop = _shop(options, stack, in_shop)
+    # Nobody else clicks for them: a person sees their own clicks counted, one by one.
+    users = [profile.user_id for profile in profiles if profile not in in_shop]
     producer = ClickProducer(stack.kafka.bootstrap, topics.clicks)
     seed = options.seed + int(time.time())  # a second run on the same data is another day in the shop
     stream = Stream(producer, Traffic(users, topics.partitions, seed=seed), options.rate)
-    writer = Writer(stack.table, options.profiles, options.changes, options.seed)
+    writers = [
+        Writer(profiles, options.profiles, options.changes, options.seed)
+        for profiles in (stack.profiles,)
+        if profiles is not None
+    ]
     probe = Probe(stack.pods, users)
     watch = Watch(stack, producer, probe)
     visitors = Visitors(
         stack.collector.url,
         stack.collector.key,
-        Traffic(users[:STEADY], topics.partitions, seed=seed, flaws=NO_FLAWS),
+        Traffic(users[: STEADY - SHOP_VISITORS], topics.partitions, seed=seed, flaws=NO_FLAWS),
         min(VISITORS_PER_S, options.rate / 40),
     )
-    workers = (watch, stream, visitors, writer, probe, shop)
+    workers: tuple[Worker, ...] = (watch, stream, visitors, *writers, probe, shop)
     for worker in workers:
         worker.start()
     try:
@@ -85,8 +104,7 @@ def _first_answer(stack: Stack, progress: Progress, timeout_s: float = 120) -> N
     )
 
 
-def _shop(options: Options, stack: Stack) -> Shop:
-    people = make_profiles(min(options.profiles, SHOP_VISITORS), options.seed)
+def _shop(options: Options, stack: Stack, people: Sequence[Profile]) -> Shop:
     return Shop(
         port=options.ports.shop,
         collector=stack.collector.url,
@@ -99,30 +117,38 @@ def _shop(options: Options, stack: Stack) -> Shop:
 def _print_addresses(options: Options, stack: Stack, shop: Shop, progress: Progress) -> None:
     first = stack.pods.pods[0]
     others = ", ".join(pod.url for pod in stack.pods.pods[1:])
-    source = stack.pipeline.spec.source.postgres
+    parts = stack.parts()
     rows = {
         "Shop": f"{shop.url}/   (click there, and see it counted)",
         "Insights": f"{first.url}/",
-        "Search": f"{first.url}/search",
+        "Search": f"{first.url}/search" if stack.pipeline.search else "",
+        "Dead letters": f"{first.url}/dead-letters",
         "Operations": f"{first.url}/operations",
         "API": f"curl -s {first.url}/dashboard/users/{ALICE}/metrics"
         + (f"   (or {others})" if others else ""),
         "Collector": f"{stack.collector.url}/v1/clicks",
         "Prometheus": _prometheus(stack),
         "Metrics": " ".join(f"http://{HOST}:{target.port}/metrics" for target in stack.targets()),
-        stack.search.engine: stack.search.url,
+        stack.search.engine: stack.search.url if stack.search.engine in parts else "",
         "Kafka": stack.kafka.bootstrap,
-        "Kafka Connect": f"{stack.connect.url}/connectors?expand=status",
-        "PostgreSQL": f"psql -h {source.host} -p {source.port} -U postgres {source.database}",
+        "Kafka Connect": f"{stack.connect.url}/connectors?expand=status" if stack.connectors else "",
+        "PostgreSQL": _psql(stack),
         "Data and logs": str(options.data),
     }
     progress.console.print()
-    for name, value in rows.items():
+    for name, value in ((name, value) for name, value in rows.items() if value):
         progress.console.print(f"  {name:<14} {value}", soft_wrap=True)
     progress.console.print(
         "\n  From another terminal: `python -m clickstream_local status`, `... scale 4`, `... kill 1`."
         "\n  Ctrl-C stops everything; the data stays until `make clean`.\n"
     )
+
+
+def _psql(stack: Stack) -> str:
+    if not stack.pipeline.has_table:
+        return ""
+    source = stack.pipeline.postgres
+    return f"psql -h {source.host} -p {source.port} -U postgres {source.database}"
 
 
 def _prometheus(stack: Stack) -> str:
@@ -159,6 +185,7 @@ def _note(options: Options, stack: Stack) -> None:
         "pods": [pod.process.pid for pod in stack.pods.pods],
         "ports": asdict(options.ports),
         "prometheus": stack.prometheus.url if stack.prometheus else None,
+        "parts": list(stack.parts()),
         "connectors": [connector.name for connector in stack.connectors],
     }
     scratch = (options.data / RUN_FILE).with_suffix(".new")

@@ -20,7 +20,7 @@ from clickstream_local.pipeline.replicas import scale, wanted
 
 def show_status(data: Path, console: Console) -> bool:
     """Print the state of parts and tasks; return whether all is well. Raises CannotStart: no demo runs."""
-    run = _running(data)
+    run = running(data)
     table = Table("part", "address", "state")
     well = True
     for part, address, state, good in _rows(run):
@@ -34,7 +34,7 @@ def show_status(data: Path, console: Console) -> bool:
 
 def scale_demo(data: Path, pods: int) -> str:
     """Ask the running demo for another number of pods; return a line for its user."""
-    _running(data)
+    running(data)
     before = wanted(data / "settings.json")
     scale(data / "settings.json", pods)
     return f"{before} -> {pods} pods; `python -m clickstream_local status` shows who owns what"
@@ -42,7 +42,7 @@ def scale_demo(data: Path, pods: int) -> str:
 
 def kill_pod(data: Path, ordinal: int) -> str:
     """Kill a pod of the running demo with SIGKILL; return a line for its user. Raises CannotStart."""
-    pids = _running(data)["pods"]
+    pids = running(data)["pods"]
     if not 0 <= ordinal < len(pids):
         raise CannotStart(f"there is no pod {ordinal}: the demo runs pods 0 to {len(pids) - 1}")
     try:
@@ -52,7 +52,8 @@ def kill_pod(data: Path, ordinal: int) -> str:
     return f"pod {ordinal} (process {pids[ordinal]}) is killed; the demo starts it again"
 
 
-def _running(data: Path) -> dict[str, Any]:
+def running(data: Path) -> dict[str, Any]:
+    """Return what the running demo says of itself. Raises CannotStart: none runs."""
     file = data / RUN_FILE
     run: dict[str, Any] | None = json.loads(file.read_text()) if file.exists() else None
     if run is None or not psutil.pid_exists(run["pid"]):
@@ -102,7 +103,8 @@ def _lag(task: dict[str, Any]) -> str:
 def _rows(run: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     ports = run["ports"]
     rows = []
-    for part, port in (("PostgreSQL", "postgres"), ("Kafka", "kafka"), (run["engine"], "search")):
+    parts = {"PostgreSQL": "postgres", "Kafka": "kafka", run["engine"]: "search"}
+    for part, port in ((part, port) for part, port in parts.items() if part in run["parts"]):
         alive = is_listening(ports[port])
         rows.append((part, f"{HOST}:{ports[port]}", "answers" if alive else "silent", alive))
     alive = request("GET", f"http://{HOST}:{ports['collector_admin']}/readyz").ok

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -36,6 +37,13 @@ def debezium(say: Say = silent) -> Path:
     """Return the folder with the source connector's jars."""
     tools.maven(say)
     return maven.jars("debezium-3.7.0", HERE / "debezium.pom.xml", exclude_groups=IN_THE_WORKER, say=say)
+
+
+def file_connectors(say: Say = silent) -> list[Path]:
+    """Return the jar of Kafka's own connectors, which read and write files."""
+    tools.maven(say)
+    folder = maven.jars("connect-file-4.3.1", HERE / "connect-file.pom.xml", say=say)
+    return sorted(folder.glob("connect-file-*.jar"))  # the worker has the rest
 
 
 def jmx_exporter(say: Say = silent) -> Path:
@@ -82,18 +90,22 @@ class Connect(Part):
         secrets: Path | None = None,
         quick: bool = False,
         properties: dict[str, str] | None = None,
+        plugins: Mapping[str, Sequence[Path]] | None = None,
         say: Say = silent,
     ) -> None:
-        """`secrets`: the folder of NAME/KEY files that `${secrets:<secrets>/NAME:KEY}` may name.
+        """`folder`: its name is the name of the Connect cluster that the worker is alone in.
 
-        `metrics_port`: where Prometheus may scrape the worker; None: nowhere.
+        `secrets`: the folder of NAME/KEY files that `${secrets:<secrets>/NAME:KEY}` may name.
+
+        `metrics_port`: where Prometheus may scrape the worker; None: nowhere. `plugins`: other
+        plugins' jars, by the name of a folder.
         """
         self.port = port or free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.secrets = secrets or folder / "secrets"
         self._folder = folder
         self._kafka = kafka
-        self._properties = properties or {}
+        self._properties, self._plugins = properties or {}, plugins or {}
         self._debezium = debezium(say)
         java = tools.java(say=say)
         memory = ["-Xms64m", "-Xmx768m", "-XX:+UseSerialGC", *(QUICK if quick else ())]
@@ -158,17 +170,21 @@ class Connect(Part):
         self.secrets.mkdir(parents=True, exist_ok=True)
         _link(plugins / "debezium-postgres", sorted(self._debezium.glob("*.jar")))
         _link(plugins / "clickstream-search", sink_jars())
+        for name, jars in self._plugins.items():
+            _link(plugins / name, list(jars))
         text = "\n".join(f"{key}={value}" for key, value in self._settings(plugins).items())
         (self._folder / "connect.properties").write_text(text + "\n")
 
     def _settings(self, plugins: Path) -> dict[str, str]:
         replicas = str(self._kafka.replicas)
+        # Two workers of one group share their connectors, and one is asked for what only the other can load.
+        group = self._folder.name
         return {
             "bootstrap.servers": self._kafka.bootstrap,
-            "group.id": "connect",
-            "config.storage.topic": "connect-configs",
-            "offset.storage.topic": "connect-offsets",
-            "status.storage.topic": "connect-status",
+            "group.id": group,
+            "config.storage.topic": f"{group}-configs",
+            "offset.storage.topic": f"{group}-offsets",
+            "status.storage.topic": f"{group}-status",
             "config.storage.replication.factor": replicas,
             "offset.storage.replication.factor": replicas,
             "status.storage.replication.factor": replicas,

@@ -5,6 +5,7 @@ created by themselves. `bootstrap` stays the same over stops, kills and restarts
 """
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,7 @@ class Kafka:
         quick: bool = False,
         properties: dict[str, str] | None = None,
         broker_properties: dict[int, dict[str, str]] | None = None,
+        java_options: Sequence[str] = (),
         say: Say = silent,
     ) -> None:
         """`ports`: two a broker (clients, controller), free ones when None.
@@ -55,7 +57,13 @@ class Kafka:
         `properties` override ours; `broker_properties` are those of one broker, by its number (from 1).
         """
         self._folder = folder
-        self._memory = ["-Xms64m", f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", *(QUICK if quick else ())]
+        self._memory = [
+            "-Xms64m",
+            f"-Xmx{heap_mb}m",
+            "-XX:+UseSerialGC",
+            *(QUICK if quick else ()),
+            *java_options,
+        ]
         self._properties = properties or {}
         self._broker_properties = broker_properties or {}
         self._java = tools.java(say=say)

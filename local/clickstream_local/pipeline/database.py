@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import Protocol
 
 import psycopg
 from psycopg import sql
@@ -17,6 +18,16 @@ VALUES (%(user_id)s, %(name)s, %(email)s, %(country)s, %(plan_tier)s)
 ON CONFLICT (user_id) DO UPDATE SET name = EXCLUDED.name, email = EXCLUDED.email,
   country = EXCLUDED.country, plan_tier = EXCLUDED.plan_tier
 """
+
+
+class Profiles(Protocol):
+    """Where profiles are written, so that they come into the pipeline."""
+
+    def put(self, profile: Profile) -> None:
+        """Insert a row, or change the one with this user_id."""
+
+    def delete(self, user_id: str) -> None:
+        """Delete a row."""
 
 
 class ProfileTable:
@@ -65,7 +76,7 @@ def _grant(here: psycopg.Connection, role: str, password: str, publication: str)
 class Writer:
     """Changes rows while the pipeline runs: mostly updates, some inserts, some deletes."""
 
-    def __init__(self, table: ProfileTable, profiles: int, changes_per_s: float, seed: int = 1) -> None:
+    def __init__(self, table: Profiles, profiles: int, changes_per_s: float, seed: int = 1) -> None:
         self._table = table
         self._known = profiles
         self._pause_s = 1 / changes_per_s

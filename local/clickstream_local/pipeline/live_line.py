@@ -122,9 +122,10 @@ class Watch:
         self._stack = stack
         self._producer = producer
         self._probe = probe
-        self._index = stack.pipeline.spec.sink.search.index
+        search = stack.pipeline.search
+        self._index = search.index if search else ""
         self._enriched = 0
-        self._indexed_before = indexed(stack.search, self._index)
+        self._indexed_before = indexed(stack.search, self._index) if search else 0
         self._indexed = 0
         self._written_before = producer.written  # the collector's count begins with its process
         self._tail = Tail(stack.kafka.bootstrap, stack.pipeline.spec.topics.enriched, self._count)
@@ -139,7 +140,7 @@ class Watch:
 
     def look(self) -> Figures:
         """Return the figures of this moment."""
-        found = indexed(self._stack.search, self._index) - self._indexed_before
+        found = indexed(self._stack.search, self._index) - self._indexed_before if self._index else 0
         self._indexed = max(self._indexed, found)  # nothing is found while the engine is away
         return Figures(
             clicks=self._producer.written - self._written_before + self._stack.collector.taken(),

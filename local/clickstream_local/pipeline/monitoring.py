@@ -11,7 +11,8 @@ def targets(pipeline: ClickPipeline, ports: Ports, pods: int) -> list[Target]:
     """Return all that is scraped. `instance` is what a pod's name would be."""
     which = {"namespace": pipeline.namespace, "pipeline": pipeline.name}
     names = names_of(pipeline)
-    worker = {"namespace": pipeline.namespace, "instance": f"{pipeline.spec.connect.cluster}-connect-0"}
+    cluster = pipeline.connect.cluster if pipeline.spec.connect else ""
+    worker = {"namespace": pipeline.namespace, "instance": f"{cluster}-connect-0"}
     return [
         *(
             Target(
@@ -20,6 +21,6 @@ def targets(pipeline: ClickPipeline, ports: Ports, pods: int) -> list[Target]:
             for i in range(pods)
         ),
         Target("clickstream-collector", ports.collector_admin, {**which, "instance": f"{names.collector}-0"}),
-        Target("kafka-connect", ports.connect_metrics, worker),
+        *([Target("kafka-connect", ports.connect_metrics, worker)] if cluster else []),
         Target("clickstream-operator", ports.controller_metrics, {"instance": "controller"}),
     ]

@@ -45,7 +45,14 @@ def load(example: Path, place: Place) -> ClickPipeline:
     if not example.exists():
         raise CannotStart(f"{example} is missing: name a ClickPipeline with --pipeline")
     document = yaml.safe_load(example.read_text())
-    return parse(_merged(document, {"spec": _here(place)}))
+    here = _here(place)
+    spec = document.get("spec") or {}
+    # What the pipeline leaves out is not brought in by its address.
+    if "postgres" not in (spec.get("source") or {}):
+        del here["source"]
+    if not spec.get("sink"):
+        del here["sink"]
+    return parse(_merged(document, {"spec": here}))
 
 
 def _here(place: Place) -> dict[str, Any]:

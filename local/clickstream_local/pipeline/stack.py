@@ -16,25 +16,23 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 from clickstream_operator.assignment.tasks import tasks_of
-from clickstream_operator.manifests.connectors import (
-    Connector,
-    directory_references,
-    profiles_connector,
-    search_connector,
-)
+from clickstream_operator.manifests.chosen_connectors import connectors_of
+from clickstream_operator.manifests.connectors import Connector, directory_references
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.spec.clickpipeline import ClickPipeline
 
-from clickstream_local.errors import DeadlinePassed, StartEnded
+from clickstream_local.errors import CannotStart, DeadlinePassed, StartEnded
 from clickstream_local.load.profiles import make_profiles
+from clickstream_local.load.profiles_topic import ProfilesTopic
 from clickstream_local.machine import tools
 from clickstream_local.machine.ports import HOST
 from clickstream_local.machine.process import START_TIMEOUT_S
 from clickstream_local.parts.collector import Collector
-from clickstream_local.parts.connect import Connect, build_sink, debezium
+from clickstream_local.parts.connect import Connect, build_sink, debezium, file_connectors
 from clickstream_local.parts.controller import Controller
 from clickstream_local.parts.elasticsearch import Elasticsearch
 from clickstream_local.parts.kafka import Kafka, kafka_jars
@@ -44,7 +42,7 @@ from clickstream_local.parts.postgres import Postgres
 from clickstream_local.parts.prometheus import Prometheus, Target, find_prometheus
 from clickstream_local.parts.search import SearchEngine, call, choose_engine
 from clickstream_local.pipeline import resources
-from clickstream_local.pipeline.database import ProfileTable
+from clickstream_local.pipeline.database import Profiles, ProfileTable
 from clickstream_local.pipeline.monitoring import targets
 from clickstream_local.pipeline.options import Options
 from clickstream_local.pipeline.progress import Progress
@@ -58,6 +56,7 @@ from clickstream_local.pipeline.reference import (
 )
 
 ROLE = "clickstream"
+FILES = "org.apache.kafka.connect.file."
 
 
 class Part(Protocol):
@@ -76,8 +75,10 @@ class Part(Protocol):
 class Stack:
     """One running reference pipeline. `start` and `stop` belong to one thread."""
 
-    def __init__(self, options: Options, progress: Progress) -> None:
+    def __init__(self, options: Options, progress: Progress, *, whole: bool = False) -> None:
+        """`whole`: a pipeline without a table or without search is refused."""
         self.options = options
+        self._whole = whole
         self.progress = progress
         self._started: list[Part] = []
         self._ending = False
@@ -105,29 +106,21 @@ class Stack:
 
             kafka = begin("Kafka", lambda: self._run(self.kafka))
             topics = begin("topics", lambda: create_topics(self.pipeline, self.kafka.bootstrap), kafka)
-            postgres = begin("PostgreSQL", lambda: self._run(self.postgres))
-            table = begin("table, rows, role, publication", self._prepare_table, postgres)
-            search = begin(self.search.engine, lambda: self._run(self.search))
-            connect = begin("Kafka Connect", lambda: self._run(self.connect), kafka)
+            rows, indexes = self._begin_ends(begin, topics)
+            connect = []
+            if self.connectors:
+                connect.append(begin("Kafka Connect", lambda: self._run(self.connect), kafka))
             controller = begin("controller", lambda: self._run(self.controller), topics)
             pods = begin(f"{self.options.pods} processor pods", lambda: self._run(self.pods), topics)
             collector = begin("collector", self._start_collector, topics)
-            source = begin("connector of profiles", self._put_source, connect, topics, table)
-            sink = begin("connector of the search index", self._put_sink, connect, pods, search)
-            loaded = begin("first profiles", self._wait_for_tasks, source, controller, pods)
-            connectors = (source, sink, loaded)
-            steps = [
-                kafka,
-                topics,
-                postgres,
-                table,
-                search,
-                connect,
-                controller,
-                pods,
-                collector,
-                *connectors,
-            ]
+            source = []
+            if self._source:
+                source.append(begin("connector of profiles", self._put_source, *connect, topics, *rows))
+            if self._sinks:
+                what = "connectors of sinks" if self.pipeline.spec.sinks else "connector of the search index"
+                indexes.append(begin(what, self._put_sinks, *connect, pods, *indexes))
+            loaded = begin("first profiles", self._wait_for_tasks, *source, *rows, controller, pods)
+            steps = [kafka, topics, *rows, *indexes, *connect, controller, pods, collector, *source, loaded]
             if (prometheus := self.prometheus) is not None:
                 steps.append(begin("Prometheus", lambda: self._run(prometheus)))
             try:
@@ -139,6 +132,20 @@ class Stack:
                 while wait(steps, timeout=0.2).not_done:
                     self._end_parts()
                 raise
+
+    def _begin_ends(
+        self, begin: Callable[..., Future[None]], topics: Future[None]
+    ) -> tuple[list[Future[None]], list[Future[None]]]:
+        """Begin step 3 but Kafka, as far as the pipeline has it: where rows come from, where clicks go."""
+        rows, indexes, pipeline = [], [], self.pipeline
+        if pipeline.has_table:
+            rows.append(begin("PostgreSQL", lambda: self._run(self.postgres)))
+            rows.append(begin("table, rows, role, publication", self._prepare_table, rows[0]))
+        elif pipeline.spec.source and pipeline.spec.source.topic:
+            rows.append(begin("rows of the profiles topic", self._fill_topic, topics))
+        if pipeline.search:
+            indexes.append(begin(self.search.engine, lambda: self._run(self.search)))
+        return rows, indexes
 
     def _step(self, what: str, act: Callable[[], None], after: tuple[Future[None], ...]) -> None:
         for other in after:
@@ -161,11 +168,15 @@ class Stack:
 
     def parts(self) -> dict[str, Part]:
         """Return every part by its name."""
-        return {
-            "PostgreSQL": self.postgres,
-            "Kafka": self.kafka,
-            self.search.engine: self.search,
-            "Kafka Connect": self.connect,
+        pipeline, parts = self.pipeline, dict[str, Part]()
+        if pipeline.has_table:
+            parts["PostgreSQL"] = self.postgres
+        parts["Kafka"] = self.kafka
+        if pipeline.search:
+            parts[self.search.engine] = self.search
+        if self.connectors:
+            parts["Kafka Connect"] = self.connect
+        return parts | {
             "the controller": self.controller,
             "the collector": self.collector,
             "a pod": self.pods,
@@ -208,6 +219,7 @@ class Stack:
             port=ports.connect,
             metrics_port=ports.connect_metrics if options.monitored else None,
             secrets=options.data / "secrets",
+            plugins={"kafka-files": file_connectors(say)} if _has_files(options.pipeline) else {},
             say=say,
         )
         place = Place(
@@ -220,7 +232,10 @@ class Stack:
             pods=options.pods,
         )
         self.pipeline = load(options.pipeline, place)
-        self.table = ProfileTable(self.postgres, self.pipeline.spec.source.postgres.database)
+        if self._whole and not (self.pipeline.has_table and self.pipeline.search):
+            raise CannotStart(f"{options.pipeline}: smoke needs one with source.postgres and sink.search")
+        if self.pipeline.has_table:
+            self.table = ProfileTable(self.postgres, self.pipeline.postgres.database)
         self.pods = self._make_pods(place)
         self.controller = Controller(
             options.data,
@@ -265,11 +280,35 @@ class Stack:
         self._run(self.collector)
 
     def _make_connectors(self) -> list[Connector]:
-        reference = directory_references(self.pipeline, str(self.connect.secrets))
-        return [profiles_connector(self.pipeline, reference), search_connector(self.pipeline, reference)]
+        if self.pipeline.spec.connect is None:
+            return []
+        return connectors_of(self.pipeline, directory_references(self.pipeline, str(self.connect.secrets)))
+
+    @property
+    def _source(self) -> list[Connector]:
+        name = names_of(self.pipeline).profiles_connector
+        return [connector for connector in self.connectors if connector.name == name]
+
+    @property
+    def _sinks(self) -> list[Connector]:
+        return [connector for connector in self.connectors if connector not in self._source]
+
+    @property
+    def profiles(self) -> Profiles | None:
+        """Return where to write profiles; None where none are read, or a connector brings them."""
+        if self.pipeline.has_table:
+            return self.table
+        source = self.pipeline.spec.source
+        return self._profiles_topic() if source and source.topic else None
+
+    def _profiles_topic(self) -> ProfilesTopic:
+        return ProfilesTopic(self.kafka.bootstrap, self.pipeline.spec.topics.profiles)
+
+    def _fill_topic(self) -> None:
+        self._profiles_topic().fill(make_profiles(self.options.profiles, self.options.seed))
 
     def _prepare_table(self) -> None:
-        options, source = self.options, self.pipeline.spec.source.postgres
+        options, source = self.options, self.pipeline.postgres
         password = self._secret(source.credentials_secret, "password", {"username": ROLE})
         profiles = make_profiles(options.profiles, options.seed)
         self.table.prepare(ROLE, password, str(source.publication), profiles)
@@ -284,12 +323,15 @@ class Stack:
         return value
 
     def _put_source(self) -> None:
-        self._put(self.connectors[0])
+        for connector in self._source:
+            self._put(connector)
 
-    def _put_sink(self) -> None:
+    def _put_sinks(self) -> None:
         """Step 5: the pods have put the index template by then, else the engine guesses the fields' types."""
-        self._wait_for_template()
-        self._put(self.connectors[1])
+        if self.pipeline.search:
+            self._wait_for_template(self.pipeline.search.index)
+        for connector in self._sinks:
+            self._put(connector)
 
     def _put(self, connector: Connector) -> None:
         self.connect.put(connector.name, connector.rest())
@@ -304,9 +346,8 @@ class Stack:
 
         self._wait(all_run, f"not all {wanted} tasks run; see pod-*.log", timeout_s)
 
-    def _wait_for_template(self, timeout_s: float = START_TIMEOUT_S) -> None:
+    def _wait_for_template(self, index: str, timeout_s: float = START_TIMEOUT_S) -> None:
         """Wait until a pod has put the index template: without it the engine guesses the fields' types."""
-        index = self.pipeline.spec.sink.search.index
 
         def is_there() -> bool:
             answer = call(self.search, "GET", "/_index_template")
@@ -323,3 +364,8 @@ class Stack:
             if time.monotonic() > deadline:
                 raise DeadlinePassed(f"after {timeout_s:.0f} s {otherwise}")
             time.sleep(0.1)
+
+
+def _has_files(pipeline: Path) -> bool:
+    """Tell whether a pipeline names one of Kafka's own connectors of files: the worker has them on demand."""
+    return pipeline.exists() and FILES in pipeline.read_text()

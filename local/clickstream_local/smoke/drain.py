@@ -4,6 +4,7 @@ import json
 import time
 
 from clickstream_operator.manifests.names import POSITIONS, internal_topic
+from clickstream_operator.manifests.sinks import search_of
 
 from clickstream_local.errors import DeadlinePassed
 from clickstream_local.parts.search import call
@@ -42,7 +43,7 @@ def wait_until_drained(stack: Stack, timeout_s: float = 120) -> None:
 
 def wait_until_indexed(stack: Stack, wanted: int, timeout_s: float = 120) -> None:
     """Wait until that many documents can be found, or none has come for 20 s."""
-    index = stack.pipeline.spec.sink.search.index
+    index = search_of(stack.pipeline).index
     deadline, last, moved = time.monotonic() + timeout_s, -1, time.monotonic()
     while time.monotonic() < deadline and time.monotonic() - moved < 20:
         call(stack.search, "POST", f"/{index}-*/_refresh")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from clickstream_operator.manifests.sinks import search_of
 from clickstream_operator.spec.clickpipeline import ClickPipeline
 from confluent_kafka import Message
 
@@ -33,7 +34,7 @@ def read_clicks(bootstrap: str, topic: str) -> list[Click]:
 def gather(bootstrap: str, pipeline: ClickPipeline, search: SearchEngine) -> Evidence:
     """Return all there is to compare: what the topics hold, and the index."""
     evidence = read_outputs(bootstrap, pipeline)
-    for hit in documents(search, pipeline.spec.sink.search.index):
+    for hit in documents(search, search_of(pipeline).index):
         evidence.indexed.append((hit["_id"], hit["_index"], hit["_source"]["timestamp"]))
     return evidence
 

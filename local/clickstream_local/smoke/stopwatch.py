@@ -40,13 +40,12 @@ class Timing:
         if self._on:
             self._written_at[f'"{self._clicks}-{partition}-{offset}"'.encode()] = time.monotonic()
 
-    @property
-    def times_ms(self) -> list[float]:
-        """Return the times of all clicks that came through."""
+    def times_ms(self, since: float = 0.0) -> list[float]:
+        """Return the times of the clicks that were written from a monotonic time on and came through."""
         return [
             max(0.0, (self._seen_at[event] - written) * 1000)
             for event, written in self._written_at.items()
-            if event in self._seen_at
+            if event in self._seen_at and written >= since
         ]
 
     def _seen(self, message: Message) -> None:

@@ -50,13 +50,18 @@ class Tab:
 
 
 @contextlib.asynccontextmanager
-async def tab(url: str, **context: Any) -> AsyncIterator[Tab]:
-    """Open a page; `context` are Playwright's options: viewport, color_scheme, ..."""
+async def tab(url: str, *, back_forward_cache: bool = False, **context: Any) -> AsyncIterator[Tab]:
+    """Open a page; `context` are Playwright's options: viewport, color_scheme, ...
+
+    `back_forward_cache`: pages that are left live on in memory, as they do for people. Playwright turns this
+    off, for it waits in vain for such a page to load: go back with `wait_until="commit"`.
+    """
     async with async_playwright() as playwright:
         # A container has no user namespaces for the browser's own sandbox; the pages are ours.
         browser = await playwright.chromium.launch(
             executable_path=chromium(),
             args=["--no-sandbox", "--disable-dev-shm-usage"],
+            ignore_default_args=["--disable-back-forward-cache"] if back_forward_cache else None,
             timeout=PATIENCE_MS,
         )
         try:

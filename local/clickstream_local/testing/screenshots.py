@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 from clickstream_local.errors import CannotStart
 from clickstream_local.machine.ports import HOST, is_listening
@@ -12,11 +13,12 @@ from clickstream_local.testing.browser import DESKTOP, PHONE, tab
 FOLDER = REPOSITORY / "docs/screenshots"
 # File: the page, what shows that it is full, and how to look at it.
 _INSIGHTS = ("/#user_id=alice123", "main:has(.latest li):not(:has([aria-busy])) .headline")
-PICTURES = {
+PICTURES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "insights.png": (*_INSIGHTS, {"viewport": DESKTOP, "color_scheme": "light"}),
     "insights-dark.png": (*_INSIGHTS, {"viewport": DESKTOP, "color_scheme": "dark"}),
     "insights-phone.png": (*_INSIGHTS, {"viewport": PHONE, "color_scheme": "light"}),
     "operations.png": ("/operations", "#tasks .task", {"viewport": DESKTOP, "color_scheme": "light"}),
+    "dead-letters.png": ("/dead-letters", ".letter", {"viewport": DESKTOP, "color_scheme": "light"}),
     "search.png": ("/search?action=view", "#hits .who b", {"viewport": DESKTOP, "color_scheme": "light"}),
 }
 SCALE = 2  # device pixels per CSS pixel

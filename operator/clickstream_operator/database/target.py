@@ -9,7 +9,7 @@ from clickstream_operator.spec.tables import table_of
 
 def target_of(pipeline: ClickPipeline, user: str, password: str) -> Target:
     """Return what to look at; a Service's bare name means the pipeline's own namespace."""
-    postgres = pipeline.spec.source.postgres
+    postgres = pipeline.postgres
     host, _, port = seen_from_afar(f"{postgres.host}:{postgres.port}", pipeline.namespace).rpartition(":")
     schema, table = table_of(postgres.table)
     return Target(

@@ -127,22 +127,22 @@ class Applier:
                 raise
         return True
 
-    async def write_status(self, document: Document, status: Document) -> bool:
-        """Write the status if it says anything new; tell whether it did."""
+    async def write_status(self, document: Document, status: Document, kind: Kind = PIPELINE) -> bool:
+        """Write the status if it says anything new; tell whether it did. `kind`: of the document."""
         stamped = with_times(status, document, self._now().strftime("%Y-%m-%dT%H:%M:%SZ"))
         if _comparable(stamped) == _comparable(document.get("status") or {}):
             return False
         meta = document["metadata"]
         body = {
-            "apiVersion": PIPELINE.api_version,
-            "kind": PIPELINE.kind,
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
             # The uid: a namesake made meanwhile must not get this status.
             "metadata": {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]},
             # Of an object without fields that had some the server makes null, and then refuses it.
             "status": {field: value for field, value in stamped.items() if value != {}},
         }
-        WRITES.labels(PIPELINE.kind, "status").inc()
-        await self._api.apply(PIPELINE, body, "status")
+        WRITES.labels(kind.kind, "status").inc()
+        await self._api.apply(kind, body, "status")
         return True
 
 

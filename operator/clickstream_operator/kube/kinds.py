@@ -31,6 +31,8 @@ class Kind:
 
 
 PIPELINE = Kind(f"{API_GROUP}/{API_VERSION}", "ClickPipeline", PLURAL)
+REPLAY = Kind(f"{API_GROUP}/{API_VERSION}", "ClickReplay", "clickreplays")
+ERASURE = Kind(f"{API_GROUP}/{API_VERSION}", "ClickErasure", "clickerasures")
 SECRET = Kind("v1", "Secret", "secrets")
 NAMESPACE = Kind("v1", "Namespace", "namespaces")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
@@ -40,6 +42,8 @@ CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 STATEFULSET = Kind("apps/v1", "StatefulSet", "statefulsets")
 
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+
+JOB = Kind("batch/v1", "Job", "jobs")
 
 # What a pipeline consists of beside Strimzi's objects; watched by the pipeline's label.
 BUILT_IN = (

@@ -12,6 +12,7 @@ from clickstream_operator.lifecycle.lost_pods import LOST_S, Lost, lost_pods
 from clickstream_operator.lifecycle.plan import Step, plan
 from clickstream_operator.lifecycle.pod_templates import ROLLOUT_DEADLINE_S, plan_rollout
 from clickstream_operator.lifecycle.rollout import Next
+from clickstream_operator.lifecycle.sinks_gone import sink_leftovers
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.observed import Observed
 from clickstream_operator.spec.clickpipeline import ClickPipeline
@@ -34,7 +35,7 @@ class Decided:
     autoscaling: Document = field(default_factory=dict)  # the status' part; empty: not asked for
     lost: Sequence[Lost] = ()  # pods that do not come back by themselves
     failures: Sequence[Failure] = ()  # connectors that fail
-    leftovers: Sequence[tuple[Kind, Document]] = ()  # of the collector: to remove
+    leftovers: Sequence[tuple[Kind, Document]] = ()  # of collector and sinks: to remove
     has_collector_image: bool = True
     claims_refused: str = ""  # why a claim could not be made larger, once that was tried
 
@@ -52,6 +53,6 @@ def decide(
         autoscaling=autoscaling_of(pipeline, observed, rollout.next, document),
         lost=lost_pods(observed.pod_objects, observed.now_s, deadlines.lost_s),
         failures=failures_of(document, observed),
-        leftovers=collector_leftovers(pipeline, observed),
+        leftovers=[*collector_leftovers(pipeline, observed), *sink_leftovers(pipeline, observed)],
         has_collector_image=bool(platform.collector_image),
     )

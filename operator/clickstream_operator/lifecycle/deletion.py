@@ -1,6 +1,6 @@
 """How a pipeline with `deletionPolicy: Delete` is taken down. Pure: the next step follows from what is left.
 
-1. The sink goes. 2. The source drops its slot and goes (source_end.py). 3. While that takes its time, the
+1. The sinks go. 2. The source drops its slot and goes (source_end.py). 3. While that takes its time, the
 pods and their volumes go, also those of pods that were scaled away before. 4. The internal topics go. 5. The
 finalizer goes.
 
@@ -16,6 +16,7 @@ from clickstream_operator.kube.kinds import BUILT_IN, CLAIM, DEPLOYMENT, Documen
 from clickstream_operator.lifecycle.source_end import SETTLE_S, STOP_S, SourceEnd
 from clickstream_operator.lifecycle.take import Take, removal
 from clickstream_operator.manifests import names
+from clickstream_operator.manifests.chosen_connectors import connector_names
 from clickstream_operator.observed import Observed
 from clickstream_operator.spec.clickpipeline import ClickPipeline, parse
 
@@ -34,8 +35,8 @@ def next_step(
     """Return what to do now, `elapsed_s` after the deletion was asked for. `failing`: names of connectors."""
     own, memory = names.names_of(pipeline), observed.memory
     has_source = observed.child("KafkaConnector", own.profiles_connector) is not None
-    text = f"replication slot {pipeline.spec.source.postgres.slot}"
-    slot = (text,) if has_source or memory.slot or memory.is_slot_left else ()
+    has_slot = pipeline.has_table and (has_source or memory.slot or memory.is_slot_left)
+    slot = (f"replication slot {pipeline.postgres.slot}",) if has_slot else ()
     if elapsed_s > DEADLINE_S:
         left = [
             f"{kind} {name}" for kind, name in observed.children if kind in ("KafkaConnector", "KafkaTopic")
@@ -65,8 +66,13 @@ def _connectors(
     own, memory = names.names_of(pipeline), observed.memory
     kind = strimzi_kind("KafkaConnector", observed.strimzi_version)
     end = SourceEnd(pipeline, uid, kind, elapsed_s, settle_s)
-    if sink := observed.child("KafkaConnector", own.search_connector):
-        yield removal(kind, sink)
+    found = observed.connectors()
+    others = [name for name in connector_names(pipeline) if name in found and name != own.profiles_connector]
+    if others:
+        yield from (removal(kind, found[name]) for name in others)
+    elif not pipeline.has_table:
+        if source := observed.child("KafkaConnector", own.profiles_connector):
+            yield removal(kind, source)
     elif source := observed.child("KafkaConnector", own.profiles_connector):
         is_failing = own.profiles_connector in failing
         yield end.step(source, is_failing=is_failing, has_slot=bool(memory.slot))
@@ -112,9 +118,12 @@ def what_remains(document: Document) -> str:
         return ""  # it made nothing
     if pipeline.spec.deletion_policy == "Delete":
         return ""
-    postgres, own = pipeline.spec.source.postgres, names.names_of(pipeline)
-    return (
-        f"deletionPolicy is Retain. Replication slot {postgres.slot} of database {postgres.database} "
-        f"fills its disk until you run: SELECT pg_drop_replication_slot('{postgres.slot}'). "
-        f"The topics and the volumes data-{own.statefulset}-* are kept."
-    )
+    own, slot = names.names_of(pipeline), ""
+    if pipeline.has_table:
+        postgres = pipeline.postgres
+        slot = (
+            f"Replication slot {postgres.slot} of database {postgres.database} "
+            f"fills its disk until you run: SELECT pg_drop_replication_slot('{postgres.slot}'). "
+        )
+    kept = f"The topics and the volumes data-{own.statefulset}-* are kept."
+    return f"deletionPolicy is Retain. {slot}{kept}"

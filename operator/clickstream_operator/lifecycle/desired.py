@@ -2,7 +2,7 @@
 
 At the first start things come one after another: topics; the source connector and the processors,
 which hold the first click until the source's snapshot is complete; the sink once a processor has
-made the index template. What exists already stays, whatever happens to what came before it.
+made the index template, and other sinks. What exists already stays, whatever happens to what came before it.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from clickstream_operator.lifecycle.collecting import COLLECTOR_KINDS, collector
 from clickstream_operator.lifecycle.pod_templates import Rollout, plan_rollout
 from clickstream_operator.lifecycle.secret_state import missing_secrets
 from clickstream_operator.manifests import (
+    chosen_connectors,
     connectors,
     names,
     network,
@@ -73,8 +74,7 @@ def needed_names(pipeline: ClickPipeline) -> list[tuple[str, str]]:
         ("PodDisruptionBudget", own.disruption_budget),
         ("NetworkPolicy", own.network_policy),
         ("StatefulSet", own.statefulset),
-        ("KafkaConnector", own.profiles_connector),
-        ("KafkaConnector", own.search_connector),
+        *(("KafkaConnector", name) for name in chosen_connectors.connector_names(pipeline)),
     ]
     if pipeline.spec.collector:
         fixed += [(kind, own.collector) for kind in COLLECTOR_KINDS]
@@ -137,25 +137,28 @@ def _topics(pipeline: ClickPipeline, observed: Observed) -> list[Wanted]:
 
 
 def _connectors(pipeline: ClickPipeline, observed: Observed) -> list[Wanted]:
+    if not chosen_connectors.connector_names(pipeline):
+        return []
     kind = strimzi_kind("KafkaConnector", str(observed.strimzi_version))
     reference = connectors.cluster_references(pipeline)
-    source = connectors.profiles_connector(pipeline, reference)
-    sink = connectors.search_connector(pipeline, reference)
+    source = chosen_connectors.source_of(pipeline, reference)
     may_start = topics_are_ready(pipeline, observed) and _secrets_for_connect(pipeline, observed)
     wanted = []
-    live = observed.child("KafkaConnector", source.name)
-    if live or (may_start and not holds_source(pipeline, observed)):
+    live = source and observed.child("KafkaConnector", source.name)
+    if source and (live or (may_start and not holds_source(pipeline, observed))):
         document = source.manifest(pipeline, kind.api_version)
         if resnapshot.source_stands(observed.memory):
             document["spec"]["state"] = "stopped"
         wanted.append(document)
-    if state := resnapshot.reader_state(observed.memory):
+    if pipeline.has_table and (state := resnapshot.reader_state(observed.memory)):
         reader = resnapshot.reader(pipeline, reference, observed.memory.resnapshot)
         document = reader.manifest(pipeline, kind.api_version)
         document["spec"]["state"] = state
         wanted.append(document)
-    if observed.child("KafkaConnector", sink.name) or (may_start and observed.index_ready()):
-        wanted.append(sink.manifest(pipeline, kind.api_version))
+    for sink in chosen_connectors.sinks_of(pipeline, reference):
+        waits = sink.name == names.names_of(pipeline).search_connector and not observed.index_ready()
+        if observed.child("KafkaConnector", sink.name) or (may_start and not waits):
+            wanted.append(sink.manifest(pipeline, kind.api_version))
     return [Wanted(kind, document) for document in wanted]
 
 

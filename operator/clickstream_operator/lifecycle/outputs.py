@@ -36,9 +36,10 @@ def kafkas(pipeline: ClickPipeline) -> frozenset[str]:
 
 def outputs_of(pipeline: ClickPipeline) -> tuple[Output, ...]:
     """Return everything that a pipeline writes."""
-    given, search, places = pipeline.spec.topics, pipeline.spec.sink.search, kafkas(pipeline)
+    given, places = pipeline.spec.topics, kafkas(pipeline)
+    fills_profiles = pipeline.has_table or pipeline.source_connector is not None
     named = {
-        "profiles": given.profiles,
+        **({"profiles": given.profiles} if fills_profiles else {}),
         "enriched": given.enriched,
         "metrics": given.metrics,
         "deadLetters": given.dead_letters,
@@ -59,11 +60,17 @@ def outputs_of(pipeline: ClickPipeline) -> tuple[Output, ...]:
         for topic in topics.topic_specs(pipeline)
         if topic.internal
     ]
+    return (*own, *internal, *_index(pipeline))
+
+
+def _index(pipeline: ClickPipeline) -> list[Output]:
+    search = pipeline.search
+    if search is None:
+        return []
     url = urlsplit(search.url)
     engine = _place(f"{url.hostname}:{url.port or _PORTS[url.scheme]}", pipeline.namespace)
     engines = frozenset({f"{engine}{url.path.rstrip('/')}"})
-    index = Output("index", search.index, "sink.search.index", search.shared, engines)
-    return (*own, *internal, index)
+    return [Output("index", search.index, "sink.search.index", search.shared, engines)]
 
 
 def clashes(own: tuple[Output, ...], others: tuple[Output, ...]) -> list[Output]:

@@ -25,7 +25,7 @@ from clickstream_operator.manifests.pods import (
     spread,
 )
 from clickstream_operator.manifests.secrets import WRITE_KEYS, secret_uses
-from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.clickpipeline import Authentication, ClickPipeline
 from clickstream_operator.spec.collector import Collector
 from clickstream_operator.spec.fields import quantity
 from clickstream_operator.spec.rules import ADMIN_PORT
@@ -160,17 +160,35 @@ def environment(pipeline: ClickPipeline, collector: Collector, log_level: str) -
     else:
         variables["OPEN"] = "on"
     if spec.kafka.tls:
-        variables["KAFKA_CA_FILE"] = f"{SECRETS_DIR}/{spec.kafka.tls.ca_secret}/ca.crt"
-    if user := spec.kafka.authentication:
-        name = collector.kafka_user or user.user
-        folder = f"{SECRETS_DIR}/{name}"
-        if user.type == "tls":
-            variables["KAFKA_CERTIFICATE_FILE"] = f"{folder}/user.crt"
-            variables["KAFKA_KEY_FILE"] = f"{folder}/user.key"
-        else:
-            variables["KAFKA_USER"] = name
-            variables["KAFKA_PASSWORD_FILE"] = f"{folder}/password"
+        variables |= {"KAFKA_TLS": "on", "KAFKA_CA_FILE": _authority(spec.kafka.tls.ca_secret)}
+    if spec.kafka.authentication:
+        variables |= _user(spec.kafka.authentication, collector)
     return {_PREFIX + name: value for name, value in variables.items() if value}
+
+
+def _user(authentication: Authentication, collector: Collector) -> dict[str, str]:
+    """Return the variables of the Kafka user; empty ones are left out later."""
+    name = collector.kafka_user or authentication.user
+    folder = f"{SECRETS_DIR}/{name}"
+    if authentication.type == "tls":
+        return {"KAFKA_CERTIFICATE_FILE": f"{folder}/user.crt", "KAFKA_KEY_FILE": f"{folder}/user.key"}
+    user = {"KAFKA_AUTHENTICATION": authentication.type, "KAFKA_USER": name}
+    oauth = authentication.oauth
+    if oauth is None:
+        named = {"KAFKA_USER_FILE": f"{folder}/username", "KAFKA_PASSWORD_FILE": f"{folder}/password"}
+        return user | named
+    return user | {
+        "KAFKA_USER_FILE": f"{folder}/clientId",
+        "KAFKA_PASSWORD_FILE": f"{folder}/clientSecret",
+        "KAFKA_TOKEN_ENDPOINT": oauth.token_endpoint,
+        "KAFKA_TOKEN_SCOPE": oauth.scope or "",
+        "KAFKA_TOKEN_EXTENSIONS": ",".join(f"{name}={value}" for name, value in oauth.extensions.items()),
+        "KAFKA_TOKEN_CA_FILE": _authority(oauth.ca_secret),
+    }
+
+
+def _authority(secret: str | None) -> str:
+    return f"{SECRETS_DIR}/{secret}/ca.crt" if secret else ""
 
 
 def _memory(collector: Collector) -> dict[str, str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from clickstream_operator.manifests.collector import COMPONENT, PORT, metadata
 from clickstream_operator.manifests.names import names_of, selector
-from clickstream_operator.manifests.network import kafka_ports, of_namespace, tcp
+from clickstream_operator.manifests.network import kafka_ports, of_namespace, tcp, token_egress
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.spec.clickpipeline import ClickPipeline
 from clickstream_operator.spec.collector import Collector
@@ -45,6 +45,7 @@ def network_policy(pipeline: ClickPipeline, platform: Platform) -> dict[str, Any
             "egress": [
                 {"ports": [{"protocol": "UDP", "port": 53}, tcp(53)]},
                 {"ports": [tcp(port) for port in kafka_ports(pipeline)]},
+                *token_egress(pipeline),
             ],
         },
     }

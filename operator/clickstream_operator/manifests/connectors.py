@@ -1,4 +1,4 @@
-"""The two connectors of a pipeline: profiles from PostgreSQL, enriched clicks into the search index.
+"""The connectors that the product knows: profiles from PostgreSQL, enriched clicks into the search index.
 
 A configuration never holds a secret, only a reference that Connect resolves: how it is written
 depends on where Connect runs, so it is a parameter. In a cluster the configuration becomes a
@@ -17,6 +17,7 @@ from clickstream_operator.manifests.names import (
     labels,
     names_of,
 )
+from clickstream_operator.manifests.secrets import API_KEY
 from clickstream_operator.spec.clickpipeline import ClickPipeline
 from clickstream_operator.spec.columns import columns_taken
 from clickstream_operator.spec.tables import exact, table_of
@@ -35,13 +36,13 @@ Reference = Callable[[str, str], str]
 
 def cluster_references(pipeline: ClickPipeline) -> Reference:
     """Return how a Secret of the pipeline's namespace is referred to by the Connect's provider."""
-    provider, namespace = pipeline.spec.connect.secrets_provider, pipeline.namespace
+    provider, namespace = pipeline.connect.secrets_provider, pipeline.namespace
     return lambda secret, key: f"${{{provider}:{namespace}/{secret}:{key}}}"
 
 
 def directory_references(pipeline: ClickPipeline, folder: str) -> Reference:
     """Return how a file `folder/SECRET/KEY` is referred to with Connect's DirectoryConfigProvider."""
-    provider = pipeline.spec.connect.secrets_provider
+    provider = pipeline.connect.secrets_provider
     return lambda secret, key: f"${{{provider}:{folder}/{secret}:{key}}}"
 
 
@@ -60,7 +61,7 @@ class Connector:
 
     def manifest(self, pipeline: ClickPipeline, api_version: str) -> dict[str, Any]:
         """Return the KafkaConnector."""
-        cluster = {CLUSTER_LABEL: pipeline.spec.connect.cluster}
+        cluster = {CLUSTER_LABEL: pipeline.connect.cluster}
         return {
             "apiVersion": api_version,
             "kind": "KafkaConnector",
@@ -92,11 +93,13 @@ def profiles_connector(pipeline: ClickPipeline, reference: Reference, drop_slot:
 
 
 def search_connector(pipeline: ClickPipeline, reference: Reference) -> Connector:
-    """Return the sink of the flavour the pipeline chose."""
-    search = pipeline.spec.sink.search
+    """Return the sink of the flavour the pipeline chose. Raises LookupError where there is no search."""
+    search = sinks.search_of(pipeline)
     access = sinks.Access()
     if secret := search.credentials_secret:
         access = sinks.Access(reference(secret, "username"), reference(secret, "password"))
+    if secret := search.api_key_secret:
+        access = sinks.Access(api_key=reference(secret, API_KEY))
     if search.tls:
         access = replace(access, ca=reference(search.tls.ca_secret, "ca.crt"))
     plugin, config = sinks.FLAVOURS[search.connector](pipeline, access)
@@ -104,7 +107,7 @@ def search_connector(pipeline: ClickPipeline, reference: Reference) -> Connector
 
 
 def _connection(pipeline: ClickPipeline, reference: Reference) -> dict[str, str]:
-    postgres = pipeline.spec.source.postgres
+    postgres = pipeline.postgres
     return {
         "database.hostname": postgres.host,
         "database.port": str(postgres.port),
@@ -121,7 +124,7 @@ def _connection(pipeline: ClickPipeline, reference: Reference) -> dict[str, str]
 
 
 def _capture(pipeline: ClickPipeline) -> dict[str, str]:
-    postgres = pipeline.spec.source.postgres
+    postgres = pipeline.postgres
     table, key = table_of(postgres.table).pattern, exact(postgres.key)
     taken = columns_taken(pipeline)
     columns = {"column.include.list": ",".join(rf"{table}\.{exact(c)}" for c in taken)} if taken else {}
@@ -177,7 +180,7 @@ def _notices(pipeline: ClickPipeline) -> dict[str, str]:
 
 def _shape(pipeline: ClickPipeline) -> dict[str, str]:
     """Return converters and transforms: the table's change events become flat rows."""
-    postgres = pipeline.spec.source.postgres
+    postgres = pipeline.postgres
     return {
         "key.converter": STRING_CONVERTER,
         "value.converter": JSON_CONVERTER,

@@ -78,6 +78,10 @@ class Names:
     def search_connector(self) -> str:
         return f"{self.pipeline}-search"
 
+    def sink_connector(self, sink: str) -> str:
+        """Of a sink that the pipeline names so."""
+        return f"{self.pipeline}-sink-{sink}"
+
 
 def names_of(pipeline: ClickPipeline) -> Names:
     """Return the object names of a pipeline."""

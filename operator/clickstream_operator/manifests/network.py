@@ -34,7 +34,8 @@ def network_policy(pipeline: ClickPipeline, platform: Platform) -> dict[str, Any
                 {"ports": [{"protocol": "UDP", "port": 53}, tcp(53)]},
                 {"to": [peers], "ports": [tcp(ADMIN_PORT)]},
                 {"ports": [tcp(port) for port in kafka_ports(pipeline)]},
-                {"ports": [tcp(_search_port(pipeline))]},
+                *token_egress(pipeline),
+                *({"ports": [tcp(port)]} for port in search_ports(pipeline)),
             ],
         },
     }
@@ -56,6 +57,19 @@ def kafka_ports(pipeline: ClickPipeline) -> list[int]:
     return sorted({int(server.rpartition(":")[2]) for server in servers})
 
 
-def _search_port(pipeline: ClickPipeline) -> int:
-    url = urlsplit(pipeline.spec.sink.search.url)
+def search_ports(pipeline: ClickPipeline) -> list[int]:
+    """Return the port of the search engine; empty where there is none."""
+    return [] if pipeline.search is None else [_port(pipeline.search.url)]
+
+
+def token_egress(pipeline: ClickPipeline) -> list[dict[str, Any]]:
+    """Return the way to the endpoint that gives tokens, for those who need them."""
+    user = pipeline.spec.kafka.authentication
+    if user is None or user.oauth is None:
+        return []
+    return [{"ports": [tcp(_port(user.oauth.token_endpoint))]}]
+
+
+def _port(address: str) -> int:
+    url = urlsplit(address)
     return url.port or _SCHEME_PORTS[url.scheme]

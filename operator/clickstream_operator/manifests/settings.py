@@ -16,6 +16,8 @@ ANY_PARTITIONER_VERSION = 2
 SESSIONS_VERSION = 3
 # One that does not know dedup would count clicks twice.
 DEDUP_VERSION = 4
+# One that knows no source but a table would wait for its snapshot, or join with others' profiles.
+SOURCES_VERSION = 5
 FILE = "settings.json"
 _SECTIONS = ("kafka", "topics", "source", "processing", "sink", "processors", "query")
 # The controller acts on these; a processor learns them from the assignment. A change rolls no pod.
@@ -32,9 +34,19 @@ def settings_document(
     spec = pipeline.spec.model_dump(by_alias=True)
     names = names_of(pipeline)
     if user := spec["kafka"]["authentication"]:
-        del user["controllerUser"]  # not the pods' business: a change rolls none
-    for section in (spec["topics"], spec["sink"]["search"]):
-        del section["shared"]  # nor this
+        for field in ("controllerUser", "allowClearText"):
+            del user[field]  # not the pods' business: a change rolls none
+    del spec["topics"]["shared"]  # nor this
+    if spec["sink"] is None:
+        spec["sink"] = {}
+    else:
+        del spec["sink"]["search"]["shared"]
+    if pipeline.has_table:
+        spec["source"] = {"postgres": spec["source"]["postgres"]}
+    else:
+        # What a connector is told is not the pods' business either; only what they wait for is.
+        spec["source"] = {}
+        spec["processing"]["join"] |= _join_without_table(pipeline)
     inside = f"{names.statefulset}-{{ordinal}}.{names.headless_service}.{pipeline.namespace}.svc"
     return {
         "settingsVersion": _version(pipeline),
@@ -46,7 +58,17 @@ def settings_document(
     }
 
 
+def _join_without_table(pipeline: ClickPipeline) -> dict[str, Any]:
+    """Return what of the join differs where no table's snapshot says that the profiles are there."""
+    if pipeline.spec.source is None:
+        return {"type": "none", "waitForSnapshot": False}
+    join = pipeline.spec.processing.join
+    return {"waitForSnapshot": False, "atLeast": pipeline.at_least if join.wait_for_snapshot else 0}
+
+
 def _version(pipeline: ClickPipeline) -> int:
+    if not pipeline.has_table:
+        return SOURCES_VERSION
     if pipeline.spec.processing.dedup is not None:
         return DEDUP_VERSION
     if pipeline.spec.processing.sessions is not None:

@@ -9,7 +9,7 @@ that their sources define (tests/manifests/sink-options.json).
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline, Search
 
 CLICKSTREAM_CLASS = "dev.clickstream.connect.SearchSinkConnector"
 AIVEN_CLASS = "io.aiven.kafka.connect.opensearch.OpensearchSinkConnector"
@@ -23,20 +23,33 @@ _PATIENCE = {"max.retries": "500000", "retry.backoff.ms": "5000"}
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """References to user, password and the PEM of the engine's CA, as Connect resolves them; empty: none."""
+    """References to user, password, API key and the PEM of the engine's CA, as Connect resolves them.
+
+    Empty: none.
+    """
 
     username: str = ""
     password: str = ""
+    api_key: str = ""
     ca: str = ""
 
 
 Flavour = Callable[[ClickPipeline, Access], tuple[str, dict[str, str]]]
 
 
+def search_of(pipeline: ClickPipeline) -> Search:
+    """Return the search index. Raises LookupError where there is none."""
+    if pipeline.search is None:
+        raise LookupError(f"pipeline {pipeline.name} has no search")
+    return pipeline.search
+
+
 def clickstream(pipeline: ClickPipeline, access: Access) -> tuple[str, dict[str, str]]:
     """Return class and configuration of this project's bulk sink (connect/)."""
-    search = pipeline.spec.sink.search
+    search = search_of(pipeline)
     user = {"username": access.username, "password": access.password} if access.username else {}
+    if access.api_key:
+        user = {"api.key": access.api_key}
     trust = {"tls.ca.pem": access.ca} if access.ca else {}
     return CLICKSTREAM_CLASS, {
         **_reading(pipeline),
@@ -104,7 +117,7 @@ def _documents(pipeline: ClickPipeline, access: Access) -> dict[str, str]:
 
     They take a CA only as a file of the worker: the worker's trust store must hold it.
     """
-    search = pipeline.spec.sink.search
+    search = search_of(pipeline)
     user = (
         {"connection.username": access.username, "connection.password": access.password}
         if access.username

@@ -78,9 +78,10 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
         internal(PARTIALS, topics.partitions, _deleted(partials_retention_ms(pipeline)) | BROKERS_TIME),
         internal(METRICS_CHANGELOG, topics.partitions, _changelog(metrics_changelog_retention_ms(pipeline))),
     ]
+    has_profiles = pipeline.spec.source is not None
     return [
         shared(topics.clicks, _deleted(kept_ms) | BROKERS_TIME),
-        shared(topics.profiles, _compacted(TOMBSTONES_KEPT_MS)),
+        *([shared(topics.profiles, _compacted(TOMBSTONES_KEPT_MS))] if has_profiles else []),
         shared(topics.enriched, _deleted(kept_ms) | _any_time()),
         shared(topics.metrics, _deleted(kept_ms) | _any_time()),
         shared(topics.dead_letters, _deleted(max(DEAD_LETTERS_KEPT_MS, kept_ms)) | _any_time()),
@@ -92,7 +93,7 @@ def topic_specs(pipeline: ClickPipeline) -> list[TopicSpec]:
         internal(POSITIONS, topics.partitions, _compacted_small()),
         internal(ASSIGNMENT, 1, _compacted_small()),
         internal(ACKS, 1, _compacted_small()),
-        internal(NOTIFICATIONS, 1, _deleted(-1)),
+        *([internal(NOTIFICATIONS, 1, _deleted(-1))] if pipeline.has_table else []),
         *([internal(IDENTITIES, topics.partitions, _compacted(TOMBSTONES_KEPT_MS))] if collects else []),
     ]
 

@@ -24,9 +24,10 @@ def with_memory(pipeline: ClickPipeline, document: Document, observed: Observed)
     memory, now = memory_of(document), stamp(observed.now_s)
     connector = observed.child("KafkaConnector", names_of(pipeline).profiles_connector)
     if observed.source:
-        slot = str(pipeline.spec.source.postgres.slot)
+        slot = str(pipeline.postgres.slot)
         memory = after_look(memory, observed.source, slot, connector is not None, now)
-    asked = (document["metadata"].get("annotations") or {}).get(RESNAPSHOT, "")
+    annotations = document["metadata"].get("annotations") or {}
+    asked = annotations.get(RESNAPSHOT, "") if pipeline.has_table else ""
     memory = progress(memory, pipeline, asked, observed.connectors(), observed.source, now)
     if observed.source and not observed.source.is_pending and not observed.source.problem:
         reasons = dict.fromkeys(finding.reason for finding in found(pipeline, observed))

@@ -42,7 +42,7 @@ class ResnapshotPhase(StrEnum):
 def reader(pipeline: ClickPipeline, reference: Reference, value: str) -> Connector:
     """Return the second connector. Each value's has a name of its own, and so no offsets."""
     source = profiles_connector(pipeline, reference, drop_slot=True)
-    config = {**source.config, "slot.name": reader_slot(str(pipeline.spec.source.postgres.slot))}
+    config = {**source.config, "slot.name": reader_slot(str(pipeline.postgres.slot))}
     return Connector(reader_name(pipeline, value), source.plugin, source.tasks_max, config)
 
 

@@ -47,6 +47,8 @@ def holds_source(pipeline: ClickPipeline, observed: "Observed") -> bool:
 
 def source_ready(pipeline: ClickPipeline, observed: "Observed") -> Condition:
     """Tell whether the table can be read, as it is and to the last change."""
+    if not pipeline.has_table:
+        return _without_table(pipeline)
     look, memory = observed.source, observed.memory
     problems = found(pipeline, observed)
     refused = [finding for finding in problems if finding.severity is Severity.REFUSE]
@@ -75,6 +77,16 @@ def source_ready(pipeline: ClickPipeline, observed: "Observed") -> Condition:
     return met(SOURCE_READY, "Fits", "Table, publication and replication slot are as they must be.")
 
 
+def _without_table(pipeline: ClickPipeline) -> Condition:
+    topic = pipeline.spec.topics.profiles
+    if pipeline.source_connector:
+        connector = names_of(pipeline).profiles_connector
+        return met(SOURCE_READY, "Connector", f"{connector} fills {topic}; ConnectorsReady tells of it.")
+    if pipeline.spec.source:
+        return met(SOURCE_READY, "Topic", f"Somebody else fills {topic}.")
+    return met(SOURCE_READY, "NoSource", "There is no source: clicks go on without profiles.")
+
+
 def _unknown(reason: str, message: str) -> Condition:
     """Return a condition that stops nothing: a database may be out of the operator's reach on purpose."""
     return Condition(SOURCE_READY, Truth.UNKNOWN, reason, message, is_needed=False)
@@ -99,5 +111,7 @@ def _has_run(pipeline: ClickPipeline, observed: "Observed") -> bool:
 
     One that somebody deletes is made again at once: the last look still shows the slot as that one read it.
     """
+    if not pipeline.has_table:
+        return False
     is_there = observed.child("KafkaConnector", names_of(pipeline).profiles_connector) is not None
-    return is_there or observed.memory.slot == pipeline.spec.source.postgres.slot
+    return is_there or observed.memory.slot == pipeline.postgres.slot

@@ -10,7 +10,7 @@ from clickstream_operator.spec.tables import table_of
 
 def wanted_of(pipeline: ClickPipeline) -> SourceRequirements:
     """Return what the pipeline asks of the table."""
-    postgres, taken = pipeline.spec.source.postgres, columns_taken(pipeline)
+    postgres, taken = pipeline.postgres, columns_taken(pipeline)
     columns = PROFILE_COLUMNS[1:] if taken is None else taken
     schema, table = table_of(postgres.table)
     return SourceRequirements(

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from clickstream_operator.errors import InvalidSpec, Problem
 from clickstream_operator.spec import fields
+from clickstream_operator.spec.chosen import MAX_SINKS, ChosenSink, ProfilesTopic, SourceConnector
 from clickstream_operator.spec.collector import Collector
 from clickstream_operator.spec.metric import MAX_METRICS, Dedup, Metric, Sessions
 from clickstream_operator.spec.model import Model
@@ -30,6 +31,7 @@ KIND = "ClickPipeline"
 PLURAL = "clickpipelines"
 
 _TOP_FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
+_OPTIONS = r"spec\.(source|sinks\[\d+\])\.connector\.config"
 _SLOT_CHARACTERS = 63
 _SHOWN_CHARACTERS = 120
 
@@ -38,16 +40,29 @@ class Tls(Model):
     ca_secret: fields.ObjectName  # key ca.crt
 
 
+class KafkaTls(Model):
+    ca_secret: fields.ObjectName | None = None  # key ca.crt; None: the authorities that everybody trusts
+
+
+class OAuth(Model):
+    token_endpoint: fields.HttpUrl
+    scope: fields.OAuthScope | None = None
+    extensions: dict[fields.OAuthExtension, fields.OAuthValue] = Field(default={}, max_length=10)
+    ca_secret: fields.ObjectName | None = None  # of the endpoint's certificate, key ca.crt
+
+
 class Authentication(Model):
-    type: Literal["scram-sha-512", "tls"]
-    user: fields.ObjectName  # a Secret of that name, as a KafkaUser makes it
+    type: Literal["scram-sha-256", "scram-sha-512", "plain", "tls", "oauthbearer"]
+    user: fields.ObjectName  # a Secret, its keys: `manifests.secrets.USER_KEYS`
     controller_user: fields.ObjectName | None = None  # whom the operator is; None: the same
+    oauth: OAuth | None = None  # where oauthbearer gets its tokens
+    allow_clear_text: bool = False  # a password may go over a connection without TLS
 
 
 class Kafka(Model):
     bootstrap_servers: fields.Bootstrap
     cluster: fields.ObjectName | None = None  # the Strimzi Kafka; required when topics.manage
-    tls: Tls | None = None
+    tls: KafkaTls | None = None
     authentication: Authentication | None = None
 
 
@@ -70,7 +85,11 @@ class Postgres(Model):
 
 
 class Source(Model):
-    postgres: Postgres
+    """Exactly one of them is there."""
+
+    postgres: Postgres | None = None
+    connector: SourceConnector | None = None
+    topic: ProfilesTopic | None = None
 
 
 class Topics(Model):
@@ -128,6 +147,7 @@ class Search(Model):
     shared: bool = False  # whether other pipelines write the same index, on purpose
     retention: fields.Days = "30d"
     credentials_secret: fields.ObjectName | None = None  # keys username, password
+    api_key_secret: fields.ObjectName | None = None  # key apiKey
     tls: Tls | None = None
     connector: Literal["clickstream", "opensearch", "elasticsearch"] = "clickstream"
     tasks_max: int = Field(default=2, ge=1, le=1000)
@@ -178,11 +198,12 @@ class Spec(Model):
 
     id: fields.PipelineId
     kafka: Kafka
-    connect: Connect
-    source: Source
+    connect: Connect | None = None  # None: nothing needs one
+    source: Source | None = None  # None: there are no profiles, and no join
     topics: Topics = Topics()
     processing: Processing = Processing()
-    sink: Sink
+    sink: Sink | None = None  # None: there is no search
+    sinks: list[ChosenSink] = Field(default=[], max_length=MAX_SINKS)
     processors: Processors = Processors()
     query: Query = Query()
     collector: Collector | None = None  # None: nothing takes clicks over HTTP
@@ -201,6 +222,42 @@ class ClickPipeline:
     def id(self) -> str:
         """Return the prefix of its topics, transactional ids, group and replication slot."""
         return self.spec.id
+
+    @property
+    def search(self) -> Search | None:
+        """Return the search index, None where there is none."""
+        return self.spec.sink.search if self.spec.sink else None
+
+    @property
+    def has_table(self) -> bool:
+        """Tell whether profiles come from a table of PostgreSQL."""
+        return self.spec.source is not None and self.spec.source.postgres is not None
+
+    @property
+    def postgres(self) -> Postgres:
+        """Return the table. Raises LookupError where there is none: ask `has_table` first."""
+        if self.spec.source is None or self.spec.source.postgres is None:
+            raise LookupError(f"pipeline {self.name} reads no table")
+        return self.spec.source.postgres
+
+    @property
+    def source_connector(self) -> SourceConnector | None:
+        """Return the source that the pipeline chose, None where it has another or none."""
+        return self.spec.source.connector if self.spec.source else None
+
+    @property
+    def at_least(self) -> int:
+        """Return how many profiles must be in their topic before the first click, where no table says it."""
+        source = self.spec.source
+        chosen = source and (source.connector or source.topic)
+        return chosen.at_least if chosen else 0
+
+    @property
+    def connect(self) -> Connect:
+        """Return the Kafka Connect. Raises LookupError where none is named, since nothing needs it."""
+        if self.spec.connect is None:
+            raise LookupError(f"pipeline {self.name} names no Kafka Connect")
+        return self.spec.connect
 
 
 def parse(document: Mapping[str, Any]) -> ClickPipeline:
@@ -240,6 +297,8 @@ def slot_of(pipeline_id: str) -> str:
 
 
 def _with_slot(spec: Spec) -> Spec:
+    if spec.source is None or spec.source.postgres is None:
+        return spec
     postgres = spec.source.postgres
     names = {
         "slot": postgres.slot or slot_of(spec.id),
@@ -276,6 +335,8 @@ def _without_nulls(value: Any) -> Any:
 
 def _placeholders(value: Any, path: str) -> list[Problem]:
     """Find `${`: Connect's config providers would replace it, with a secret of another team perhaps."""
+    if re.fullmatch(_OPTIONS, path):
+        return []  # a connector's own templates may stand there, see fields.OptionValue
     if isinstance(value, dict):
         found = [Problem(path, _shown(name), "must not hold ${") for name in value if "${" in str(name)]
         return found + [p for name, inner in value.items() for p in _placeholders(inner, f"{path}.{name}")]

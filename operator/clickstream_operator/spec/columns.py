@@ -26,7 +26,7 @@ def columns_taken(pipeline: ClickPipeline) -> tuple[str, ...] | None:
     Those that expressions read are always among them, and so is the key. The contract's other columns are,
     unless `source.postgres.columns` names what to take.
     """
-    postgres, processing = pipeline.spec.source.postgres, pipeline.spec.processing
+    postgres, processing = pipeline.postgres, pipeline.spec.processing
     of_metrics = [expression for metric in processing.metrics for expression in metric.expressions()]
     read = columns_read([processing.filter, *processing.transform.set.values(), *of_metrics])
     if read is None:

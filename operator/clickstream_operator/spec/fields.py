@@ -165,6 +165,15 @@ HttpUrl = Annotated[
         1024,
     ),
 ]
+# The Kafka client sends the scope as it is, in a form's body: nothing that would end the field.
+OAuthScope = Annotated[
+    str,
+    _text(r"[A-Za-z0-9:/._~-]+( [A-Za-z0-9:/._~-]+)*", "scopes of letters, digits and : / . _ ~ -", 1024),
+]
+OAuthExtension = Annotated[str, _text(r"(?!auth$)[A-Za-z]+", "letters alone, and not auth", 64)]
+OAuthValue = Annotated[
+    str, _text(r"[A-Za-z0-9:/._~+@-]+", "letters, digits and : / . _ ~ + @ -, without commas", 256)
+]
 IndexPrefix = Annotated[
     str,
     _text(
@@ -230,6 +239,33 @@ MetricCondition = Annotated[str, _expression(lambda name, source: compile_filter
 MetricKey = Annotated[str, _expression(partial(compile_key, subject="either"))]
 Number = Annotated[str, _expression(partial(compile_number, subject="either"))]
 Scalar = Annotated[str, _expression(partial(compile_scalar, subject="either"))]
+SecretKey = Annotated[str, _text(r"[a-zA-Z0-9._-]+", "a key of a Secret: letters, digits, ., _ and -", 253)]
+PluginClass = Annotated[
+    str,
+    _text(
+        r"[a-zA-Z_$][a-zA-Z0-9_$]*(\.[a-zA-Z_$][a-zA-Z0-9_$]*)+",
+        "a connector's class with its package, such as io.confluent.connect.s3.S3SinkConnector",
+        253,
+    ),
+]
+Option = Annotated[
+    str, _text(r"[a-zA-Z0-9._$/-]+", "an option of a connector: letters, digits, ., _, $, / and -", 253)
+]
+# ${provider:path:key} is how Connect's config providers are asked; ${topic} is some connector's own.
+OptionValue = Annotated[
+    str,
+    _text(
+        r"(?s)(?!.*[$][{][^}]*:).*",
+        "without ${provider:...}: name a Secret's key in `secrets` instead",
+        4096,
+    ),
+]
+SinkName = Annotated[
+    str, _text(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "lower-case letters, digits and -, no - at either end", 40)
+]
+SinkTopic = Annotated[
+    str, _text(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "enriched, metrics, sessions or the name of a metric", 63)
+]
 MetricName = Annotated[
     str, _text(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "lower-case letters, digits and -, no - at either end", 63)
 ]

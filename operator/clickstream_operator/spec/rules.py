@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clickstream_operator.errors import Problem
+from clickstream_operator.spec.chosen_rules import broken_chosen_rules
 from clickstream_operator.spec.fields import duration_ms
 from clickstream_operator.spec.metric import Sessions
 from clickstream_operator.spec.metric_rules import broken_metric_rules, metric_topics
@@ -28,6 +29,8 @@ INTERNAL_TOPICS = (
     "notifications",
     "identities",
 )
+# Of them the broker gets the secret itself, not a proof of it.
+CLEAR_TEXT_TYPES = ("plain", "oauthbearer")
 SESSIONS_TOPIC = "processing.sessions.topic"
 ADMIN_PORT = 8081
 # The document's id, its owner and its day: the index, the join and the window stand on them.
@@ -61,6 +64,7 @@ def broken_rules(
             _cluster,
             _user,
             _https,
+            _api_key,
             _advance,
             _windows,
             _topics,
@@ -68,6 +72,7 @@ def broken_rules(
             _outputs,
             _port,
             _collector,
+            broken_chosen_rules,
         )
         for problem in rule(document)
     ]
@@ -125,8 +130,23 @@ def _cluster(document: Raw) -> Iterator[Problem]:
 
 
 def _user(document: Raw) -> Iterator[Problem]:
-    if document.get("kafka.authentication.type", str) == "tls" and document.get("kafka.tls", object) is None:
+    """Certificates need TLS, and so does a password or a token that goes to the broker as it is."""
+    kind, tls = document.get("kafka.authentication.type", str), document.get("kafka.tls", object)
+    if kind == "tls" and tls is None:
         yield Problem("spec.kafka.tls", "", "is required while kafka.authentication.type is tls")
+    is_clear = document.get("kafka.authentication.allowClearText", bool) is True
+    if kind in CLEAR_TEXT_TYPES and tls is None and not is_clear:
+        needed = f"is required while kafka.authentication.type is {kind}, unless allowClearText is true"
+        yield Problem("spec.kafka.tls", "", needed)
+    oauth = document.get("kafka.authentication.oauth", object)
+    if kind == "oauthbearer" and oauth is None:
+        yield Problem("spec.kafka.authentication.oauth", "", "is required while type is oauthbearer")
+    if kind is not None and kind != "oauthbearer" and oauth is not None:
+        yield Problem("spec.kafka.authentication.oauth", "", "must not be set unless type is oauthbearer")
+    endpoint = document.get("kafka.authentication.oauth.tokenEndpoint", str)
+    if endpoint and not endpoint.startswith("https://") and not is_clear:
+        needed = "must begin with https:// unless allowClearText is true: the client's secret goes there"
+        yield Problem("spec.kafka.authentication.oauth.tokenEndpoint", f'"{endpoint}"', needed)
 
 
 def _https(document: Raw) -> Iterator[Problem]:
@@ -135,6 +155,19 @@ def _https(document: Raw) -> Iterator[Problem]:
         yield Problem(
             "spec.sink.search.url", f'"{url}"', "must begin with https:// while sink.search.tls is set"
         )
+
+
+def _api_key(document: Raw) -> Iterator[Problem]:
+    """Only Elasticsearch takes API keys, and of the sinks only ours sends one."""
+    if document.get("sink.search.apiKeySecret", str) is None:
+        return
+    path = "spec.sink.search.apiKeySecret"
+    if document.get("sink.search.credentialsSecret", str) is not None:
+        yield Problem(path, "", "must not be set beside credentialsSecret: the engine takes one of them")
+    if document.get("sink.search.engine", str) != "elasticsearch":
+        yield Problem(path, "", "needs engine elasticsearch: OpenSearch has no API keys")
+    if document.get("sink.search.connector", str) not in (None, "clickstream"):  # the default
+        yield Problem(path, "", "needs connector clickstream: the others send no API key")
 
 
 def _port(document: Raw) -> Iterator[Problem]:

@@ -38,7 +38,7 @@ def conditions_of(pipeline: ClickPipeline, observed: Observed, decided: Decided)
         rolled_out(pipeline, observed, decided),
         profiles_loaded(pipeline, observed),
         state_restored(pipeline, observed),
-        index_ready(observed),
+        index_ready(pipeline, observed),
         volumes_resized(pipeline, observed, decided),
         volumes_reachable(pipeline, decided),
         clicks_taken(observed),
@@ -95,21 +95,30 @@ def topics_fit(observed: Observed) -> Condition:
 
 
 def profiles_loaded(pipeline: ClickPipeline, observed: Observed) -> Condition:
-    """Tell whether the first snapshot of the table is complete, as the tasks see it."""
+    """Tell whether the profiles that the first click waits for are there, as the tasks see it."""
     kind = "ProfilesLoaded"
+    if pipeline.spec.source is None:
+        return met(kind, "NoSource", "There is no source: clicks go on without profiles.")
     if not pipeline.spec.processing.join.wait_for_snapshot:
         return met(kind, "NotAwaited", "processing.join.waitForSnapshot is false.")
+    topic, least = pipeline.spec.topics.profiles, pipeline.at_least
+    if not pipeline.has_table and not least:
+        return met(
+            kind, "NotAwaited", "source says no atLeast: clicks are joined with the profiles that are there."
+        )
     # Tasks of other stages do not wait for it, and tell nothing of it.
     owners = {name: task for name, task in _owners(observed).items() if name.startswith(f"{CLICKS}-")}
     if not owners:
         return unknown(kind, "NoPodAnswers", "Known once a processor pod answers.")
     waiting = [name for name, task in owners.items() if task.phase == "waiting"]
     if waiting:
-        message = (
-            f"{len(waiting)} tasks hold their first click until the profile table's snapshot is complete."
-        )
-        return unmet(kind, "Snapshot", message)
+        held = f"{len(waiting)} tasks hold their first click until"
+        if not pipeline.has_table:
+            return unmet(kind, "TooFew", f"{held} {topic} holds {least} records (source: atLeast).")
+        return unmet(kind, "Snapshot", f"{held} the profile table's snapshot is complete.")
     if any(task.phase == "running" for task in owners.values()):
+        if not pipeline.has_table:
+            return met(kind, "Enough", f"{topic} has held the {least} records that clicks wait for.")
         return met(kind, "Complete", "The profile table's first snapshot is complete.")
     return unknown(kind, "Restoring", "Known once the first task has restored its state.")
 
@@ -121,7 +130,8 @@ def state_restored(pipeline: ClickPipeline, observed: Observed) -> Condition:
     if assignment and assignment.problem:
         return unmet(kind, "NotAssigned", observed.redact(assignment.problem), is_fatal=True)
     if assignment and assignment.kafka:
-        return unmet(kind, "KafkaUnreachable", f"The controller cannot use Kafka: {assignment.kafka}")
+        why = observed.redact(assignment.kafka)
+        return unmet(kind, "KafkaUnreachable", f"The controller cannot use Kafka: {why}")
     if assignment and assignment.held:
         message = "More than half of the pods look dead: nothing is moved until some come back."
         return unmet(kind, "Held", message)
@@ -152,8 +162,10 @@ def state_restored(pipeline: ClickPipeline, observed: Observed) -> Condition:
     return met(kind, "Restored", f"All {len(wanted)} tasks have an owner with its state.")
 
 
-def index_ready(observed: Observed) -> Condition:
-    """Tell whether the index template is in place, which the sink waits for."""
+def index_ready(pipeline: ClickPipeline, observed: Observed) -> Condition:
+    """Tell whether the index template is in place, which the search sink waits for."""
+    if pipeline.search is None:
+        return met("IndexReady", "NoSearch", "The pipeline has no sink.search.")
     if not observed.pods:
         return unknown("IndexReady", "NoPodAnswers", "Known once a processor pod answers.")
     if observed.index_ready():
@@ -202,7 +214,7 @@ def _owners(observed: Observed) -> dict[str, TaskState]:
 
 
 def _role_message(pipeline: ClickPipeline, denied: tuple[str, ...]) -> str:
-    connect, namespace = pipeline.spec.connect.cluster, pipeline.namespace
+    connect, namespace = pipeline.connect.cluster, pipeline.namespace
     role = f"{pipeline.name}-connect-secrets"
     return (
         f"KafkaConnect {connect} may not read {', '.join(denied)}. If it should, apply:\n"

@@ -11,6 +11,7 @@ from clickstream_operator.lifecycle.desired import topics_are_ready
 from clickstream_operator.lifecycle.pod_templates import is_ready, why_not_ready
 from clickstream_operator.lifecycle.secret_state import missing_secrets
 from clickstream_operator.manifests import connectors, names, sinks
+from clickstream_operator.manifests.chosen_connectors import connector_names, connectors_of
 from clickstream_operator.observed import Observed
 from clickstream_operator.source.verdict import holds_source
 from clickstream_operator.spec.clickpipeline import ClickPipeline
@@ -21,14 +22,16 @@ _LONGEST_WORDS = 1000
 
 
 def connectors_ready(pipeline: ClickPipeline, observed: Observed, failures: Iterable[Failure]) -> Condition:
-    """Tell whether both connectors run, from their own and their tasks' states, not from Strimzi's Ready."""
+    """Tell whether all connectors run, from their own and their tasks' states, not from Strimzi's Ready."""
+    wanted = connector_names(pipeline)
+    if not wanted:
+        return met(_KIND, "NoConnectors", "The pipeline has neither a source connector nor a sink.")
     if observed.strimzi_version is None:
         return no_strimzi(_KIND)
     if problem := _connect_problem(pipeline, observed):
         return problem
-    own = names.names_of(pipeline)
     failing = {failure.name: failure for failure in failures}
-    for name in (own.profiles_connector, own.search_connector):
+    for name in wanted:
         live = observed.child("KafkaConnector", name)
         if live is None:
             return unmet(_KIND, "NotCreated", _why_not_created(pipeline, observed, name))
@@ -45,7 +48,11 @@ def connectors_ready(pipeline: ClickPipeline, observed: Observed, failures: Iter
         ]
         if starting or len(parts) == 1:
             return unmet(_KIND, "Starting", f"{name}: waiting for {', '.join(starting) or 'its tasks'}.")
-    return met(_KIND, "Running", "Both connectors and all their tasks run.")
+    return met(_KIND, "Running", f"{_all(len(wanted))} and all their tasks run.")
+
+
+def _all(count: int) -> str:
+    return {1: "The connector", 2: "Both connectors"}.get(count, f"All {count} connectors")
 
 
 def no_strimzi(kind: str) -> Condition:
@@ -55,7 +62,8 @@ def no_strimzi(kind: str) -> Condition:
 
 
 def _failed(pipeline: ClickPipeline, failure: Failure) -> Condition:
-    if failure.name == names.names_of(pipeline).profiles_connector and failure.has_no_key:
+    is_source = failure.name == names.names_of(pipeline).profiles_connector
+    if pipeline.has_table and is_source and failure.has_no_key:
         return unmet(_KIND, "KeyColumnGone", _key_message(pipeline), is_fatal=True)
     times = f"{failure.restarts} time{'' if failure.restarts == 1 else 's'}"
     restarts = f", restarted {times} since" if failure.restarts else ""
@@ -68,7 +76,7 @@ def _failed(pipeline: ClickPipeline, failure: Failure) -> Condition:
 
 
 def _connect_problem(pipeline: ClickPipeline, observed: Observed) -> Condition | None:
-    cluster = pipeline.spec.connect.cluster
+    cluster = pipeline.connect.cluster
     if observed.connect is None:
         message = (
             f"There is no KafkaConnect {cluster} in namespace {pipeline.namespace}: "
@@ -94,11 +102,9 @@ def _connect_problem(pipeline: ClickPipeline, observed: Observed) -> Condition |
         plugin.get("class") for plugin in observed.connect.get("status", {}).get("connectorPlugins", [])
     }
     reference = connectors.cluster_references(pipeline)
-    needed = [
-        connectors.profiles_connector(pipeline, reference).plugin,
-        sinks.CLICKSTREAM_CLASS,  # its jar holds the source's step as well, which is listed nowhere
-        connectors.search_connector(pipeline, reference).plugin,
-    ]
+    chosen = [connector.plugin for connector in connectors_of(pipeline, reference)]
+    # The jar of our own sink holds the step of a table's source as well, which is listed nowhere.
+    needed = [*chosen[:1], sinks.CLICKSTREAM_CLASS, *chosen[1:]] if pipeline.has_table else chosen
     missing = [plugin for plugin in dict.fromkeys(needed) if plugins and plugin not in plugins]
     if missing:
         lacking = ", ".join(missing)
@@ -123,7 +129,7 @@ def _why_not_created(pipeline: ClickPipeline, observed: Observed, name: str) -> 
 
 
 def _key_message(pipeline: ClickPipeline) -> str:
-    postgres = pipeline.spec.source.postgres
+    postgres = pipeline.postgres
     table, key = table_of(postgres.table).sql, quoted(postgres.key)
     return (
         f"Changes of {table} come without a value of {key}. Either a row was deleted, and {key} is not in "

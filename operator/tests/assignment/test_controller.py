@@ -95,7 +95,7 @@ class Pods:
     """Gives the heartbeats of pods that do as they are told, for many pipelines."""
 
     def __init__(self, kafka: Kafka) -> None:
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap})
+        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True})
 
     def beat(self, pipeline_id: str, ordinal: int = 0) -> None:
         body = {

@@ -29,7 +29,7 @@ def figure() -> Figure:
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """Run one control plane for all tests."""
-    with running(tmp_path_factory.mktemp("control-plane"), controllers=True) as plane:
+    with running(tmp_path_factory.mktemp("control-plane"), controllers=True, more="job-controller") as plane:
         yield plane
 
 

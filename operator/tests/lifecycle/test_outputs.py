@@ -116,7 +116,8 @@ def test_younger_is_refused_and_the_older_goes_on_in_whatever_order_they_are_see
 
 
 def test_examples_may_be_applied_together() -> None:
-    found = [parse(yaml.safe_load(path.read_text())) for path in (REPOSITORY / "examples").glob("*.yaml")]
+    texts = [path.read_text() for path in (REPOSITORY / "examples").glob("*.yaml")]
+    found = [parse(yaml.safe_load(text)) for text in texts if "kind: ClickPipeline" in text]
     assert len(found) >= 3
     pairs = [(a, b) for a in found for b in found if a is not b]
     assert [(a.name, b.name, fields(a, b)) for a, b in pairs if fields(a, b)] == []

@@ -28,7 +28,9 @@ def compare(path: Path, text: str, write: bool) -> None:
     assert path.read_text() == text, f"{path.name} differs: look, then `pytest --golden` takes the new one"
 
 
-@pytest.mark.parametrize("name", ["storefront", "secured", "fraud", "with-collector"])
+@pytest.mark.parametrize(
+    "name", ["storefront", "secured", "fraud", "with-collector", "without-profiles", "with-a-sink"]
+)
 def test_objects_are_the_golden_ones(name: str, request: pytest.FixtureRequest) -> None:
     documents = [wanted.document for wanted in everything(example(name))]
     text = yaml.safe_dump_all(documents, sort_keys=False, width=1000)

@@ -14,10 +14,23 @@ from operator_support import (
     dedup_documents,
     metric_documents,
     session_documents,
+    source_documents,
 )
 
 REMOVE = object()
 Changes = dict[str, Any]
+
+TOKENS: Changes = {
+    "type": "oauthbearer",
+    "user": "storefront",
+    "oauth": {"tokenEndpoint": "https://sso.example.com/token"},
+}
+
+
+def tokens(**more: Any) -> Changes:
+    """Return tokens of an endpoint about which this is said, too."""
+    return TOKENS | {"oauth": TOKENS["oauth"] | more}
+
 
 VALID: dict[str, Changes] = {
     "the reference": {},
@@ -35,6 +48,30 @@ VALID: dict[str, Changes] = {
         "kafka.tls": {"caSecret": "ca"},
         "kafka.authentication": {"type": "tls", "user": "storefront"},
     },
+    "TLS by the system's authorities": {"kafka.tls": {}},
+    "SCRAM-SHA-256": {"kafka.authentication": {"type": "scram-sha-256", "user": "storefront"}},
+    "a password over TLS": {"kafka.tls": {}, "kafka.authentication": {"type": "plain", "user": "storefront"}},
+    "a password in clear text on purpose": {
+        "kafka.authentication": {"type": "plain", "user": "storefront", "allowClearText": True}
+    },
+    "tokens": {"kafka.tls": {}, "kafka.authentication": TOKENS},
+    "tokens with all said": {
+        "kafka.tls": {"caSecret": "ca"},
+        "kafka.authentication": TOKENS
+        | {
+            "controllerUser": "operator",
+            "oauth": {
+                "tokenEndpoint": "https://sso:8443/realms/kafka/protocol/openid-connect/token",
+                "scope": "api://kafka/.default offline",
+                "extensions": {"logicalCluster": "lkc-1", "identityPoolId": "pool-1"},
+                "caSecret": "sso-ca",
+            },
+        },
+    },
+    "tokens in clear text on purpose": {
+        "kafka.authentication": TOKENS
+        | {"oauth": {"tokenEndpoint": "http://sso/token"}, "allowClearText": True}
+    },
     "SCRAM without TLS": {"kafka.authentication": {"type": "scram-sha-512", "user": "storefront"}},
     "a Kafka user of the operator's own": {
         "kafka.authentication": {"type": "scram-sha-512", "user": "storefront", "controllerUser": "operator"}
@@ -50,6 +87,10 @@ VALID: dict[str, Changes] = {
     "a search engine with a CA of its own": {
         "sink.search.url": "https://search:9200",
         "sink.search.tls": {"caSecret": "search-ca"},
+    },
+    "a search engine with an API key": {
+        "sink.search.engine": "elasticsearch",
+        "sink.search.apiKeySecret": "key",
     },
     "a topic with capitals": {"topics.clicks": "Shop_Clicks.v1"},
     "resources as numbers": {"processors.resources": {"limits": {"cpu": 2, "memory": "1.5Gi"}}},
@@ -114,9 +155,59 @@ INVALID: dict[str, tuple[str, Changes]] = {
         {"kafka.authentication": {"type": "tls", "user": "storefront"}},
     ),
     "a CA for plain http": ("spec.sink.search.url", {"sink.search.tls": {"caSecret": "search-ca"}}),
+    "an API key beside a user": (
+        "spec.sink.search.apiKeySecret",
+        {
+            "sink.search.engine": "elasticsearch",
+            "sink.search.apiKeySecret": "key",
+            "sink.search.credentialsSecret": "user",
+        },
+    ),
+    "an API key for OpenSearch": ("spec.sink.search.apiKeySecret", {"sink.search.apiKeySecret": "key"}),
+    "an API key for a sink that sends none": (
+        "spec.sink.search.apiKeySecret",
+        {
+            "sink.search.engine": "elasticsearch",
+            "sink.search.apiKeySecret": "key",
+            "sink.search.connector": "elasticsearch",
+        },
+    ),
     "an unknown mechanism": (
         "spec.kafka.authentication.type",
+        {"kafka.authentication": {"type": "gssapi", "user": "storefront"}},
+    ),
+    "a password in clear text": (
+        "spec.kafka.tls",
         {"kafka.authentication": {"type": "plain", "user": "storefront"}},
+    ),
+    "tokens in clear text": ("spec.kafka.tls", {"kafka.authentication": TOKENS}),
+    "tokens from nowhere": (
+        "spec.kafka.authentication.oauth",
+        {"kafka.tls": {}, "kafka.authentication": {"type": "oauthbearer", "user": "storefront"}},
+    ),
+    "tokens that nobody asks for": (
+        "spec.kafka.authentication.oauth",
+        {"kafka.tls": {}, "kafka.authentication": TOKENS | {"type": "scram-sha-256"}},
+    ),
+    "a client's secret in clear text": (
+        "spec.kafka.authentication.oauth.tokenEndpoint",
+        {"kafka.tls": {}, "kafka.authentication": TOKENS | {"oauth": {"tokenEndpoint": "http://sso/token"}}},
+    ),
+    "an endpoint with a user": (
+        "spec.kafka.authentication.oauth.tokenEndpoint",
+        {"kafka.tls": {}, "kafka.authentication": TOKENS | {"oauth": {"tokenEndpoint": "https://a:b@sso/t"}}},
+    ),
+    "a scope that ends the form's field": (
+        "spec.kafka.authentication.oauth.scope",
+        {"kafka.tls": {}, "kafka.authentication": tokens(scope="a&audience=b")},
+    ),
+    "an extension that is two": (
+        "spec.kafka.authentication.oauth.extensions.logicalCluster",
+        {"kafka.tls": {}, "kafka.authentication": tokens(extensions={"logicalCluster": "a,b=c"})},
+    ),
+    "an extension with a reserved name": (
+        "spec.kafka.authentication.oauth.extensions.auth",
+        {"kafka.tls": {}, "kafka.authentication": tokens(extensions={"auth": "x"})},
     ),
     "brokers without port": (
         "spec.kafka.bootstrapServers",
@@ -218,7 +309,13 @@ INVALID_FOR_THE_PARSER_ALONE: dict[str, tuple[str, Changes]] = {
     ),
 }
 
-for more in (collector_documents, dedup_documents, metric_documents, session_documents):
+for more in (
+    collector_documents,
+    dedup_documents,
+    metric_documents,
+    session_documents,
+    source_documents,
+):
     VALID |= more.VALID
     INVALID |= more.INVALID
     INVALID_FOR_THE_PARSER_ALONE |= more.INVALID_FOR_THE_PARSER_ALONE

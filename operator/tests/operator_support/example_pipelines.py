@@ -24,6 +24,7 @@ ALL_SECRETS = (
     "collector",
     "collector-keys",
     "storefront-collector",
+    "s3-credentials",
     "storefront",
 )
 
@@ -35,7 +36,9 @@ def example(name: str) -> ClickPipeline:
 
 def everything(pipeline: ClickPipeline) -> list[Wanted]:
     """Return all objects, as when every step of the start has been taken."""
-    keys = frozenset(("username", "password", "ca.crt", "user.crt", "user.key", "token", "keys"))
+    keys = frozenset(
+        ("username", "password", "ca.crt", "user.crt", "user.key", "token", "keys", "id", "secret")
+    )
     found = {
         name: SecretState(keys, f"digest of {name}") for name in (*ALL_SECRETS, f"{pipeline.name}-peer-key")
     }

@@ -1,7 +1,10 @@
 """A pipeline's pods and controller on a broker that denies all but the documented ACLs."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -42,6 +45,7 @@ pytestmark = pytest.mark.real
 
 PODS, CONTROLLER = "storefront", "operator"
 PASSWORD = "not-a-secret-of-anybody"  # noqa: S105
+REFUSED = "The brokers do not let the pods read dead-letters: their user needs Read."
 _TYPES = {
     "topic": ResourceType.TOPIC,
     "group": ResourceType.GROUP,
@@ -55,9 +59,9 @@ _OPERATIONS = {
 }
 
 
-def documented(side: str) -> list[dict[str, Any]]:
-    """Return the list of a side as docs/how-to/prepare-kafka.md has it."""
-    text = (REPOSITORY / "docs/how-to/prepare-kafka.md").read_text()
+def documented(side: str, page: str = "prepare-kafka.md") -> list[dict[str, Any]]:
+    """Return the list of a side as a page of docs/how-to has it."""
+    text = (REPOSITORY / "docs" / "how-to" / page).read_text()
     blocks = re.findall(rf"```yaml acls={side}\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 1
     return list(yaml.safe_load(blocks[0]))
@@ -214,7 +218,13 @@ def test_pods_and_controller_work_with_the_documented_acls_alone(
     controller.start()
     try:
         pods.start()
-        producer = Producer({"bootstrap.servers": guarded.kafka.bootstrap, "partitioner": "murmur2_random"})
+        producer = Producer(
+            {
+                "bootstrap.servers": guarded.kafka.bootstrap,
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",
+            }
+        )
         complete = {"aggregate_type": "Initial Snapshot", "type": "COMPLETED"}
         producer.produce("shop.storefront-notifications", json.dumps(complete).encode())
         click = {"user_id": "alice", "page_url": "/", "action": "view", "timestamp": 1690000000000}
@@ -244,9 +254,49 @@ def test_pods_and_controller_work_with_the_documented_acls_alone(
         )
         assert owned_by(pods, 1) == {"clicks-0", "clicks-1"}  # and goes on
         guarded.allow(PODS, configs)
+        eventually(lambda: letters_of(query_port + 1)[0] == 200, "dead letters can be read")
+        reading = [
+            {**acl, "operations": ["Read"]}
+            for acl in documented("processors")
+            if acl["resource"]["name"] == "dead-letters"
+        ]
+        producer.produce("dead-letters", b"anything")
+        assert producer.flush(30) == 0
+        guarded.take_back(PODS, reading)
+        eventually(
+            lambda: letters_of(query_port + 1) == (503, REFUSED), "the pod says that it may not read letters"
+        )
+        guarded.allow(PODS, reading)
+        guarded.allow(PODS, documented("replays", "replay-on-kubernetes.md"))
+        mistyped = json.dumps(click | {"timestamp": "1690000000000"}).encode()
+        producer.produce("user-clicks", mistyped, b"alice")
+        assert producer.flush(30) == 0
+        eventually(lambda: "mistyped-field" in reasons_of(query_port + 1), "it is a dead letter")
+        report = replay(tmp_path, files[PODS], secrets)
+        assert (report["replayed"], report["failed_again"], report["message"]) == (1, 0, ""), report
     finally:
         pods.stop()
         controller.stop()
+
+
+def replay(folder: Path, settings: Path, secrets: Path) -> dict[str, Any]:
+    """Run a replay as a Job does, with the pods' user; return its report."""
+    file = folder / "replay.json"
+    fix = {"timestamp": "int(click.timestamp)"}
+    document = {"version": 1, "name": "fix", "uid": "uid-fix", "reasons": ["mistyped-field"], "set": fix}
+    file.write_text(json.dumps(document))
+    environment = {
+        **os.environ,
+        "CLICKSTREAM_SETTINGS": str(settings),
+        "CLICKSTREAM_SECRETS_DIR": str(secrets),
+        "CLICKSTREAM_REPLAY_FILE": str(file),
+        "CLICKSTREAM_HOST": HOST,
+        "CLICKSTREAM_ADMIN_PORT": str(free_ports(1)[0]),
+    }
+    command = [sys.executable, "-m", "clickstream_processor.replaying"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def status_of(admin_port: int) -> dict[str, Any]:
@@ -254,6 +304,18 @@ def status_of(admin_port: int) -> dict[str, Any]:
     url = f"http://{HOST}:{admin_port}/status"
     answer = request("GET", url, headers={"Authorization": "Bearer peers"}, timeout_s=5)
     return dict(json.loads(answer.body)) if answer.ok else {"topic_findings": []}
+
+
+def letters_of(query_port: int) -> tuple[int, str]:
+    """Return status and detail of a pod's answer about dead letters."""
+    answer = request("GET", f"http://{HOST}:{query_port}/api/letters", timeout_s=30)
+    return answer.status, "" if answer.ok else str(answer.json()["detail"])
+
+
+def reasons_of(query_port: int) -> set[str]:
+    """Return the reasons of the dead letters that a pod tells of."""
+    answer = request("GET", f"http://{HOST}:{query_port}/api/letters", timeout_s=30)
+    return {each["reason"] for each in answer.json()["letters"]} if answer.ok else set()
 
 
 def offsets_of(guarded: Guarded, group: str) -> list[TopicPartition]:
@@ -277,10 +339,21 @@ def pairs_of_ports() -> tuple[int, int, int, int]:
     raise AssertionError("no free ports")
 
 
+def only(password: str) -> Callable[[str, str], str]:
+    """Return Secrets with a password and nothing else, as a KafkaUser's."""
+
+    def secret(name: str, key: str) -> str:
+        if key != "password":
+            raise OSError(f"Secret {name} has no key {key}")
+        return password
+
+    return secret
+
+
 def says(pipeline: ClickPipeline, wanted: Callable[[str], bool]) -> str:
     """Run the controller until its word on Kafka is as wanted; return it."""
     document = settings(pipeline, CONTROLLER)
-    options = options_from(document, lambda *_: PASSWORD)
+    options = options_from(document, only(PASSWORD))
     with Clients(options.kafka) as clients:
         handle = clients.start(options)
         eventually(lambda: wanted(handle.controller.snapshot.kafka) or handle.ended.is_set())
@@ -302,7 +375,7 @@ def test_controller_names_what_it_is_refused(missing: int, guarded: Guarded, pip
 
 
 def test_wrong_password_is_said(guarded: Guarded, pipeline: ClickPipeline) -> None:
-    options = options_from(settings(pipeline, CONTROLLER), lambda *_: "wrong")
+    options = options_from(settings(pipeline, CONTROLLER), only("wrong"))
     with Clients(options.kafka) as clients:
         handle = clients.start(options)
         eventually(lambda: "Authentication failed" in handle.controller.snapshot.kafka)

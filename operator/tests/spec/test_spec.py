@@ -36,7 +36,13 @@ def test_invalid_document_is_refused_with_its_path(path: str, changes: Changes) 
 
 
 @pytest.mark.parametrize(
-    "example", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda path: path.stem
+    "example",
+    [
+        path
+        for path in sorted((REPOSITORY / "examples").glob("*.yaml"))
+        if "kind: ClickPipeline" in path.read_text()
+    ],
+    ids=lambda path: path.stem,
 )
 def test_every_example_is_accepted(example: Any) -> None:
     assert parse(yaml.safe_load(example.read_text())).name == example.stem

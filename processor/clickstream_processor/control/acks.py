@@ -107,7 +107,9 @@ class Acks:
 
 def report_of(view: TaskView, lag: Backlog) -> TaskReport:
     """Return a task's line of a heartbeat: a lag that is not known moves nothing, and is 0 there."""
-    role, phase = view.role.value, view.phase.value
+    role, phase, store = view.role.value, view.phase.value, view.store
+    applied = -1 if store is None else store.checkpoint.changelog_offset
+    unpurged = store is not None and store.unpurged
     if view.role is Role.STANDBY:
-        return TaskReport(role, phase, view.epoch, view.restore_records)
-    return TaskReport(role, phase, view.epoch, lag.records or 0, lag.ms or 0)
+        return TaskReport(role, phase, view.epoch, view.restore_records, 0, applied, unpurged)
+    return TaskReport(role, phase, view.epoch, lag.records or 0, lag.ms or 0, applied, unpurged)

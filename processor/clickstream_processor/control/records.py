@@ -49,6 +49,8 @@ class TaskReport(msgspec.Struct, frozen=True):
     epoch: int
     lag_records: int = 0
     lag_ms: int = 0
+    applied: int = -1  # the next offset of the changelog that the state has not; -1: not known
+    unpurged: bool = False  # its files may still have what an erasure has deleted
 
 
 class Heartbeat(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ import msgspec
 from clickstream_processor.deduplication.interval import INDEXED_ID_BYTES, Interval
 from clickstream_processor.deduplication.segment import stored_id
 from clickstream_processor.topology import keys
+from clickstream_processor.topology.erasing import user_of
 from clickstream_processor.topology.interfaces import Message, Row
 from clickstream_processor.topology.records import Click
 from clickstream_processor.topology.working_set import CommittedState
@@ -100,6 +101,14 @@ class Deduplication:
         filled = interval.add(self._id, self._time_ms)
         if filled is not None:
             self._changes[keys.seen_key(interval.start_ms, interval.key, interval.full - 1)] = filled
+
+    def erase(self, user_key: bytes) -> None:
+        """Forget a user's ids that are in hand. The caller deletes those that are committed."""
+        self._users.pop(user_key, None)
+        self._older.pop(user_key, None)
+        self._touched = {place: each for place, each in self._touched.items() if place[0] != user_key}
+        self._changes = {key: each for key, each in self._changes.items() if user_of(key) != user_key}
+        self._interval = None
 
     def flush(self) -> list[Change]:
         """Return the changes of the state since the last call; call it once per commit."""

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from clickstream_processor import logs
+from clickstream_processor.kafka.security import security
 from clickstream_processor.settings import Settings
 
 log = logging.getLogger("clickstream_processor.kafka")
@@ -51,26 +52,7 @@ def connection(settings: Settings, client: str) -> dict[str, Any]:
         # with no connection, no wish for one, and its partitions without a leader, forever.
         "enable.sparse.connections": False,
     }
-    protocol = "SSL" if kafka.tls is not None else "PLAINTEXT"
-    if kafka.tls is not None:
-        settings.read_secret(kafka.tls.ca_secret, "ca.crt")
-        config["ssl.ca.location"] = str(settings.secret_path(kafka.tls.ca_secret, "ca.crt"))
-    if kafka.authentication is not None and kafka.authentication.type == "scram-sha-512":
-        user = kafka.authentication.user
-        password = settings.read_secret(user, "password")
-        logs.hide(password)
-        protocol = "SASL_SSL" if kafka.tls is not None else "SASL_PLAINTEXT"
-        config |= {
-            "sasl.mechanism": "SCRAM-SHA-512",
-            "sasl.username": user,
-            "sasl.password": password,
-        }
-    elif kafka.authentication is not None:
-        user = kafka.authentication.user
-        for option, key in (("ssl.certificate.location", "user.crt"), ("ssl.key.location", "user.key")):
-            settings.read_secret(user, key)
-            config[option] = str(settings.secret_path(user, key))
-    return config | {"security.protocol": protocol}
+    return config | security(settings)
 
 
 def make_consumer(settings: Settings, client: str, **more: Any) -> Consumer:
@@ -99,10 +81,14 @@ def make_transactional_producer(
     *,
     batch_bytes: int = BATCH_BYTES,
     batch_records: int = BATCH_RECORDS,
+    transactional_id: str = "",
 ) -> Producer:
-    """Return a producer with the transactional id of a pod: its own, or a former owner's to be fenced."""
+    """Return a producer with the transactional id of a pod: its own, or a former owner's to be fenced.
+
+    `transactional_id`: of who is no pod.
+    """
     config = connection(settings, client) | {
-        "transactional.id": f"{settings.id}-{ordinal}",
+        "transactional.id": transactional_id or f"{settings.id}-{ordinal}",
         "transaction.timeout.ms": int(TRANSACTION_TIMEOUT_S * 1_000),
         # R18: an EndTxn lost with its connection is retried no sooner than this: a commit that took less than
         # 750 ms was not retried, and cannot hit the next transaction.

@@ -42,6 +42,10 @@ class LogReader:
         """Read those of these logs that are followed no more; what is prefetched is dropped."""
         self._following.forget(keys)
 
+    def close(self) -> None:
+        """Close the consumer."""
+        self._following.close()
+
     def replace_consumer(self) -> None:
         """Go on with a new consumer where the old one was."""
         self._following.replace_consumer()

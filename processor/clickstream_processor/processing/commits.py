@@ -1,22 +1,33 @@
 """When the running tasks are committed, and what follows a commit (R11).
 
 A commit is due as soon as the input is drained, at least 10 ms and at most `commitInterval` after the last.
-What a transaction does, in its order, is in transaction.py.
+Where the pod is behind, commits are rarer: a tenth of that delay apart, up to five times `commitInterval` or
+a second. Then a commit has more clicks of each user and key, so fewer records are written for a click, and
+results that are late anyway come at most a tenth later (ADR 0078). What a transaction does, in its order, is
+in transaction.py.
 """
 
 import time
+from collections.abc import Mapping
 
+from clickstream_processor.backlog import Backlog
 from clickstream_processor.control.assignment import AssignmentSource
 from clickstream_processor.kafka import client
 from clickstream_processor.processing.reporting import Reporter
+from clickstream_processor.processing.tasks.consumer import Batch
 from clickstream_processor.processing.tasks.quarantine import Quarantine
 from clickstream_processor.processing.tasks.running import RunningTasks
 from clickstream_processor.processing.tasks.views import TaskViews
 from clickstream_processor.processing.transaction import Transactions
 from clickstream_processor.settings import Settings
+from clickstream_processor.stages.stage import Stages
+from clickstream_processor.task_id import TaskId
 
 MIN_COMMIT_S = 0.010  # R11: commits closer together cost more than they give
 IDLE_WAIT_S = 0.05
+DELAY_SHARE = 10  # a commit adds a tenth to the delay there is,
+LONGEST = 5  # and is no further from the last one than so many intervals,
+LONGEST_S = 1.0  # nor than this, where `commitInterval` is not longer itself
 
 
 class Commits:
@@ -25,6 +36,7 @@ class Commits:
     def __init__(
         self,
         settings: Settings,
+        stages: Stages,
         source: AssignmentSource,
         running: RunningTasks,
         transactions: Transactions,
@@ -32,7 +44,10 @@ class Commits:
         reporter: Reporter,
         views: TaskViews,
     ) -> None:
-        self._interval_s = settings.processing.commit_interval_ms / 1_000
+        self._configured_s = self._interval_s = settings.processing.commit_interval_ms / 1_000
+        self._first_stages = {
+            stage.name for stage in stages.values() if stage.input == settings.topics.clicks
+        }
         self._source = source
         self._running = running
         self._transactions = transactions
@@ -46,10 +61,21 @@ class Commits:
         """Tell whether any task has something to commit."""
         return any(task.touched or task.profiles_touched for task in self._running.tasks.values())
 
-    def due(self, drained: bool) -> bool:
-        """Tell whether it is time to commit. `drained`: no more input was waiting."""
+    def due(self, batch: Batch) -> bool:
+        """Tell whether it is time to commit after this batch."""
+        # A pod that is behind knows that more is waiting, though a poll may bring less than it could.
+        is_stretched = self._interval_s > self._configured_s
+        drained = not batch.records if is_stretched else batch.drained
         since_s = time.monotonic() - self._committed_s
-        return since_s >= self._interval_s or (drained and since_s >= MIN_COMMIT_S)
+        return since_s >= (MIN_COMMIT_S if drained else self._interval_s)
+
+    def adapt(self, backlogs: Mapping[TaskId, Backlog]) -> None:
+        """Set how far commits are apart, by how far the tasks that read the clicks topic are behind.
+
+        The one that is the least behind decides: its results wait for the commit, too.
+        """
+        behind = (backlog.ms or 0 for task, backlog in backlogs.items() if task.stage in self._first_stages)
+        self._interval_s = interval_s(self._configured_s, min(behind, default=0))
 
     def wait_s(self) -> float:
         """Return how long to wait for input: not beyond the time of the next commit."""
@@ -87,3 +113,9 @@ class Commits:
         self._reporter.set_aside(touched, now_ms)
         self._reporter.committed(changed, now_ms, transactions=1 if touched else 0)
         self._views.publish(touched)
+
+
+def interval_s(configured_s: float, behind_ms: int) -> float:
+    """Return how far commits are apart at most, for a pod that is so far behind."""
+    wanted_s = min(behind_ms / 1_000 / DELAY_SHARE, configured_s * LONGEST, LONGEST_S)
+    return max(configured_s, wanted_s)

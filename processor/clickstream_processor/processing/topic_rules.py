@@ -77,7 +77,7 @@ def _rules(settings: Settings, options: Mapping[str, Options]) -> dict[str, tupl
     stream = (*output, _keeps_event_time, partial(_takes_future, needed_ms=event_ms))
     rules: dict[str, tuple[_Rule, ...]] = {
         topics.clicks: (_keeps_all,),
-        topics.profiles: (_keeps_newest,),
+        **({} if settings.processing.join.type == "none" else {topics.profiles: (_keeps_newest,)}),
         topics.enriched: stream,
         topics.metrics: stream,
         topics.dead_letters: (

@@ -81,6 +81,7 @@ class Worker:
         self._views = TaskViews(directory, self._holdings, self._restorer, settings.topics.partitions)
         self._commits = Commits(
             settings,
+            stages,
             source,
             self._running,
             self._transactions,
@@ -172,11 +173,12 @@ class Worker:
             batch = self._input.poll(self._commits.wait_s())
             self._dispatcher.process(batch)
             self._stop_where_input_is_lost(batch.lost)
-            if self._commits.pending() and self._commits.due(batch.drained):
+            if self._commits.pending() and self._commits.due(batch):
                 self._commits.commit()
             if self._liveness.turned_s - self._second_s >= SECOND:
                 self._second_s = self._liveness.turned_s
                 self._housekeeping.each_second(self._second_s)
+                self._commits.adapt(self._directory.backlogs)
         except (TransactionFailed, LineFailed, TaskBroken) as error:
             self._recovery.fall_back(error)
             self._views.publish()

@@ -10,6 +10,7 @@ How ``__main__`` runs them, in one asyncio loop in the main thread, while the wo
   mark when ``routes.as_of_ms`` or ``brokers_seen_ms`` are older than ``options.fresh_ms`` (3 s): refresh both
   at least each second.
 - ``worker_age_s``: a callable, seconds since the worker's loop last turned; /healthz answers 503 above 30 s.
+- ``letters`` (optional): where dead letters lie; without it the pod reads none.
 - ``metrics`` (optional): a callable that returns body and content type of /metrics; default
   ``metrics.render``.
 
@@ -24,14 +25,16 @@ import time
 
 from aiohttp import web
 
-from clickstream_processor.query import openapi, pages
+from clickstream_processor.query import pages
 from clickstream_processor.query.admin import make_admin_app
 from clickstream_processor.query.http.parameters import parameters_of
 from clickstream_processor.query.http.problems import Problem, overloaded
 from clickstream_processor.query.http.request_guard import Guard, problem_details
 from clickstream_processor.query.http.responses import json_bytes, json_response
+from clickstream_processor.query.letters import question as letters
 from clickstream_processor.query.metrics.question import PARAMETERS as WINDOWS_PARAMETERS
 from clickstream_processor.query.metrics.question import key_parameters, question
+from clickstream_processor.query.openapi.document import add_document
 from clickstream_processor.query.search.query import PARAMETERS, parse_search
 from clickstream_processor.query.service import QueryService
 from clickstream_processor.query.users.answer import answered
@@ -55,7 +58,7 @@ _EVENTS = {
 
 
 def make_query_app(service: QueryService) -> web.Application:
-    """Return the public application: users, summaries, metrics, search, pages, the description."""
+    """Return the public application: users, summaries, metrics, search, letters, pages, the description."""
     options = service.options
     guard = Guard(options.max_in_flight, service.tokens, f"{options.namespace}/{options.name}")
     app = web.Application(middlewares=[problem_details], client_max_size=_MAX_BODY)
@@ -66,8 +69,11 @@ def make_query_app(service: QueryService) -> web.Application:
     app.router.add_get("/api/metrics", guard("metrics", handlers.metrics))
     app.router.add_get("/api/metrics/{name:[^/]*}", guard("metric", handlers.metric))
     app.router.add_get("/api/search", guard("search", handlers.search))
+    app.router.add_get("/api/letters", guard("letters", handlers.letters))
+    app.router.add_get("/api/letters/summary", guard("letters-summary", handlers.letters_summary))
+    app.router.add_get("/api/letters/{partition:[0-9]+}/{offset:[0-9]+}", guard("letter", handlers.letter))
     pages.add_pages(app, options)
-    openapi.add_document(app, options)
+    add_document(app, options)
     app.on_shutdown.append(handlers.end_streams)
     return app
 
@@ -140,6 +146,23 @@ class _Handlers:
             raise Problem(404, "no-search-index", "This pipeline has no search index (spec.sink.search).")
         found = await index.search(parse_search(parameters_of(request, _SEARCH_PARAMETERS)))
         return json_response(found)
+
+    async def letters(self, request: web.Request) -> web.StreamResponse:
+        """Answer GET /api/letters."""
+        parameters = parameters_of(request, letters.PARAMETERS, repeatable=letters.REASON)
+        asked = letters.page_question(parameters, request.query.getall(letters.REASON, []))
+        return json_response(await self._service.letters.page(asked))
+
+    async def letters_summary(self, request: web.Request) -> web.StreamResponse:
+        """Answer GET /api/letters/summary."""
+        parameters = parameters_of(request, letters.FILTERS)
+        return json_response(await self._service.letters.summary(letters.selection(parameters)))
+
+    async def letter(self, request: web.Request) -> web.StreamResponse:
+        """Answer GET /api/letters/{partition}/{offset}."""
+        parameters_of(request, _NONE)
+        partition, offset = letters.place(request.match_info["partition"], request.match_info["offset"])
+        return json_response(await self._service.letters.one(partition, offset))
 
     async def end_streams(self, _: web.Application) -> None:
         """Let the open streams end, so that a stopping server does not wait for them."""

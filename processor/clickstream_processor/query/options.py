@@ -10,6 +10,7 @@ from clickstream_expressions.expression import compile_outputs
 
 from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.query.http.peers import PeerAddresses
+from clickstream_processor.query.letters.scan import ScanLimits
 from clickstream_processor.query.search.index import SearchOptions
 from clickstream_processor.query.users.turns import TurnLimits
 from clickstream_processor.settings import Settings
@@ -35,6 +36,8 @@ class QueryOptions:
     turns: TurnLimits = TurnLimits()  # noqa: RUF009  # frozen
     # Reads of all keys of a metric: a window of 10,000 keys and five panes takes some 30 ms of a pod.
     scans: TurnLimits = TurnLimits(at_once=2, wait_s=0.5, read_s=3.0)  # noqa: RUF009  # frozen
+    letter_limits: ScanLimits = ScanLimits()  # noqa: RUF009  # frozen; what one question about dead letters reads
+    letter_wait_s: float = 2.0  # for one of few readers of dead letters
     connect_timeout_s: float = 0.25  # to a peer
     total_timeout_s: float = 1.0  # of one hop to a peer
     fresh_ms: int = (
@@ -70,6 +73,7 @@ def _search_options(settings: Settings) -> SearchOptions | None:
         index=search.index,
         retention_ms=search.retention_ms,
         credentials=settings.pod.secrets_dir / secret if secret else None,
+        api_key=settings.secret_path(search.api_key_secret, "apiKey") if search.api_key_secret else None,
         ca=settings.secret_path(search.tls.ca_secret, "ca.crt") if search.tls else None,
         fields={name: one.type for name, one in compile_outputs(transform.set).items()},
         dropped=frozenset(transform.drop) - frozenset(transform.set),

@@ -1,4 +1,4 @@
-"""The pages Insights, Search and Operations: made once at start, served with a strict policy.
+"""The pages Insights, Search, Dead letters and Operations: made once at start, served with a strict policy.
 
 The pages hold no data: they ask this pod's API. So they are open even where tokens are needed, and nothing
 that came from a user's record is ever part of a page's HTML. All links and redirects are relative: a proxy
@@ -57,19 +57,20 @@ class Page:
     @property
     def title(self) -> str:
         """Return what the navigation calls it."""
-        return self.name.capitalize()
+        return self.name.replace("-", " ").capitalize()
 
     @property
     def styles(self) -> tuple[str, ...]:
         """Return its style sheets."""
         own = f"{self.name}/{self.name}.css"
-        return ("user/user.css", own) if self.follows else (own,)
+        return ("user/user.css" if self.follows else "common/finder.css", own)
 
 
 INSIGHTS = Page("insights", "./", follows=True)
 SEARCH = Page("search", "search", follows=False)
+LETTERS = Page("dead-letters", "dead-letters", follows=False)
 OPERATIONS = Page("operations", "operations", follows=True)
-PAGES = (INSIGHTS, SEARCH, OPERATIONS)
+PAGES = (INSIGHTS, SEARCH, LETTERS, OPERATIONS)
 
 _HERE = files(__package__)
 
@@ -90,7 +91,9 @@ def add_pages(app: web.Application, options: QueryOptions) -> None:
 
 def html(page: Page, options: QueryOptions) -> str:
     """Return a page of a pipeline."""
-    links = (_link(each, is_current=each is page) for each in PAGES)
+    # Without an index the page of searches stays where it was, and says why it finds nothing.
+    linked = [each for each in PAGES if each is not SEARCH or options.search is not None]
+    links = (_link(each, is_current=each is page) for each in linked)
     parts = {
         "title": page.title,
         "styles": "\n  ".join(f'<link rel="stylesheet" href="static/{style}">' for style in page.styles),

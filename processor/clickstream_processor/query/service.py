@@ -14,9 +14,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from clickstream_processor import metrics as every_metric
+from clickstream_processor.dead_letters.log import LetterTopic
 from clickstream_processor.directory import Directory
 from clickstream_processor.query.http.credentials import Secret
 from clickstream_processor.query.http.peers import PeerClient
+from clickstream_processor.query.letters.desk import LettersDesk
 from clickstream_processor.query.metrics.desk import MetricsDesk
 from clickstream_processor.query.metrics.local import LocalMetrics
 from clickstream_processor.query.options import QueryOptions
@@ -43,6 +45,7 @@ class QueryService:
         *,
         worker_age_s: Callable[[], float],
         metrics: Callable[[], tuple[bytes, str]] = every_metric.render,
+        letters: LetterTopic | None = None,
     ) -> None:
         self.directory = directory
         self.options = options
@@ -70,6 +73,7 @@ class QueryService:
         self.reporter = PodReporter(directory, lambda: self.queries)
         pipeline = PipelineName(name=options.name, namespace=options.namespace)
         self.hub = SummaryHub(self.reporter, self.peers, options.replicas, pipeline)
+        self.letters = LettersDesk(letters, pipeline, options.letter_limits, options.letter_wait_s)
         self.search = SearchIndex(options.search) if options.search is not None else None
         self._background: list[asyncio.Task[None]] = []
 

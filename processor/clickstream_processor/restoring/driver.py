@@ -5,11 +5,11 @@ import time
 
 from clickstream_processor.errors import StateCorrupted
 from clickstream_processor.kafka.log_reader import LogReader
+from clickstream_processor.restoring.gates import Gate
 from clickstream_processor.restoring.positions import PositionLogs
 from clickstream_processor.restoring.preparation import Preparation
 from clickstream_processor.restoring.restore import Restore, RestoreStep
 from clickstream_processor.restoring.restores import STOPS, Restores
-from clickstream_processor.restoring.snapshot import SnapshotGate
 from clickstream_processor.restoring.stores import tell_damage
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class RestoreDriver:
         reader: LogReader,
         preparation: Preparation,
         positions: PositionLogs,
-        snapshot: SnapshotGate,
+        snapshot: Gate,
     ) -> None:
         self._restores = restores
         self._reader = reader

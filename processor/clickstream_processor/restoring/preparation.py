@@ -126,15 +126,17 @@ class Preparation:
     def limits(self, stage: Stage) -> ReplayLimits:
         """Return how long a stage's topics keep things, asked for once."""
         if stage.name not in self._limits:
-            tombstones_ms = changelog_ms = None
+            tombstones_ms = changelog_ms = deletes_ms = None
             if stage.table is not None:
                 tombstones_ms = topic_setting(self._admin, stage.table, "delete.retention.ms")
             if stage.changelog is not None:
                 changelog_ms = topic_setting(self._admin, stage.changelog, "retention.ms")
+                deletes_ms = topic_setting(self._admin, stage.changelog, "delete.retention.ms")
             self._limits[stage.name] = ReplayLimits(
                 tombstones_ms=DAY_MS if tombstones_ms is None else tombstones_ms,
                 changelog_ms=changelog_ms,
                 state_ms=stage.state_ms,
+                changelog_tombstones_ms=DAY_MS if deletes_ms is None else deletes_ms,
             )
         return self._limits[stage.name]
 

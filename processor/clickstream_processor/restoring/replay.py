@@ -1,8 +1,9 @@
 """What a task does with the local state it finds: go on, replay, or wipe. Pure; rules R13, R14 and R19.
 
-The changelog holds no tombstones (expired chunks leave by retention), so its tail repairs a state of any
-age as long as the log still has it. The profiles topic does hold tombstones: a table older than they are
-kept must be read again.
+Changelogs hold tombstones, of users that were erased and of sessions that have closed (expired chunks leave
+by retention). A state that was last proved complete longer ago than they are kept may have missed some: the
+log's tail would leave there what was deleted, so all of it is read again. The same holds for the profiles
+topic and the table made of it.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ class ReplayLimits:
     tombstones_ms: int = DAY_MS  # delete.retention.ms of the profiles topic
     changelog_ms: int | None = None  # retention.ms of the changelog; None: not known, or forever
     state_ms: int = 0  # how far back the state reaches: size + grace + retention
+    changelog_tombstones_ms: int = DAY_MS  # delete.retention.ms of the changelog
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ def decide_owner_replay(
     if found.owner_mark and found.position is not None and found.position == position:  # R19
         stale = not faults.skips("R14") and _profiles_stale(found, profiles, now_ms, limits)
         return Replay(changelog.high, profiles.low if stale else found.profiles_offset, wipe_profiles=stale)
-    if position is not None and found.position is not None and _is_ahead(found.position, position):
+    ahead = position is not None and found.position is not None and _is_ahead(found.position, position)
+    if ahead:
         replay = Replay(changelog.low, profiles.low, wipe=True)
     else:
         replay = decide_standby_replay(
@@ -65,6 +68,11 @@ def decide_owner_replay(
     if whole and position is not None and limits.changelog_ms is not None and limits.changelog_ms > 0:
         away_ms = now_ms - position.at_ms
         if away_ms > max(0, limits.changelog_ms - limits.state_ms):
+            inside = changelog.low <= found.changelog_offset <= changelog.high
+            if inside and not ahead and _is_old(found, now_ms, limits):
+                # Nobody has committed for longer than tombstones and windows are kept: what the tail does
+                # not delete has expired, and goes with the first click.
+                return _from_tail(found, changelog, profiles, now_ms, limits)
             raise PositionLost(
                 f"the state must be rebuilt, but the last commit is {away_ms // 60_000} minutes old "
                 "and the changelog no longer holds all that the state needs"
@@ -87,6 +95,13 @@ def decide_standby_replay(
         return Replay(replay_from, min(max(profiles.low, found.profiles_offset), profiles.high))
     if found.changelog_offset >= 0 and not changelog.low <= found.changelog_offset <= changelog.high:
         return Replay(changelog.low, profiles.low, wipe=True)
+    if found.changelog_offset >= 0 and _is_old(found, now_ms, limits):
+        return Replay(changelog.low, profiles.low, wipe=True)
+    return _from_tail(found, changelog, profiles, now_ms, limits)
+
+
+def _from_tail(found: Checkpoint, changelog: Log, profiles: Log, now_ms: int, limits: ReplayLimits) -> Replay:
+    """Read the changelog on from where it was applied to, and the profiles as they need it."""
     stale = _profiles_stale(found, profiles, now_ms, limits)
     return Replay(
         changelog_from=max(changelog.low, found.changelog_offset),
@@ -105,6 +120,11 @@ def _is_ahead(found: Position, position: Position) -> bool:
         return found.clicks > position.clicks
     same_owner = (found.ordinal, found.epoch) == (position.ordinal, position.epoch)
     return same_owner and found.at_ms > position.at_ms
+
+
+def _is_old(found: Checkpoint, now_ms: int, limits: ReplayLimits) -> bool:
+    """Tell whether tombstones of the changelog may have been missed."""
+    return now_ms - found.proved_at_ms > limits.changelog_tombstones_ms
 
 
 def _profiles_stale(found: Checkpoint, profiles: Log, now_ms: int, limits: ReplayLimits) -> bool:

@@ -6,7 +6,7 @@ A `Restore` is driven by the restore thread (thread.py, driver.py) and holds no 
 2. ASKING: an owner fences the former owners (R2); then the logs' ends are asked for (R10).
 3. LOOKUP: the newest position record is looked for, from the end of its log backwards.
 4. READING: changelog and profiles are applied up to the ends asked for. A standby stays here for good.
-5. WAITING: a task never started waits for the source's snapshot, then reads the profiles to a new end.
+5. WAITING: a task never started waits for the source's profiles, then reads the profiles to a new end.
 6. DONE: the owner's state belongs to the position.
 """
 

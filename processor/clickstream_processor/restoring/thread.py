@@ -15,6 +15,7 @@ from clickstream_processor.kafka.ends import EndsWatch
 from clickstream_processor.kafka.log_reader import LogReader
 from clickstream_processor.kafka.watchdog import Watchdog
 from clickstream_processor.restoring.driver import RestoreDriver
+from clickstream_processor.restoring.gates import gate_of
 from clickstream_processor.restoring.leftovers import Leftovers
 from clickstream_processor.restoring.outcomes import Outcome, Progress, progress_of
 from clickstream_processor.restoring.positions import PositionLogs
@@ -23,7 +24,6 @@ from clickstream_processor.restoring.reading import Reading
 from clickstream_processor.restoring.refused_rows import RefusedProfiles
 from clickstream_processor.restoring.restore import Goal, Restore, RestoreStep
 from clickstream_processor.restoring.restores import Restores
-from clickstream_processor.restoring.snapshot import SnapshotGate
 from clickstream_processor.restoring.stores import close_store, discard_store
 from clickstream_processor.settings import Settings
 from clickstream_processor.stages.stage import Stages
@@ -116,7 +116,7 @@ class RestoreThread:
         positions = PositionLogs(settings.positions_topic, reader)
         preparation = Preparation(settings, self._stages, admin, positions, self._faults, self._watchdog)
         ends = EndsWatch(admin)
-        snapshot = SnapshotGate(settings.notifications_topic, admin, reader)
+        snapshot = gate_of(settings, admin, reader)
         self._preparation = preparation
         self._restores = Restores(
             settings,

@@ -1,13 +1,15 @@
 """The stage `arrivals`: each click goes on to its user's partition, wherever its producer has put it.
 
 It reads no more of a click than its user id. What has none that can be read is dead-lettered here, in the
-words of the stage `clicks`; all else is for that stage to judge. It keeps nothing.
+words of the stage `clicks`; all else is for that stage to judge. It keeps nothing. A click that a replay has
+sent goes on with its first place.
 """
 
 from collections.abc import Sequence
 
 import msgspec
 
+from clickstream_processor.kafka.headers import headers_in
 from clickstream_processor.kafka.partitioner import partition_of
 from clickstream_processor.settings import Settings
 from clickstream_processor.stages.plain import PlainApplier, PlainLine
@@ -15,8 +17,9 @@ from clickstream_processor.stages.programs import Programs
 from clickstream_processor.stages.stage import Stage, StageOutputs
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.task_id import ARRIVALS
-from clickstream_processor.topology.arrived import PLACE
+from clickstream_processor.topology.arrived import PLACE, Arrived, Replays
 from clickstream_processor.topology.codec import MAX_KEY_BYTES, checked_key
+from clickstream_processor.topology.erasing import erasure_in
 from clickstream_processor.topology.inspection import fields_read, inspect
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.plan import Plan
@@ -52,6 +55,7 @@ class ArrivalsLine(PlainLine):
         super().__init__(store, partition, outputs)
         self._plan, self._read, self._topic = plan, read, topic
         self._refusals = Refusals(plan, self.counters, outputs)
+        self._replays = Replays(plan.clicks_topic, plan.partitions, partition, headers_in)
         position = store.checkpoint.position
         if position is not None:
             self.state.stream_ms = position.stream_ms
@@ -61,12 +65,17 @@ class ArrivalsLine(PlainLine):
         send, topic, partitions = self.outputs.send, self._topic, self._plan.partitions
         max_bytes, place = self._plan.max_click_bytes, f"{self._plan.clicks_topic}-{self.partition}-"
         newest_ms = self.state.stream_ms
-        for message in messages:
+        said = headers_in(messages)
+        again = self._replays.among(messages, said)
+        for index, record in enumerate(messages):
+            message = again.get(index, record) if again else record
             value, record_ms = message.value(), message.timestamp()[1]
             newest_ms = max(newest_ms, record_ms)
             try:
                 user_id = _decode_owned(value).user_id  # type: ignore[arg-type] # None ends in TypeError
             except Exception as error:  # noqa: BLE001 # nothing that is in a record stops the line
+                if index in said and erasure_in(said[index]) is not None:
+                    continue  # of another pipeline that reads this topic
                 found = self._user_id_in(message, error)
                 if found is None:
                     continue
@@ -75,14 +84,20 @@ class ArrivalsLine(PlainLine):
             if len(value or b"") > max_bytes or len(key) > MAX_KEY_BYTES:
                 self._too_large(message, key)
                 continue
-            headers = [(PLACE, f"{place}{message.offset()}")]
+            headers: list[tuple[str, str | bytes | None]]
+            if isinstance(message, Arrived):
+                headers = [(PLACE, str(message.place)), *(message.again.headers() if message.again else ())]
+            else:
+                headers = [(PLACE, f"{place}{message.offset()}")]
             # A click without a time gets that of its sending, which is what 0 means to the client.
             send(topic, value, key, partition_of(key, partitions), None, None, max(0, record_ms), headers)
         self.state.stream_ms = newest_ms
 
     def set_aside(self, message: Message, reason: Reason, detail: str, /) -> None:
-        """Send one click's dead letter."""
+        """Send one click's dead letter, which names where the click first arrived."""
         self.counters.clicks += 1
+        if not isinstance(message, Arrived) and not self.outputs.bare:
+            message = self._replays.arrived(message)
         self._refusals.dead_letter(message, reason, detail)
 
     def _user_id_in(self, message: Message, error: Exception) -> str | None:

@@ -49,7 +49,8 @@ def plan_of(settings: Settings) -> Plan:
             grace_ms=window.grace_ms,
             retention_ms=window.retention_ms,
             emit=window.emit,
-            join=processing.join.type,
+            # Without profiles every click goes on with nulls, as one of a left join that has none.
+            join="left" if processing.join.type == "none" else processing.join.type,
             unmatched=processing.join.unmatched,
             late=processing.late,
             max_future_ms=processing.max_future_ms,

@@ -16,7 +16,7 @@ from clickstream_processor.aggregation.sessions.session import ClosedSession, Se
 from clickstream_processor.errors import MalformedRecord
 from clickstream_processor.stages.stage import StageOutputs
 from clickstream_processor.state.overlay import TaskState
-from clickstream_processor.state.store import Change, TaskStore
+from clickstream_processor.state.store import Change
 from clickstream_processor.topology.interfaces import Evaluable, JoinedClick
 from clickstream_processor.topology.records import Counters
 from clickstream_processor.topology.users import columns_of
@@ -28,7 +28,6 @@ class Sessions:
     def __init__(
         self,
         windows: SessionWindows,
-        store: TaskStore,
         state: TaskState,
         partition: int,
         outputs: StageOutputs,
@@ -40,7 +39,7 @@ class Sessions:
         self._counted = counted
         self._state, self._gathering = state, gathering
         self._partition, self._outputs, self._topic = partition, outputs, topic
-        self._line = SessionsLine(store, windows, self)
+        self._line = SessionsLine(state.committed, windows, self)
         self._told_ms = state.metrics_ms  # the time at the last commit
         self.reads_fields = bool(gathering and gathering.reads_fields)
         self.reads_columns = bool(gathering and gathering.reads_columns)
@@ -85,6 +84,10 @@ class Sessions:
             self._gathering.add_sessions([row for row in rows if row is not None], self._told_ms)
         self._told_ms = self._state.metrics_ms
         return changes
+
+    def erase(self, user_key: bytes) -> None:
+        """Forget a user's sessions, and take back what was told; before the state forgets the user."""
+        self._line.erase(user_key)
 
     def session(self, value: bytes | None, key: bytes, timestamp_ms: int, /) -> None:
         """Send a session to the task's partition."""

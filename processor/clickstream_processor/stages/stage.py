@@ -132,7 +132,9 @@ class Stage:
     state_ms: int = 0  # how far back the state reaches: the changelog must hold as much
     table: str | None = None  # compacted topic that is read into the state beside the input
     table_name: str = "table"  # for metrics and client ids
-    waits_for_snapshot: bool = False  # the first record waits until the source has written the whole table
+    waits_for_snapshot: bool = (
+        False  # the first record waits until the table holds what it must (restoring/gates.py)
+    )
     outputs: tuple[str, ...] = ()  # other topics that its tasks write to
     spread: frozenset[str] = frozenset()  # of them, those where a task writes to any partition
     skips_lost_input: bool = False  # where its position is not in the log, a task goes on at the log's start

@@ -54,6 +54,7 @@ class ChangelogApplier:
         if not messages:
             return
         changes: list[Change] = []
+        erases = False
         newest = keys.CHUNK  # of chunks
         earliest = NO_SEEN  # of segments of ids
         for message in messages:
@@ -62,7 +63,9 @@ class ChangelogApplier:
             if key is None or not key.startswith(_KINDS) or (of_chunk and len(key) < keys.CHUNK_USER):
                 raise StateCorrupted(f"changelog offset {message.offset()}: {key!r} is no key of the state")
             changes.append((key, message.value()))
-            if of_chunk and key > newest:
+            if of_chunk and changes[-1][1] is None:  # no other tombstone is of a chunk
+                erases = True
+            elif of_chunk and key > newest:
                 newest = key
             elif key < earliest and key.startswith(keys.SEEN):
                 earliest = key
@@ -75,7 +78,8 @@ class ChangelogApplier:
             layout=self._plan.layout,
             dropped_before_ms=max(before.dropped_before_ms, expired_ms),
         )
-        self._store.write(changes, checkpoint, bulk=True, expired=self._expired(earliest))
+        expired = self._expired(earliest)
+        self._store.write(changes, checkpoint, bulk=True, expired=expired, erases=erases)
 
     def profiles(self, messages: Sequence[Message]) -> list[RefusedRow]:
         """Apply profiles records; return those that are refused, the same that the pipeline would refuse."""

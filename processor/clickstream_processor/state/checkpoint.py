@@ -86,6 +86,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     owner_mark: bool = False
     layout: str = ""  # Plan.layout of the chunks; empty: there are none
     dropped_before_ms: int = 0  # chunks that start earlier were removed
+    unpurged: bool = False  # its files may still have what an erasure has deleted
     format_version: int = FORMAT_VERSION
 
     @property

@@ -43,8 +43,14 @@ class TaskState(WorkingSet):
             layout=self.plan.layout,
             dropped_before_ms=max(before.dropped_before_ms, self.plan.expired_before_ms(position.stream_ms)),
         )
-        changes = [*self.changes, *self.beside_chunks, *self._profile_changes()]
-        self._store.write(changes, checkpoint, expired=self.expired)
+        erased = self.committed.erased
+        changes = [
+            *dict.fromkeys(erased).items(),
+            *self.changes,
+            *self.beside_chunks,
+            *self._profile_changes(),
+        ]
+        self._store.write(changes, checkpoint, expired=self.expired, erases=bool(erased))
         self.settle()
         self.beside_chunks, self.expired = [], []
 

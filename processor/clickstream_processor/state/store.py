@@ -7,11 +7,12 @@ reader that comes after `close` gets StoreClosed, and `close` waits for the read
 
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from threading import Condition
 
+import msgspec
 from rocksdict import (
     BlockBasedOptions,
     DbClosedError,
@@ -26,6 +27,7 @@ from rocksdict import (
 from clickstream_processor.errors import StateCorrupted, StateUnavailable, StoreClosed
 from clickstream_processor.state.checkpoint import Checkpoint
 from clickstream_processor.state.memory import StateMemory
+from clickstream_processor.state.purge import Purge
 from clickstream_processor.topology import keys
 
 # A write holds the interpreter's lock: this many keys take about 10 ms.
@@ -34,6 +36,9 @@ BATCH_KEYS = 20_000
 WRITE_BUFFER_BYTES = 4 << 20
 TARGET_FILE_BYTES = 16 << 20
 BLOOM_BITS = 10
+# Of a memtable, for a filter of its own: 16 bits for each of its keys. Many look-ups are for chunks that are
+# not there; without it each of them searches a list of some 40,000 keys.
+MEMTABLE_BLOOM_SHARE = 0.02
 
 Change = tuple[bytes, bytes | None]
 
@@ -51,6 +56,9 @@ class TaskStore:
         self._closing = False
         self._changed = Condition()
         self._unlogged = False  # something was written without the log since the last flush
+        self._purge = Purge(self.reader, path.name)
+        if checkpoint.unpurged:
+            self._purge.ask()
 
     @classmethod
     def open(cls, path: Path, memory: StateMemory) -> "TaskStore":
@@ -75,9 +83,14 @@ class TaskStore:
         """Flush and close, once no reader is inside; idempotent. What was written is on disk afterwards."""
         with self._changed:
             self._closing = True
+        flushed = self._purge.give_up(self._database)
+        with self._changed:
             self._changed.wait_for(lambda: self._readers == 0)
             database, self._database = self._database, None
-        if database is not None:
+        if database is not None and flushed:
+            with suppress(Exception):  # it would flush once more, and cannot; it ends with its last reference
+                database.close()
+        elif database is not None:
             try:
                 try:
                     database.flush()
@@ -138,6 +151,7 @@ class TaskStore:
         *,
         bulk: bool = False,
         expired: Iterable[tuple[bytes, bytes]] = (),
+        erases: bool = False,
     ) -> None:
         """Write changes (None deletes) and the checkpoint; then show the new checkpoint.
 
@@ -145,8 +159,12 @@ class TaskStore:
         checkpoint: values are absolute, so replaying from the old checkpoint fixes that. Chunks that start
         before `checkpoint.dropped_before_ms` are removed in bulk, and so are the ranges [first, end) in
         `expired`, whatever the changes say of them. `bulk` leaves the write-ahead log out, for
-        restores: a crash then loses what was not flushed, data and checkpoint together.
+        restores: a crash then loses what was not flushed, data and checkpoint together. `erases`: what is
+        deleted is to leave the files as well (purge.py); the checkpoint says so until it has.
         """
+        unpurged = erases or self._purge.under_way
+        if checkpoint.unpurged != unpurged:
+            checkpoint = msgspec.structs.replace(checkpoint, unpurged=unpurged)
         database = self._open()
         try:
             if self._unlogged and not bulk:
@@ -173,6 +191,8 @@ class TaskStore:
                     break
         except Exception as error:
             raise _translated(error, self.path) from error
+        if erases:
+            self._purge.ask()  # first: whoever sees the checkpoint sees that
         self.checkpoint = checkpoint
 
     def flush(self) -> None:
@@ -182,6 +202,11 @@ class TaskStore:
             self._unlogged = False
         except Exception as error:
             raise _translated(error, self.path) from error
+
+    @property
+    def unpurged(self) -> bool:
+        """Tell whether the files may still have what an erasure has deleted; from any thread."""
+        return self._purge.under_way
 
     def properties(self) -> dict[str, int]:
         """Return sizes for metrics; from any thread. Raises StoreClosed."""
@@ -217,6 +242,8 @@ def _options(memory: StateMemory) -> Options:
     options.create_if_missing(True)
     options.set_block_based_table_factory(blocks)
     options.set_write_buffer_manager(memory.write_buffers)
+    options.set_memtable_whole_key_filtering(True)
+    options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_SHARE)
     options.set_write_buffer_size(WRITE_BUFFER_BYTES)
     options.set_target_file_size_base(TARGET_FILE_BYTES)
     options.set_compression_type(DBCompressionType.lz4())

@@ -105,6 +105,18 @@ def inspect(value: bytes) -> Inspection:
     return Inspection(fields, flaws)
 
 
+def raw_fields(value: bytes) -> dict[str, msgspec.Raw]:
+    """Return the fields of a JSON object, each as its JSON text; raises what the decoder raises.
+
+    Half of a character becomes U+FFFD, as no decoder takes it. All else stays byte for byte.
+    """
+    try:
+        return _decode_raw(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = _ESCAPE.sub(lambda found: _well(found[0], "d"), value.decode("utf-8", "surrogateescape"))
+        return _decode_raw(text.encode("utf-8", "surrogateescape"))
+
+
 def beginning(value: bytes) -> str | None:
     """Return what bytes are that are no JSON, where their beginning tells."""
     if not value:

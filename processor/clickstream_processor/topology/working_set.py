@@ -5,7 +5,7 @@ that an event costs one dictionary look-up. Users that were not seen for two coh
 change only at a commit, when nothing that is cached differs from the committed state.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from clickstream_processor.errors import StateCorrupted
@@ -18,6 +18,7 @@ from clickstream_processor.topology.codec import (
     malformation,
     malformed,
 )
+from clickstream_processor.topology.erasing import CommittedKeys
 from clickstream_processor.topology.join import enriched_head
 from clickstream_processor.topology.notices import notice_in
 from clickstream_processor.topology.plan import Plan
@@ -32,10 +33,10 @@ PartitionOf = Callable[[bytes, int], int]
 class CommittedState(Protocol):
     """The committed state under a working set: one ordered mapping (a TaskStore; in tests, a dict)."""
 
-    def get(self, key: bytes) -> bytes | None:
+    def get(self, key: bytes, /) -> bytes | None:
         """Return the value of a key of topology/keys.py, or None."""
 
-    def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, first: bytes, end: bytes, /) -> Iterator[tuple[bytes, bytes]]:
         """Yield entries with first <= key < end in the order of their keys."""
 
 
@@ -70,7 +71,7 @@ class WorkingSet:
         self.touched: list[Chunk] = []  # in the order of the first change; see Chunk.touched
         self.changes: list[tuple[bytes, bytes]] = []  # what the last flush encoded, to be committed
         self.pending_profiles: dict[bytes, bytes | None] = {}  # by user key; None: deleted
-        self._committed = committed
+        self.committed = CommittedKeys(committed)  # without what is erased
         self._displaced: dict[tuple[int, bytes], Chunk] = {}  # touched chunks that no user holds any more
         self._cohort = max(1, cached_users // 2)
         self._windows = plan.windows
@@ -134,12 +135,27 @@ class WorkingSet:
     def committed_or_changed(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield chunks with first <= key < end, as they are when the last flush is committed."""
         changed = {key: value for key, value in self.changes if first <= key < end}
-        for key, value in self._committed.scan(first, end):
+        for key, value in self.committed.scan(first, end):
             yield key, changed.pop(key, value)
         yield from changed.items()
 
+    def erase(self, users: Mapping[bytes, Iterable[bytes]]) -> None:
+        """Forget all of users but the profile, committed or not, with keys that the state may not have.
+
+        The keys are `committed.erased`, until the commit.
+        """
+        for chunk in self.touched:
+            if chunk.user_key in users:
+                chunk.touched = 0
+        self._displaced = {place: chunk for place, chunk in self._displaced.items() if place[1] not in users}
+        for user_key in users:
+            self.users.pop(user_key, None)
+            self.users.older.pop(user_key, None)
+        self.committed.erase(users)
+
     def settle(self) -> None:
         """After the commit: nothing is uncommitted any more; let the oldest users go if there are many."""
+        self.committed.settle()
         self.touched = []
         self.changes = []
         self.pending_profiles = {}
@@ -154,6 +170,7 @@ class WorkingSet:
         self.touched = []
         self.changes = []
         self._displaced = {}
+        self.committed.settle()
 
     def _load(self, key: bytes | None) -> User:
         """Return a user from committed state; raises MalformedRecord where the key cannot be right here.
@@ -166,7 +183,7 @@ class WorkingSet:
             row = self.pending_profiles[key]
         else:
             self.profile_reads += 1
-            row = self._committed.get(keys.profile_key(key))
+            row = self.committed.get(keys.profile_key(key))
         if row is None:
             check_partition(key, self._partition, self.plan.partitions, self._partition_of)
             self._give(user, None, None)
@@ -208,7 +225,7 @@ class WorkingSet:
         starts = self._windows.in_chunk(start_ms)
         chunk.begin(start_ms, len(starts))
         self.chunk_reads += 1
-        value = self._committed.get(keys.chunk_key(start_ms, chunk.user_key))
+        value = self.committed.get(keys.chunk_key(start_ms, chunk.user_key))
         if value is not None:
             chunk.decode(value, starts.start, self._windows.advance_ms)
 

@@ -117,7 +117,7 @@ def test_fields_of_a_newer_operator_are_ignored_and_named(place: Place) -> None:
 @pytest.mark.parametrize(
     ("changes", "environment", "said"),
     [
-        ({"settingsVersion": 5}, {}, "settingsVersion: 5 is newer"),
+        ({"settingsVersion": 6}, {}, "settingsVersion: 6 is newer"),
         ({"processing": {"window": {"size": "1s", "advance": "2s"}}}, {}, "processing.window.advance"),
         ({"processing": {"window": {"size": "100ms"}}}, {}, "processing.window.size"),
         ({"processing": {"commitInterval": "1ms"}}, {}, "processing.commitInterval"),

@@ -54,8 +54,8 @@ def test_the_documented_acks_decode_to_what_the_text_says() -> None:
         False,
     )
     assert heartbeat.tasks == {
-        "clicks-3": TaskReport("owner", "running", 41),
-        "clicks-5": TaskReport("standby", "restoring", 12, lag_records=81234),
+        "clicks-3": TaskReport("owner", "running", 41, applied=9120),
+        "clicks-5": TaskReport("standby", "restoring", 12, lag_records=81234, applied=312),
     }
     pod_1 = "0b2b6c1e-41d8-4f0e-8a55-2a8d7a0d9f10"
     pod_0 = "c7a1de0e-92c0-4a6e-bb0a-7f4c3f5c6a77"

@@ -130,6 +130,27 @@ async def test_search_finds_filters_and_pages(searching: Cluster) -> None:
         assert shown.complaints == []
 
 
+async def test_search_is_narrowed_in_time_by_buttons_and_bars(searching: Cluster) -> None:
+    async with tab(url_of(searching, "search")) as shown:
+        page = shown.page
+        await expect(page.locator("#hits-title")).to_have_text(f"{HITS} clicks")
+        pressed = page.locator("#quick button[aria-pressed=true]")
+        await expect(pressed).to_have_count(0)
+        await page.get_by_role("button", name="15 min").click()
+        await expect(pressed).to_have_text("15 min")
+        await expect(page).to_have_url(re.compile(r"search\?from=\d{13}$"))
+        await page.get_by_role("button", name="All time").click()
+        await expect(page.locator("#hits-title")).to_have_text(f"{HITS} clicks")
+        await expect(pressed).to_have_text("All time")
+        await page.locator("#bars g.bucket").first.click()
+        await expect(page).to_have_url(re.compile(r"search\?from=\d{13}&to=\d{13}$"))
+        await expect(pressed).to_have_count(0)
+        await page.locator("#clear").click()
+        await expect(page.locator("#from")).to_have_value("")
+        await expect(page.locator("#hits-title")).to_have_text(f"{HITS} clicks")
+        assert shown.complaints == []
+
+
 async def test_what_a_record_says_is_text_and_never_markup(searching: Cluster) -> None:
     async with tab(url_of(searching, "search?user=bob456")) as shown:
         await expect(shown.page.locator("#hits .who b").first).to_have_text("Bob <b>Jones</b>")

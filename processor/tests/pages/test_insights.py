@@ -241,7 +241,7 @@ async def test_page_asks_for_a_token(tmp_path: Path) -> None:
 async def test_pages_link_to_each_other(cluster: Cluster) -> None:
     async with product_page(cluster) as shown:
         page = shown.page
-        for link in ("Search", "Insights", "Operations", "Insights"):
+        for link in ("Operations", "Insights"):  # without an index there is no link to the search
             await page.locator(".top nav a", has_text=link).click()
             await expect(page.locator(".top nav a[aria-current]")).to_have_text(link)
 

@@ -145,7 +145,7 @@ def test_page_counts_what_was_clicked_and_follows(rig: Rig) -> None:
 
 def send_astray(rig: Rig, count: int) -> None:
     """Send clicks each to another partition than its user's, as clients do that hash in another way."""
-    producer = Producer({"bootstrap.servers": rig.kafka.bootstrap})
+    producer = Producer({"bootstrap.servers": rig.kafka.bootstrap, "enable.idempotence": True})
     for number in range(count):
         user = NAMES[number % len(NAMES)]
         click = {"user_id": user, "page_url": "/", "action": "view", "timestamp": int(time.time() * 1_000)}

@@ -9,16 +9,17 @@ from urllib.parse import urljoin
 
 import pytest
 from clickstream_processor.query.pages import PAGES, html
+from clickstream_processor.query.search.index import SearchOptions
 from processor_support.metric_pods import cluster_of
 from processor_support.product_page import VIEWS
 from processor_support.query_pods import Cluster
 
 QUERY = files("clickstream_processor.query")
-PATHS = ["/", "/search", "/operations"]
+PATHS = ["/", "/search", "/dead-letters", "/operations"]
 
 
 def with_metrics(folder: Path) -> Cluster:
-    return cluster_of(folder, 1, VIEWS)
+    return cluster_of(folder, 1, VIEWS, search=SearchOptions(url="http://127.0.0.1:9", index="clicks"))
 
 
 def sources(folder: Traversable) -> Iterator[Traversable]:
@@ -72,15 +73,22 @@ async def test_each_page_has_the_same_navigation_with_itself_marked(tmp_path: Pa
     cluster = with_metrics(tmp_path)
     async with cluster, cluster.client.get(cluster.pods[0].url + path) as response:
         text = await response.text()
-    links = re.findall(r'<a href="([^"]+)"( aria-current="page")?>(\w+)</a>', text)
+    links = re.findall(r'<a href="([^"]+)"( aria-current="page")?>([\w ]+)</a>', text)
     assert [(address, title) for address, _, title in links] == [
         ("./", "Insights"),
         ("search", "Search"),
+        ("dead-letters", "Dead letters"),
         ("operations", "Operations"),
         ("openapi.json", "API"),
     ]
     assert [urljoin("/", address) for address, current, _ in links if current] == [path]
     assert f"<title>{next(title for _, current, title in links if current)} · " in text
+
+
+async def test_pages_of_a_pipeline_without_search_lead_to_none(tmp_path: Path) -> None:
+    cluster = cluster_of(tmp_path, 1, VIEWS)
+    async with cluster, cluster.client.get(cluster.pods[0].url + "/operations") as response:
+        assert 'href="search"' not in await response.text()
 
 
 async def test_former_address_of_insights_leads_to_the_root_for_good(tmp_path: Path) -> None:

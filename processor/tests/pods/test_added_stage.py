@@ -193,7 +193,13 @@ def pods(kafka: Kafka, topics: Topics, tmp_path: Path) -> Iterator[Pods]:
 
 def send_pages(pods: Pods, count: int, seen: Counter[bytes]) -> None:
     """Write pages into one stage's input, and count them; write as many numbers into the other's."""
-    producer = Producer({"bootstrap.servers": pods.rig.kafka.bootstrap, "partitioner": "murmur2_random"})
+    producer = Producer(
+        {
+            "bootstrap.servers": pods.rig.kafka.bootstrap,
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+        }
+    )
     for number in range(count):
         page = b"/p/%d" % (number * number % 17)
         producer.produce(PAGES.input, b"", page)
@@ -263,7 +269,7 @@ def test_added_stages_move_fail_over_and_restore_exactly_once(kafka: Kafka, pods
 
     # A record on which the stage's line fails is set aside, as a click would be, and its task goes on.
     send_pages(pods, 500, seen)
-    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True})
     producer.produce(PAGES.input, b"", b"/nowhere", 0)
     assert producer.flush(30) == 0
     send_pages(pods, 500, seen)

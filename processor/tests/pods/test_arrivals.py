@@ -40,7 +40,13 @@ def click(user: str, **fields: Any) -> dict[str, Any]:
 
 def send(rig: Rig, count: int, *, seed: int) -> None:
     """Write clicks as clients do that know nothing of the pods: CRC32, no key, somebody else's key."""
-    producer = Producer({"bootstrap.servers": rig.kafka.bootstrap, "partitioner": "consistent_random"})
+    producer = Producer(
+        {
+            "bootstrap.servers": rig.kafka.bootstrap,
+            "enable.idempotence": True,
+            "partitioner": "consistent_random",
+        }
+    )
     chance = random.Random(seed)
     for _ in range(count):
         user = chance.choice(NAMES)
@@ -168,7 +174,7 @@ def test_records_that_somebody_writes_between_the_stages_are_dead_letters(rig: R
         [("place", f"{topic}-0-1"), ("place", f"{topic}-0-2")],
         [("origin", f"{topic}-0-1")],
     ]
-    producer = Producer({"bootstrap.servers": rig.kafka.bootstrap})
+    producer = Producer({"bootstrap.servers": rig.kafka.bootstrap, "enable.idempotence": True})
     for headers in odd:
         producer.produce(rig.arrivals, json.dumps(click(NAMES[0])), user, own, headers=headers)
     assert producer.flush(30) == 0

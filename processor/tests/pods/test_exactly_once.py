@@ -227,7 +227,7 @@ def test_a_position_by_input_and_those_of_other_stages_are_gone_on_from(kafka: K
     rig.processes[0].stop()
     shutil.rmtree(rig.data_dir(0))
     newest = {m.partition() or 0: m for m in rig.committed(f"{rig.id}-positions")}
-    later = Producer({"bootstrap.servers": kafka.bootstrap})
+    later = Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True})
     for partition, message in newest.items():
         fields = json.loads(message.value() or b"")
         by_input = {"version": 2, "inputs": {rig.names["clicks"]: fields.pop("clicks")}}

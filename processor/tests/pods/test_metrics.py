@@ -233,7 +233,7 @@ def test_partials_that_expired_unread_stop_no_task(kafka: Kafka, rig: Rig) -> No
 
     # Records that nobody has read, and the log begins after them: what a long stop comes to.
     topic = f"{rig.id}-partials"
-    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True})
     for partition in range(rig.partitions):
         for _ in range(5):
             producer.produce(topic, b"unread", b"unread", partition)

@@ -66,6 +66,7 @@ def send(rig: Rig, value: bytes, key: str = NAMES[0], record_ms: int = 0, **opti
     producer = Producer(
         {
             "bootstrap.servers": rig.kafka.bootstrap,
+            "enable.idempotence": True,
             "partitioner": "murmur2_random",
             "message.max.bytes": 8_000_000,
         }

@@ -27,7 +27,13 @@ def rig(kafka: Kafka, topics: Topics, tmp_path: Path) -> Any:
 
 
 def send(rig: Rig, key: str, value: bytes) -> None:
-    producer = Producer({"bootstrap.servers": rig.kafka.bootstrap, "partitioner": "murmur2_random"})
+    producer = Producer(
+        {
+            "bootstrap.servers": rig.kafka.bootstrap,
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+        }
+    )
     producer.produce(rig.names["profiles"], value, key)
     assert producer.flush(30) == 0
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from clickstream_processor.dead_letters.log import LetterTopic
 from clickstream_processor.directory import Directory, Phase, ProcessTotals, Role, Routes, TaskView
 from clickstream_processor.query.api import serve
 from clickstream_processor.query.http.peers import PeerAddresses
@@ -147,7 +148,12 @@ class Pod:
         self.directory.ready = True
         self.directory.brokers_seen_ms = now_ms()
         self.worker_age_s = 0.0
-        self.service = QueryService(self.directory, cluster.options, worker_age_s=lambda: self.worker_age_s)
+        self.service = QueryService(
+            self.directory,
+            cluster.options,
+            worker_age_s=lambda: self.worker_age_s,
+            letters=cluster.letters,
+        )
         self._stop = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
 
@@ -196,7 +202,10 @@ class Pod:
 class Cluster:
     """Pods that share a folder, a key and the routes; used as an async context manager."""
 
-    def __init__(self, folder: Path, pods: int, plan: Plan = PLAN, **options: Any) -> None:
+    def __init__(
+        self, folder: Path, pods: int, plan: Plan = PLAN, letters: LetterTopic | None = None, **options: Any
+    ) -> None:
+        self.letters = letters
         self.folder = folder
         self.memory = StateMemory(MemoryShares.of_limit(256 << 20))
         self.stores: list[TaskStore] = []

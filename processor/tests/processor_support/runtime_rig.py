@@ -121,7 +121,13 @@ class Rig:
         self._pods = pods
         self.program = ["-m", "clickstream_processor"]
         self.processes = [self._process(ordinal, {}) for ordinal in range(pods)]
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "partitioner": "murmur2_random"})
+        self._producer = Producer(
+            {
+                "bootstrap.servers": kafka.bootstrap,
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",
+            }
+        )
         self._random = random.Random(7)
         self.sent = 0
 
@@ -235,11 +241,15 @@ class Rig:
         self._producer.produce(self.names[name], json.dumps(value), key)
         self.sent += name == "clicks"
 
-    def create_again(self, topic: str) -> None:
-        """Delete a topic and create it again, empty."""
+    def delete(self, topic: str) -> None:
+        """Delete a topic."""
         admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
         admin.delete_topics([topic])[topic].result(30)
         eventually(lambda: topic not in admin.list_topics(timeout=10).topics, "the topic is gone")
+
+    def create_again(self, topic: str) -> None:
+        """Delete a topic and create it again, empty."""
+        self.delete(topic)
         self._topics.create(topic, self.partitions, cleanup_policy="compact")
 
     def say_snapshot_complete(self) -> None:

@@ -16,6 +16,7 @@ from clickstream_processor.topology.plan import Plan
 from confluent_kafka import Message as Record
 
 T0 = 1_700_000_100_000  # the start of a 5-minute window
+M1, M5 = 60_000, 300_000
 
 
 T = TypeVar("T")
@@ -98,6 +99,7 @@ class DictStore:
         checkpoint: Checkpoint,
         *,
         expired: Iterable[tuple[bytes, bytes]] = (),
+        erases: bool = False,  # noqa: ARG002 # a dict has no files
     ) -> None:
         for key, value in changes:
             if value is None:
@@ -134,3 +136,18 @@ def commit(pipeline: Pipeline, state: DictState) -> list[tuple[bytes, bytes]]:
     )
     state.commit(position, max(0, state.store.checkpoint.changelog_offset) + len(changes))
     return changes
+
+
+def plan(**changes: Any) -> Plan:
+    """Return a plan of one partition."""
+    settings: dict[str, Any] = {"clicks_topic": "user-clicks", "partitions": 1} | changes
+    return Plan(**settings)
+
+
+def line(wanted: Plan | None = None, *, users: tuple[str, ...] = ("alice", "bob"), **parts: Any) -> Any:
+    """Return (line, state, outputs) with profiles of `users`."""
+    state = DictState(wanted or plan())
+    outputs = Captured()
+    made = Pipeline(state.plan, state, parts.pop("partition", 0), outputs, **parts)
+    made.profiles([profile(user) for user in users])
+    return made, state, outputs

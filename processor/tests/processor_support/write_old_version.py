@@ -47,7 +47,13 @@ class Clicks:
 
     def __init__(self, rig: Rig) -> None:
         self._rig, self._chance, self._now_ms = rig, random.Random(3), BASE_MS
-        self._producer = Producer({"bootstrap.servers": rig.kafka.bootstrap, "partitioner": "murmur2_random"})
+        self._producer = Producer(
+            {
+                "bootstrap.servers": rig.kafka.bootstrap,
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",
+            }
+        )
 
     def profile(self, user: str, row: Mapping[str, Any] | None) -> None:
         """Write a profile, or delete it."""

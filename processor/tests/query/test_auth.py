@@ -29,7 +29,7 @@ async def test_data_needs_a_token_where_tokens_are_set(tmp_path: Path) -> None:
     tokens = mount(tmp_path / "tokens", grafana="sesame\n", fraud="open-1\nopen-2")
     cluster = Cluster(tmp_path, pods=1, tokens=tokens)
     async with alice_on(cluster, owner=0):
-        for path in (PATH, "/api/summary", "/api/stream", "/api/search"):
+        for path in (PATH, "/api/summary", "/api/stream", "/api/search", "/api/letters", "/api/letters/0/0"):
             async with cluster.client.get(cluster.pods[0].url + path) as response:
                 assert response.status == 401
                 assert response.headers["Content-Type"] == "application/problem+json"
@@ -46,7 +46,13 @@ async def test_data_needs_a_token_where_tokens_are_set(tmp_path: Path) -> None:
 async def test_pages_and_the_description_need_no_token(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, pods=1, tokens=mount(tmp_path / "tokens", one="sesame"))
     async with cluster:
-        for path in ("/operations", "/search", "/static/operations/operations.js", "/openapi.json"):
+        for path in (
+            "/operations",
+            "/search",
+            "/dead-letters",
+            "/static/operations/operations.js",
+            "/openapi.json",
+        ):
             async with cluster.client.get(cluster.pods[0].url + path) as response:
                 assert response.status == 200
 

@@ -13,7 +13,7 @@ import jsonschema  # type: ignore[import-untyped]
 import msgspec
 import pytest
 from clickstream_expressions.expression import compile_outputs
-from clickstream_processor.query import openapi
+from clickstream_processor.query.openapi.document import document as description
 from clickstream_processor.query.search.index import EngineFailed, SearchIndex, SearchOptions
 from clickstream_processor.query.search.query import parse_search
 from processor_support.query_pods import Cluster
@@ -284,7 +284,7 @@ async def test_result_has_highlights_histogram_actions_and_pages_as_described(
         async with cluster.client.get(url + "&page=2") as response:
             assert response.status == 200
             result = await response.json()
-        document = openapi.document(cluster.options)
+        document = description(cluster.options)
     schema = {"$ref": "#/components/schemas/SearchResult", "components": document["components"]}
     jsonschema.Draft202012Validator(schema).validate(result)
     assert (result["total"], result["page"], result["pages"], len(result["hits"])) == (36, 2, 2, 16)

@@ -5,13 +5,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
 from clickstream_local.testing.randomised import examples, seed
 from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.aggregation.partials import (
+    BY_CLICKS,
     LATEST_MS,
     METRIC,
     encode_mark,
@@ -24,6 +25,7 @@ from clickstream_processor.aggregation.values.numeric import Count, Sum
 from clickstream_processor.directory import Directory, Phase, Role, Routes, TaskView
 from clickstream_processor.errors import StateCorrupted
 from clickstream_processor.query.http.problems import Problem
+from clickstream_processor.query.metrics.closed_sums import ClosedSums, Span, closed_before_ms
 from clickstream_processor.query.metrics.document import MetricResult
 from clickstream_processor.query.metrics.local import LocalMetrics
 from clickstream_processor.query.metrics.match import Match, text_of
@@ -138,6 +140,70 @@ async def test_windows_have_what_the_oracle_says(kind: Kind, advance_ms: int, po
             ]
             total = windows(events, 100, advance_ms, kind).get((start_ms, ()))
             assert window.total == (None if kind == "distinct" else total)
+
+
+@pytest.mark.parametrize("emit", ["updates", "final"])
+async def test_sums_of_closed_panes_change_no_answer(emit: Literal["updates", "final"], pod: Pod) -> None:
+    """Two readers look at the same stores after each commit: one keeps sums, the other reads all anew."""
+    metric = metric_of("count", grace_ms=40, emit=emit)
+    random, clicks = Random(seed(11)), pod.clicks(metric)
+    for step in range(40 * examples(1)):
+        clicks.send_random(random, 20, 15 * step, 15 * step + 60)
+        start_ms = max(0, 15 * step - random.randrange(200)) // 20 * 20
+        starts = range(start_ms, start_ms + random.choice([1, 100]), 20)
+        given = random.choice([(None, None), ("/", None)])
+        kept = await pod.read(metric, starts, *given)
+        pod.local, local = LocalMetrics(pod.directory, PARTITIONS, 10**9, PATIENT, PATIENT), pod.local
+        assert kept.windows == (await pod.read(metric, starts, *given)).windows
+        pod.local = local
+
+
+async def test_closed_panes_are_read_once(pod: Pod) -> None:
+    metric = metric_of("count", by={"page": "click.page_url"}, grace_ms=10)
+    clicks = pod.clicks(metric)
+    clicks.send(5, page="/")
+    clicks.send(50, page="/")
+    clicks.commit(70)  # closed: 0, 20, 40; open: 60, 80
+    assert (await pod.read(metric, range(1))).windows[0].total == 2
+    for pane_ms in (20, 60):  # what no task does in a closed pane
+        place = pane_prefix(metric.identity, pane_ms) + encode_key(["/x"])
+        for store in pod.stores.values():
+            store.write([(place, encode_aggregate(Count(100)))], store.checkpoint)
+    for _ in range(3):
+        assert (await pod.read(metric, range(1))).windows[0].total == 2 + 100 * PARTITIONS
+
+
+@pytest.mark.parametrize(
+    ("emit", "marks", "closed_ms"),
+    [
+        ("final", {0: 70, 1: 90}, 60),
+        ("final", {0: 70}, -1),
+        ("final", {0: 70, 1: LATEST_MS}, -1),
+        ("final", {0: 70, 1: 90, 0 | BY_CLICKS: 30, 1 | BY_CLICKS: 90}, 60),
+        ("updates", {0: 70, 1: 90, 0 | BY_CLICKS: 30, 1 | BY_CLICKS: 90}, 20),
+        ("updates", {0: 70, 1: 90}, 60),
+        ("updates", {0: 70, 1: 90, 2: 5}, 60),
+    ],
+)
+def test_panes_are_closed_when_no_partition_can_add_to_them(
+    emit: Literal["updates", "final"], marks: dict[int, int], closed_ms: int
+) -> None:
+    assert closed_before_ms(metric_of("count", grace_ms=10, emit=emit), marks, 2) == closed_ms
+
+
+def test_sums_are_bounded_and_the_oldest_go_first(pod: Pod) -> None:
+    sums, store = ClosedSums(most_keys=10), pod.stores[0]
+    spans = [Span(b"m", start_ms, start_ms + 20) for start_ms in range(5)]
+    for number, span in enumerate(spans[:3]):
+        sums.put(store, span, {b"%d" % key: number for key in range(4)})
+        if number == 1:
+            assert sums.get(store, spans[0])
+    assert sums.get(store, spans[1]) is None
+    assert sums.get(store, spans[2]) == {b"%d" % key: 2 for key in range(4)}
+    sums.put(store, spans[3], {b"%d" % key: 1 for key in range(11)})
+    assert sums.get(store, spans[3]) is None
+    assert sums.get(store, spans[0])
+    assert sums.get(pod.stores[1], spans[0]) is None
 
 
 @pytest.mark.parametrize("kind", ["count", "sum"])

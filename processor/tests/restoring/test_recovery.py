@@ -1,5 +1,7 @@
 """What a task does with the local state it finds (R13, R14, R19)."""
 
+import dataclasses
+
 import msgspec
 import pytest
 from clickstream_processor.errors import PositionLost
@@ -26,6 +28,10 @@ def replace(**changes: object) -> Checkpoint:
     return msgspec.structs.replace(CURRENT, **changes)
 
 
+def replace_limits(**changes: int) -> ReplayLimits:
+    return dataclasses.replace(LIMITS, **changes)
+
+
 def replace_position(**changes: object) -> Position:
     return msgspec.structs.replace(POSITION, **changes)
 
@@ -34,6 +40,12 @@ def owner(found: Checkpoint, position: Position | None = POSITION, *, started: b
     return decide_owner_replay(
         found, position, CHANGELOG, PROFILES, started=started, now_ms=NOW, limits=LIMITS
     )
+
+
+def standby_of_kept_tombstones(found: Checkpoint) -> Replay:
+    """Decide where the changelog keeps tombstones for longer than the profiles topic."""
+    limits = replace_limits(changelog_tombstones_ms=9 * DAY_MS)
+    return decide_standby_replay(found, CHANGELOG, PROFILES, now_ms=NOW, limits=limits)
 
 
 def standby(found: Checkpoint) -> Replay:
@@ -89,7 +101,30 @@ def test_a_state_without_the_owners_mark_is_not_taken_for_current() -> None:
 )
 def test_a_profile_table_that_may_have_missed_deletions_is_read_anew(found: Checkpoint) -> None:
     assert owner(found) == Replay(changelog_from=900, profiles_from=0, wipe_profiles=True)
-    assert standby(found) == Replay(changelog_from=900, profiles_from=0, wipe_profiles=True)
+    assert standby_of_kept_tombstones(found) == Replay(
+        changelog_from=900, profiles_from=0, wipe_profiles=True
+    )
+
+
+@pytest.mark.parametrize("proved_at_ms", [NOW - DAY_MS - 1, -1], ids=["long ago", "never"])
+def test_a_state_that_may_have_missed_deletions_of_the_changelog_is_wiped(proved_at_ms: int) -> None:
+    behind = replace(changelog_offset=850, position=Position(clicks=3), proved_at_ms=proved_at_ms)
+    assert owner(behind) == Replay(changelog_from=100, profiles_from=0, wipe=True)
+    assert standby(behind) == Replay(changelog_from=100, profiles_from=0, wipe=True)
+    in_time = replace(changelog_offset=850, position=Position(clicks=3), proved_at_ms=NOW - DAY_MS)
+    assert owner(in_time) == standby(in_time) == Replay(changelog_from=850, profiles_from=50)
+
+
+def test_where_the_changelog_no_longer_holds_all_an_old_state_goes_on_with_the_tail() -> None:
+    """Nothing was committed for so long that all its windows have expired."""
+    long_ago = NOW - 4 * DAY_MS - 1
+    last = Position(clicks=7, at_ms=long_ago)
+    behind = replace(changelog_offset=850, position=Position(clicks=3), proved_at_ms=long_ago - 1)
+    assert owner(behind, last) == Replay(changelog_from=850, profiles_from=0, wipe_profiles=True)
+    ahead = replace(changelog_offset=850, position=Position(clicks=8), proved_at_ms=long_ago - 1)
+    for lost in (ahead, msgspec.structs.replace(behind, changelog_offset=99)):
+        with pytest.raises(PositionLost, match="changelog no longer holds"):
+            owner(lost, last)
 
 
 def test_a_started_task_without_a_position_is_refused() -> None:

@@ -16,7 +16,7 @@ class Log:
 
     def __init__(self, kafka: Kafka, topics: Topics) -> None:
         self.topic = topics.create(topics.unique("positions"))
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap})
+        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True})
         options = {"bootstrap.servers": kafka.bootstrap, "group.id": self.topic, "enable.partition.eof": True}
         self.reader = LogReader(lambda: Consumer(options))
         self.positions = PositionLogs(self.topic, self.reader)

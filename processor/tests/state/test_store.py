@@ -290,3 +290,20 @@ def test_readers_on_other_threads_see_values_or_store_closed_while_the_worker_wr
     for values in seen:
         assert values == sorted(values), "a reader saw an older value after a newer one"
         assert values[-1] == last
+
+
+def test_tasks_share_one_bounded_cache(tmp_path: Path) -> None:
+    shares = MemoryShares(block_cache_bytes=4 << 20, write_buffer_bytes=8 << 20, working_set_bytes=1)
+    memory = StateMemory(shares)
+    stores = [TaskStore.open(tmp_path / f"clicks-{number}", memory) for number in range(3)]
+    for store in stores:
+        rows = ((b"p%06d" % number, os.urandom(1_000)) for number in range(8_000))
+        store.write(rows, Checkpoint())
+        store.flush()
+    for number in range(8_000):
+        for store in stores:
+            assert store.get(b"p%06d" % number) is not None
+    in_use = memory.usage()["block_cache"]
+    for store in stores:
+        store.close()
+    assert shares.block_cache_bytes // 2 < in_use <= shares.block_cache_bytes

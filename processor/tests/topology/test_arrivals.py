@@ -9,13 +9,14 @@ from clickstream_expressions.expression import Expression
 from clickstream_processor.stages.arrivals import ArrivalsLine
 from clickstream_processor.stages.clicks import ClicksLine
 from clickstream_processor.state.store import TaskStore
-from clickstream_processor.topology.arrived import Arrivals, Arrived, Place
+from clickstream_processor.topology.arrived import Arrivals, Arrived
 from clickstream_processor.topology.inspection import fields_read
 from clickstream_processor.topology.interfaces import Headers, Message
 from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.records import Reason
+from clickstream_processor.topology.replayed import Place
 from confluent_kafka import Message as Record
 from processor_support.sample_line import T0, Captured, DictState, DictStore, click, profile, record
 
@@ -243,5 +244,7 @@ INVALID += [[("place", text.encode())] for text in UNREADABLE]
 
 @pytest.mark.parametrize("headers", INVALID, ids=range(len(INVALID)))
 def test_only_a_place_of_these_clicks_is_one(headers: Pairs | None) -> None:
-    assert Arrivals(TOPIC, 3).place_of(moved(body(), headers)) is None
-    assert Arrivals(TOPIC, 3).place_of(moved(body(), ONCE)) == Place(TOPIC, 1, 23)
+    odd, sound = moved(body(), headers), Arrivals(TOPIC, 3).arrived(moved(body(), ONCE))
+    assert Arrivals(TOPIC, 3).arrived(odd) is odd
+    assert isinstance(sound, Arrived)
+    assert sound.place == Place(TOPIC, 1, 23)

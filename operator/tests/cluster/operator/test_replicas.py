@@ -1,6 +1,7 @@
 """Two replicas, many pipelines, one namespace only: how the operator is installed and how far it goes."""
 
 import json
+import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from operator_support.cluster.world import HERE, Figure, OperatorProcess, World,
 pytest_plugins = ["clickstream_local.testing.fixtures"]
 
 PIPELINES = 500
+ROUND_TRIPS = 30
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/clickstream/leases/clickstream-operator"
 TOPICS = f"{STRIMZI}/namespaces/many/kafkatopics"
 
@@ -90,7 +92,7 @@ def test_operator_that_stops_lets_pipelines_of_a_vanishing_namespace_go(
 
 
 @pytest.mark.long
-def test_many_pipelines_are_looked_at_in_a_minute_within_little_memory(
+def test_many_pipelines_are_looked_at_for_little_processor_time_and_memory(
     tmp_path: Path, kafka: Kafka, figure: Figure
 ) -> None:
     """Each with its controller and a pod that gives heartbeats, all on one Kafka with one user.
@@ -131,16 +133,20 @@ def look_at_many(world: World, kafka: Kafka, figure: Figure) -> None:
         eventually(
             lambda: len(pods.assigned()) == PIPELINES, "every pipeline's tasks are assigned", timeout_s=600
         )
+        rulers_s = [round_trip_s(world)]
         resync_s, cpu_s, office_s, waited_s = full_resync(leader, pods)
+        rulers_s.append(round_trip_s(world))
+        round_trips = cpu_s / statistics.mean(rulers_s)
         print(
-            f"a look at {PIPELINES} pipelines from a cold start took {cpu_s:.1f} s of processor time; "
+            f"a look at {PIPELINES} pipelines from a cold start took {cpu_s:.1f} s of processor time, "
+            f"as much as {round_trips:.0f} round trips of their settings through JSON; "
             f"every controller had begun a term after {office_s:.1f} s; "
             f"no pipeline waited longer than {waited_s:.1f} s"
         )
         figure(pipelines=PIPELINES, resync_s=resync_s, rss_mib=round(leader.rss_mib(), 1))
         figure(controllers_s=office_s, threads=leader.threads(), files=leader.files())
         figure(queue_age_s=round(waited_s, 1))
-        assert cpu_s <= 40  # the clock says more about the machine's other work
+        assert round_trips <= 1500  # seconds, even of a processor, say more about the machine's other work
         assert leader.rss_mib() <= 400
         assert leader.threads() <= 150  # two clients and the writers of a few, not 500 of each
         assert leader.files() <= 300
@@ -172,16 +178,25 @@ def full_resync(leader: OperatorProcess, pods: Heartbeats) -> tuple[float, float
         ages.append(seen[1])
         return leader.is_leader() and seen[0] >= PIPELINES
 
-    # Not more often than once a second: the metrics of so many pipelines take a quarter of one to write.
-    eventually(all_looked_at, every_s=1, timeout_s=300)
+    # Seldom: the metrics of so many pipelines take a quarter of a second to write, which counts here.
+    eventually(all_looked_at, every_s=3, timeout_s=600)
     resync_s, cpu_s = round(time.monotonic() - began, 1), leader.cpu_s()
 
     def all_in_office() -> bool:
         now = pods.ends()
         return all(now[name] > end for name, end in before.items())
 
-    eventually(all_in_office, timeout_s=300)
+    eventually(all_in_office, timeout_s=600)
     return resync_s, cpu_s, round(time.monotonic() - began, 1), max(ages)
+
+
+def round_trip_s(world: World) -> float:
+    """Return what one round trip of all pipelines' settings through JSON takes of a processor: the ruler."""
+    maps = world.plane.items("/api/v1/namespaces/many/configmaps?labelSelector=clickstream.dev/pipeline")
+    before_s = time.thread_time()
+    for _ in range(ROUND_TRIPS):
+        json.loads(json.dumps(maps))
+    return (time.thread_time() - before_s) / ROUND_TRIPS
 
 
 def test_operator_of_one_namespace_needs_no_right_elsewhere(tmp_path: Path) -> None:

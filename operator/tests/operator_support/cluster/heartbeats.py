@@ -17,7 +17,7 @@ class Heartbeats:
     def __init__(self, kafka: Kafka, pipeline_ids: list[str]) -> None:
         self._ids = pipeline_ids
         self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap})
+        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True})
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         names = [f"{name}-{purpose}" for name in pipeline_ids for purpose in ("assignment", "acks")]

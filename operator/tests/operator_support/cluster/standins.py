@@ -41,6 +41,8 @@ class StandIns:
         self.refused: dict[str, str] = {}  # connector name -> what Connect answers to its configuration
         self._looks: dict[str, tuple[Any, int, float]] = {}  # uid -> what was looked at, how often, when
         self.reset: list[str] = []  # connectors whose offsets were reset
+        # (namespace, name, replay or erasure) -> its pod's answer, or what makes it
+        self.operations: dict[tuple[str, str, str], Any] = {}
         self.lag_ms = 12  # of every task
         self.without_pods: set[tuple[str, str]] = set()  # (namespace, name) of what gets no pod that is ready
         self.late_s: dict[str, float] = {}  # namespace -> after how long its pods answer
@@ -153,6 +155,11 @@ class StandIns:
             def do_GET(self) -> None:  # noqa: N802 (named by http.server)
                 _, namespace, name, ordinal, _ = self.path.split("/")
                 time.sleep(standins.late_s.get(namespace, 0))
+                if ordinal in ("replay", "erasure"):
+                    report = standins.operations.get((namespace, name, ordinal))
+                    report = report() if callable(report) else report
+                    self.answer(200 if report is not None else 404, json.dumps(report).encode())
+                    return
                 pipeline = standins.plane.get(
                     f"/apis/clickstream.dev/v1alpha1/namespaces/{namespace}/clickpipelines/{name}"
                 )

@@ -21,7 +21,8 @@ from operator_support.cluster.standins import PLUGINS, STRIMZI, StandIns
 from operator_support.documents import reference
 
 PIPELINES = "/apis/clickstream.dev/v1alpha1"
-CRD = REPOSITORY / "crds/clickpipelines.clickstream.dev.yaml"
+CRDS = REPOSITORY / "crds"
+CRD = CRDS / "clickpipelines.clickstream.dev.yaml"
 HERE = Path(__file__).parent
 Figure = Callable[..., None]  # keeps measured figures, by name
 PASSWORD = "hunter2hunter2"  # noqa: S105  # must show up nowhere
@@ -39,14 +40,18 @@ class World:
     def prepare(self) -> None:
         """Install CRDs, rights and the operator's namespace, and let the stand-ins begin."""
         self.plane.kubectl("create", "namespace", "clickstream")
-        self.plane.kubectl("apply", "--server-side", "-f", str(CRD), "-f", str(HERE / "rbac.yaml"))
+        self.plane.kubectl("apply", "--server-side", "-f", str(CRDS), "-f", str(HERE / "rbac.yaml"))
         if self.with_strimzi:
             self.plane.kubectl("apply", "--server-side", "-f", str(HERE / "crds"))
             eventually(
                 lambda: self.plane.items(f"{STRIMZI}/kafkaconnects") == [], "Strimzi's kinds are served"
             )
-        eventually(lambda: self.plane.items(f"{PIPELINES}/clickpipelines") == [], "our kind is served")
+        for plural in ("clickpipelines", "clickreplays", "clickerasures"):
+            eventually(partial(self._is_empty, f"{PIPELINES}/{plural}"), f"{plural} are served")
         self.standins.start()
+
+    def _is_empty(self, path: str) -> bool:
+        return self.plane.items(path) == []
 
     def close(self) -> None:
         """Stop every operator and the stand-ins."""

@@ -98,6 +98,18 @@ class SessionsLine:
             self._held[user_id] = added
             self._touched[user_id] = None
 
+    def erase(self, user_key: bytes) -> None:
+        """Forget a user's sessions; those that were told get tombstones, and one more says that it was done.
+
+        That one has the key of a session that starts at 0, as no session does. The caller deletes the keys.
+        """
+        user_id = user_key.decode()
+        for session in self._stored(user_key):
+            self._outputs.session(None, _encode([user_id, session.start_ms]), session.end_ms)
+        self._outputs.session(None, _encode([user_id, 0]), 0)
+        self._held.pop(user_id, None)
+        self._touched.pop(user_id, None)
+
     def is_due(self, time_ms: int) -> bool:
         """Tell whether a session may close by this time. Call it between commits."""
         if self._next_ms is None:

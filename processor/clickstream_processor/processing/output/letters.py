@@ -2,13 +2,15 @@
 
 A letter has headers `reason`, `detail`, `source-topic`, `source-partition`, `source-offset`. One that was cut
 has also `original-size` (bytes of the value), `original-sha256` (of the whole value, hex), and
-`original-key-size` where the key was left out. A bare letter has neither key nor value. Pure.
+`original-key-size` where the key was left out. A bare letter has neither key nor value. The letter of a click
+that a replay has sent has also `replay`, `attempt` and `history` (topology/replayed.py). Pure.
 """
 
 import hashlib
 from dataclasses import dataclass
 
 from clickstream_processor.topology.interfaces import Message
+from clickstream_processor.topology.replayed import Replayed
 
 MAX_DETAIL_CHARS = 1_000
 # What a record costs beside its key and value: the batch's header, the headers' names and texts.
@@ -29,9 +31,20 @@ class Letter:
 
 
 def letter(
-    message: Message, reason: str, detail: str, topic: str, partition: int, *, max_bytes: int, bare: bool
+    message: Message,
+    reason: str,
+    detail: str,
+    topic: str,
+    partition: int,
+    *,
+    max_bytes: int,
+    bare: bool,
+    again: Replayed | None = None,
 ) -> Letter:
-    """Return a click's letter. `max_bytes`: what the dead-letter topic takes, `max.message.bytes`."""
+    """Return a click's letter. `max_bytes`: what the dead-letter topic takes, `max.message.bytes`.
+
+    `again`: what a click that comes again says of itself.
+    """
     key, value = message.key(), message.value()
     headers: Headers = [
         ("reason", reason),
@@ -39,6 +52,7 @@ def letter(
         ("source-topic", topic),
         ("source-partition", str(partition)),
         ("source-offset", str(message.offset())),
+        *(again.headers() if again else ()),
     ]
     room = max_bytes - FRAME_BYTES - sum(len(str(text).encode()) for _, text in headers)
     if not bare and len(key or b"") + len(value or b"") <= room:

@@ -11,9 +11,10 @@ from typing import Any
 
 from clickstream_processor.processing.output.letters import letter
 from clickstream_processor.settings import Topics
-from clickstream_processor.topology.arrived import Arrived, Place
+from clickstream_processor.topology.arrived import Arrived
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.records import Reason
+from clickstream_processor.topology.replayed import Place
 
 # Reasons of dead letters that the quarantine writes in place of a click's outputs.
 QUARANTINE = frozenset({Reason.PROCESSING_FAILED.value, Reason.OUTPUT_REFUSED.value})
@@ -100,6 +101,7 @@ class TaskOutputs:
                 place.partition,
                 max_bytes=max_bytes(topics.dead_letters),
                 bare=self.bare,
+                again=message.again if isinstance(message, Arrived) else None,
             )
             produce(
                 topics.dead_letters,

@@ -9,15 +9,21 @@ from clickstream_processor.query.http.problems import malformed
 MAX_MS = 9_007_199_254_740_991  # 2^53 - 1: the greatest integer every JSON reader keeps
 
 
-def parameters_of(request: web.Request, allowed: frozenset[str]) -> Mapping[str, str]:
-    """Return the URL's parameters; raises Problem 400 for an unknown or a repeated one."""
+def parameters_of(
+    request: web.Request, allowed: frozenset[str], *, repeatable: str | None = None
+) -> Mapping[str, str]:
+    """Return the URL's parameters; raises Problem 400 for an unknown or a repeated one.
+
+    `repeatable`: another that may be given, any number of times; it is left out here.
+    """
     query = request.query
     seen: dict[str, str] = {}
     for name, value in query.items():
+        if name == repeatable:
+            continue
         if name not in allowed:
-            raise malformed(
-                f"Unknown parameter {name[:64]!r}; known are {', '.join(sorted(allowed))}.", name[:64]
-            )
+            known = sorted(allowed | {repeatable} if repeatable else allowed)
+            raise malformed(f"Unknown parameter {name[:64]!r}; known are {', '.join(known)}.", name[:64])
         if name in seen:
             raise malformed(f"Parameter {name} is given more than once.", name)
         seen[name] = value

@@ -1,6 +1,6 @@
 """Metrics from this pod's committed state: the tasks it can read, each read in steps, merged."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from clickstream_processor.aggregation.metric import Metric
@@ -12,15 +12,18 @@ from clickstream_processor.errors import (
     StateUnavailable,
     StoreClosed,
 )
+from clickstream_processor.query.metrics.closed_sums import ClosedSums, closed_before_ms
 from clickstream_processor.query.metrics.merge import merge_results, merge_tasks
 from clickstream_processor.query.metrics.pace import Pace
 from clickstream_processor.query.metrics.pod_answer import PodResult, PodTasks, PodWindow
 from clickstream_processor.query.metrics.reading import (
     WindowsRead,
     look_up_windows,
+    read_marks,
     read_since,
     read_time,
     scan_windows,
+    told_ms,
 )
 from clickstream_processor.query.users.readable import is_running_owner, note, stale_ms
 from clickstream_processor.query.users.turns import TurnLimits, Turns
@@ -42,6 +45,7 @@ class LocalMetrics:
         self._partitions = partitions
         self._fresh_ms = fresh_ms
         self._lookups, self._scans = Turns(lookups), Turns(scans)
+        self._sums = ClosedSums()
 
     async def tasks(
         self, metrics: Sequence[Metric], asked: Collection[int], now_ms: int, *, as_owner: bool
@@ -64,12 +68,12 @@ class LocalMetrics:
         """
 
         def one(view: TaskView, store: TaskStore, age_ms: int, pace: Pace) -> Steps[PodResult]:
-            closed_ms = yield from read_time(store, self._partitions, pace)
-            windows = yield from self._windows(view.task.partition, store, read, pace)
+            marks = yield from read_marks(store, pace)
+            windows = yield from self._windows(view.task.partition, store, read, pace, marks)
             kept_ms = yield from read_time(store, self._partitions, pace)
             since = read_since(store, [read.metric])
             return PodResult(
-                PodTasks(0, (view.task.partition,), closed_ms, age_ms, since),
+                PodTasks(0, (view.task.partition,), told_ms(marks, self._partitions), age_ms, since),
                 read.metric.panes.first_kept_window_ms(kept_ms) if kept_ms >= 0 else 0,
                 tuple(windows),
             )
@@ -83,10 +87,11 @@ class LocalMetrics:
         return self._directory.routes_of(METRICS).generation
 
     def _windows(
-        self, partition: int, store: TaskStore, read: WindowsRead, pace: Pace
+        self, partition: int, store: TaskStore, read: WindowsRead, pace: Pace, marks: Mapping[int, int]
     ) -> Steps[list[PodWindow]]:
         if not read.match.is_one_key:
-            return (yield from scan_windows(store, read, pace))
+            closed_ms = closed_before_ms(read.metric, marks, self._partitions)
+            return (yield from scan_windows(store, read, pace, self._sums, closed_ms))
         keys = [key for partition_of, key in places(read, self._partitions) if partition_of == partition]
         return (yield from look_up_windows(store, read, keys, pace))
 

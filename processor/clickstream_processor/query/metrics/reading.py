@@ -5,7 +5,7 @@ committed value, and two of them may be of different commits. What a task had cl
 read stays as it is. What it keeps is looked up after that, so a window that expired meanwhile is left out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from clickstream_processor.aggregation.metric import Metric
@@ -20,10 +20,11 @@ from clickstream_processor.aggregation.partials import (
 )
 from clickstream_processor.aggregation.values.aggregates import Aggregate
 from clickstream_processor.aggregation.windows import KeyInWindow, key_windows, merge_panes, stored_aggregate
+from clickstream_processor.query.metrics.closed_sums import ClosedSums, Span
 from clickstream_processor.query.metrics.match import Match
 from clickstream_processor.query.metrics.pace import LOOK, SLOWER, STEP_ENTRIES, Pace
 from clickstream_processor.query.metrics.pod_answer import PodWindow
-from clickstream_processor.query.metrics.tally import pod_window, tally_of
+from clickstream_processor.query.metrics.tally import Counts, Tally, pod_window, tally_of
 from clickstream_processor.state.reads import STEP_LOOKUPS, Steps
 from clickstream_processor.state.store import TaskStore
 
@@ -40,18 +41,30 @@ class WindowsRead:
 
 def read_time(store: TaskStore, clicks_partitions: int, pace: Pace) -> Steps[int]:
     """Read the time that all clicks partitions have passed, UNKNOWN_MS while one was not heard of."""
+    marks = yield from read_marks(store, pace)
+    return told_ms(marks, clicks_partitions)
+
+
+def told_ms(marks: Mapping[int, int], clicks_partitions: int) -> int:
+    """Return the time that all clicks partitions have passed, UNKNOWN_MS while one was not heard of."""
+    return time_of(
+        {each: mark for each, mark in marks.items() if each < clicks_partitions}, clicks_partitions
+    )
+
+
+def read_marks(store: TaskStore, pace: Pace) -> Steps[dict[int, int]]:
+    """Read all marks, by partition, with BY_CLICKS or without."""
     marks: dict[int, int] = {}
     with store.reader() as database:
         cursor, end = database.iter(), end_of(MARK)
         cursor.seek(MARK)
         while cursor.valid() and (key := cursor.key()) < end:
             partition, mark_ms = decode_mark(key, cursor.value())
-            if partition < clicks_partitions:
-                marks[partition] = mark_ms
+            marks[partition] = mark_ms
             cursor.next()
         cursor.status()
     yield from pace.after(len(marks))
-    return time_of(marks, clicks_partitions)
+    return marks
 
 
 def read_since(store: TaskStore, metrics: Sequence[Metric]) -> dict[str, int]:
@@ -65,21 +78,38 @@ def read_since(store: TaskStore, metrics: Sequence[Metric]) -> dict[str, int]:
     return found
 
 
-def scan_windows(store: TaskStore, read: WindowsRead, pace: Pace) -> Steps[list[PodWindow]]:
-    """Read windows with all their keys."""
+def scan_windows(
+    store: TaskStore, read: WindowsRead, pace: Pace, sums: ClosedSums, closed_ms: int
+) -> Steps[list[PodWindow]]:
+    """Read windows with all their keys. Panes that end at `closed_ms` or before change no more."""
     metric, found = read.metric, []
-    weight = 1 if metric.kind == "count" else SLOWER
     for start_ms in read.windows:
         tally = tally_of(metric)
-        first: bytes | None = pane_prefix(metric.identity, start_ms)
-        end = pane_prefix(metric.identity, start_ms + metric.size_ms)
-        while first is not None:
-            entries = STEP_ENTRIES // weight
-            with store.reader() as database:
-                first = tally.take(database.iter(), first, end, entries)
-            yield from pace.after(0 if first is None else entries * weight)
-        found.append((yield from tally.window(start_ms, read.match, read.top, pace)))
+        end_ms = start_ms + metric.size_ms
+        if isinstance(tally, Counts) and start_ms < closed_ms:
+            span = Span(metric.identity, start_ms, min(end_ms, closed_ms))
+            kept = sums.get(store, span)
+            if kept is None:
+                yield from _scan(store, metric, tally, span, pace)
+                sums.put(store, span, tally.copy())
+            else:
+                tally.begin_with(kept)
+            start_ms = span.end_ms
+        yield from _scan(store, metric, tally, Span(metric.identity, start_ms, end_ms), pace)
+        found.append((yield from tally.window(end_ms - metric.size_ms, read.match, read.top, pace)))
     return found
+
+
+def _scan(store: TaskStore, metric: Metric, tally: Tally, span: Span, pace: Pace) -> Steps[None]:
+    """Let a tally take panes with all their keys."""
+    weight = 1 if metric.kind == "count" else SLOWER
+    entries = STEP_ENTRIES // weight
+    end = pane_prefix(span.identity, span.end_ms)
+    first: bytes | None = pane_prefix(span.identity, span.start_ms) if span.start_ms < span.end_ms else None
+    while first is not None:
+        with store.reader() as database:
+            first = tally.take(database.iter(), first, end, entries)
+        yield from pace.after(0 if first is None else entries * weight)
 
 
 def look_up_windows(

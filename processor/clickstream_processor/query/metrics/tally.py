@@ -53,14 +53,22 @@ class Tally(Protocol):
 
 def tally_of(metric: Metric) -> Tally:
     """Return an empty tally."""
-    return _Counts() if metric.kind == "count" else _Aggregates(metric)
+    return Counts() if metric.kind == "count" else _Aggregates(metric)
 
 
-class _Counts:
+class Counts:
     """Counts, as integers."""
 
     def __init__(self) -> None:
         self._by_key: dict[bytes, int] = {}
+
+    def begin_with(self, counts: Mapping[bytes, int]) -> None:
+        """Take counts by key, before any pane."""
+        self._by_key = dict(counts)
+
+    def copy(self) -> Mapping[bytes, int]:
+        """Return what was taken so far, as it is now."""
+        return dict(self._by_key)
 
     def take(self, cursor: Cursor, first: bytes, end: bytes, entries: int) -> bytes | None:
         by_key, find = self._by_key, self._by_key.get

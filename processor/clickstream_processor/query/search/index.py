@@ -51,6 +51,7 @@ class SearchOptions:
     index: str  # prefix: daily indices <index>-YYYY.MM.DD, searched as <index>-*
     retention_ms: int = 30 * 86_400_000  # whole days that ended earlier are dropped
     credentials: Path | None = None  # folder of a mounted Secret: files username, password
+    api_key: Path | None = None  # file of a mounted Secret: an API key of Elasticsearch, instead of a user
     ca: Path | None = None  # PEM file of a mounted Secret: whom to trust for https; None: the system's
     fields: dict[str, str] = field(default_factory=dict)  # output field of transform.set -> type of its CEL
     dropped: frozenset[str] = frozenset()  # output fields that transform.drop removes
@@ -219,10 +220,12 @@ class SearchIndex:
         return self._trust[1]
 
     def _auth(self) -> dict[str, str]:
-        """Return the header of the user in the mounted Secret, read again: a rotation takes effect."""
-        if self._options.credentials is None:
-            return {}
+        """Return the header of the user or key in the mounted Secret, read again: a rotation takes effect."""
         try:
+            if self._options.api_key is not None:
+                return {"Authorization": f"ApiKey {self._options.api_key.read_text().strip()}"}
+            if self._options.credentials is None:
+                return {}
             user, password = basic_user(self._options.credentials)
             return {"Authorization": aiohttp.encode_basic_auth(user, password, encoding="utf-8")}
         except (OSError, UnicodeDecodeError) as error:

@@ -1,9 +1,10 @@
 // Hits over time as bars; a bar is a button that narrows the search to its span.
+import { DAY_MS, timeLabels } from "../common/bars.js";
 import { ticks } from "../common/chart.js";
 import { drawing, element } from "../common/element.js";
-import { count, date, hour, moment, short } from "../common/format.js";
+import { count, moment, short } from "../common/format.js";
 
-const MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, M: 30.44 * 86_400_000, y: 365.25 * 86_400_000 };
+const MS = { s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS, M: 30.44 * DAY_MS, y: 365.25 * DAY_MS };
 const MARGIN = { top: 6, right: 2, bottom: 20, left: 42 };
 
 export function spanOf(interval) {
@@ -46,7 +47,7 @@ export class Histogram {
         drawing("text", { x: MARGIN.left - 8, y: y(value) + 4, "text-anchor": "end" }, short(value)));
     }
     for (const bucket of buckets) svg.append(this.bar(bucket, span, x, y, inner.h));
-    svg.append(...labels(first, end, span, x, height, width));
+    svg.append(...timeLabels(first, end, span, x, height, width));
     this.holder.replaceChildren(svg);
   }
 
@@ -63,16 +64,4 @@ export class Histogram {
       drawing("rect", { class: "hit", x: left, y: MARGIN.top, width: wide, height: tall, rx: 3 }),
       clicks ? drawing("rect", { class: "bar", x: left + gap / 2, y: Math.min(y(clicks), y(0) - 1.5), width: Math.max(Math.min(wide - gap, 56), 1), height: Math.max(y(0) - y(clicks), 1.5), rx: Math.min(2, wide / 4) }) : null);
   }
-}
-
-function labels(first, end, span, x, height, width) {
-  const wanted = Math.max(2, Math.min(8, Math.floor(width / 130)));
-  const step = Math.max(span, Math.ceil((end - first) / wanted / span) * span);
-  const text = span >= MS.d ? date : end - first > MS.d ? (at) => `${date(at)} ${hour(at)}` : hour;
-  const nodes = [];
-  for (let at = first; at < end; at += step) {
-    if (x(at) > width - 80) break;
-    nodes.push(drawing("text", { x: x(at), y: height - 4 }, text(at)));
-  }
-  return nodes;
 }

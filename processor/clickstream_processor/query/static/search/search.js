@@ -3,30 +3,21 @@ import { USER } from "../common/address.js";
 import { getJson } from "../common/api.js";
 import { element, failure, json, setText } from "../common/element.js";
 import { count, moment } from "../common/format.js";
+import { Times } from "../common/times.js";
 import { Histogram } from "./histogram.js";
 
 const form = document.getElementById("form");
 const fields = ["q", "user", "action"];
-const times = ["from", "to"];
-const histogram = new Histogram(document.getElementById("bars"), narrow);
+const times = new Times(form, () => go());
+const histogram = new Histogram(document.getElementById("bars"), (fromMs, toMs) => times.narrow(fromMs, toMs));
 let page = 1;
 let running = null;
-
-const two = (n) => String(n).padStart(2, "0");
-
-function localText(ms) {
-  const d = new Date(ms);
-  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}T${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
-}
 
 // What the form asks for, as the API's parameters.
 function asked() {
   const parameters = new URLSearchParams();
   for (const name of fields) if (form.elements[name].value.trim()) parameters.set(name, form.elements[name].value.trim());
-  for (const name of times) {
-    const ms = Date.parse(form.elements[name].value);
-    if (!Number.isNaN(ms)) parameters.set(name, String(ms));
-  }
+  for (const [name, ms] of times.chosen()) parameters.set(name, String(ms));
   if (page > 1) parameters.set("page", String(page));
   return parameters;
 }
@@ -34,10 +25,7 @@ function asked() {
 function fromAddress() {
   const parameters = new URLSearchParams(location.search);
   for (const name of fields) form.elements[name].value = parameters.get(name) ?? "";
-  for (const name of times) {
-    const ms = Number(parameters.get(name) || NaN);
-    form.elements[name].value = Number.isNaN(ms) ? "" : localText(ms);
-  }
+  times.fromAddress(parameters);
   page = Number(parameters.get("page")) || 1;
 }
 
@@ -144,30 +132,8 @@ function paging(found) {
   document.getElementById("next").disabled = found.page >= found.pages;
 }
 
-function narrow(fromMs, toMs) {
-  form.elements.from.value = localText(fromMs);
-  form.elements.to.value = localText(Math.max(toMs, fromMs + 1000));
-  press(null);
-  go();
-}
-
-function press(button) {
-  for (const other of document.querySelectorAll("#quick button[data-span]")) other.setAttribute("aria-pressed", String(other === button));
-}
-
-for (const button of document.querySelectorAll("#quick button[data-span]")) {
-  button.setAttribute("aria-pressed", "false");
-  button.addEventListener("click", () => {
-    const span = Number(button.dataset.span);
-    form.elements.from.value = span ? localText(Date.now() - span) : "";
-    form.elements.to.value = "";
-    press(button);
-    go();
-  });
-}
 form.addEventListener("submit", (event) => { event.preventDefault(); go(); });
-form.addEventListener("reset", () => setTimeout(() => { press(null); go(); }));
-for (const name of times) form.elements[name].addEventListener("change", () => { press(null); go(); });
+form.addEventListener("reset", () => setTimeout(() => go()));
 document.getElementById("previous").addEventListener("click", () => { go(page - 1); scrollTo({ top: 0 }); });
 document.getElementById("next").addEventListener("click", () => { go(page + 1); scrollTo({ top: 0 }); });
 window.addEventListener("popstate", () => { fromAddress(); go(page, false); });

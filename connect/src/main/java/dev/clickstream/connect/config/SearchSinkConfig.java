@@ -23,6 +23,7 @@ public final class SearchSinkConfig extends AbstractConfig {
   static final String URL = "url";
   static final String USERNAME = "username";
   static final String PASSWORD = "password";
+  static final String API_KEY = "api.key";
   public static final String TLS_CA_PATH = "tls.ca.path";
   public static final String TLS_CA_PEM = "tls.ca.pem";
   public static final String TLS_VERIFY_HOSTNAME = "tls.verify.hostname";
@@ -56,8 +57,12 @@ public final class SearchSinkConfig extends AbstractConfig {
     return getList(URL).stream().map(url -> URI.create(url.replaceAll("/+$", ""))).toList();
   }
 
-  /** The Authorization header's value, if a user is given. Never log it. */
+  /** The Authorization header's value, if a user or an API key is given. Never log it. */
   public Optional<String> authorization() {
+    String key = getPassword(API_KEY).value().strip();
+    if (!key.isEmpty()) {
+      return Optional.of("ApiKey " + key);
+    }
     String user = getString(USERNAME);
     if (user.isEmpty()) {
       return Optional.empty();
@@ -85,6 +90,9 @@ public final class SearchSinkConfig extends AbstractConfig {
     if (user != password) {
       ConfigValue missing = all.get(user ? PASSWORD : USERNAME);
       missing.addErrorMessage("username and password go together: " + missing.name() + " is missing");
+    }
+    if (user && !((Password) all.get(API_KEY).value()).value().isEmpty()) {
+      all.get(API_KEY).addErrorMessage("api.key and username do not go together: give one of them");
     }
     boolean https = ((List<?>) all.get(URL).value()).stream().anyMatch(url -> ((String) url).startsWith("https:"));
     for (String name : List.of(TLS_CA_PATH, TLS_CA_PEM)) {
@@ -115,20 +123,23 @@ public final class SearchSinkConfig extends AbstractConfig {
         "User for basic authentication; empty: none.", group, 2, Width.MEDIUM, "User name");
     def.define(PASSWORD, Type.PASSWORD, "", Importance.MEDIUM,
         "Password of that user. Give it by a config provider, not in plain text.", group, 3, Width.MEDIUM, "Password");
+    def.define(API_KEY, Type.PASSWORD, "", ApiKeyValidator.INSTANCE, Importance.MEDIUM,
+        "API key of Elasticsearch, as its API calls encoded; instead of a user. Give it by a config provider, not in plain text.",
+        group, 4, Width.MEDIUM, "API key");
     def.define(TLS_CA_PATH, Type.STRING, "", CertificateValidator.FILE, Importance.MEDIUM,
         "PEM file with the certificate authorities to trust for https, on every worker; empty: those of the Java runtime. "
             + "Read when a task starts.",
-        group, 4, Width.LONG, "CA file");
+        group, 5, Width.LONG, "CA file");
     def.define(TLS_CA_PEM, Type.STRING, "", CertificateValidator.TEXT, Importance.MEDIUM,
-        "The same as text: PEM certificates, trusted in addition to those of tls.ca.path.", group, 5, Width.LONG, "CA certificates");
+        "The same as text: PEM certificates, trusted in addition to those of tls.ca.path.", group, 6, Width.LONG, "CA certificates");
     def.define(TLS_VERIFY_HOSTNAME, Type.BOOLEAN, true, Importance.LOW,
         "Whether the host name must stand in the engine's certificate. False still checks who signed it.",
-        group, 6, Width.SHORT, "Verify host name", Choices.BOOLEAN);
+        group, 7, Width.SHORT, "Verify host name", Choices.BOOLEAN);
     def.define(CONNECT_TIMEOUT_MS, Type.LONG, 5_000L, Range.between(100, 600_000), Importance.LOW,
-        "How long to wait for a connection, in milliseconds.", group, 7, Width.SHORT, "Connect timeout");
+        "How long to wait for a connection, in milliseconds.", group, 8, Width.SHORT, "Connect timeout");
     def.define(REQUEST_TIMEOUT_MS, Type.LONG, 30_000L, Range.between(100, 600_000), Importance.LOW,
         "How long to wait for the answer to one bulk request, in milliseconds. Keep it well under the consumer's max.poll.interval.ms.",
-        group, 8, Width.SHORT, "Request timeout");
+        group, 9, Width.SHORT, "Request timeout");
   }
 
   private static void defineDocuments(ConfigDef def) {

@@ -72,6 +72,7 @@ class SearchSinkConfigTest {
       "index, _a, not beginning with",
       "index, \"a,b\", without",
       "username, a:b, no colon",
+      "api.key, two words, letters",
       "tls.ca.path, /does/not/exist, cannot read /does/not/exist (NoSuchFileException)",
       "tls.ca.pem, no certificate, PEM",
       "tls.verify.hostname, perhaps, either true or false",
@@ -122,5 +123,16 @@ class SearchSinkConfigTest {
   void aPasswordIsNotShown() {
     SearchSinkConfig config = new SearchSinkConfig(settings("username", "ali", "password", "sesame"));
     assertFalse((config.values() + config.toString()).contains("sesame"));
+  }
+
+  @Test
+  void anApiKeyIsSentAndNeverShownAndNotBesideAUser() {
+    SearchSinkConfig config = new SearchSinkConfig(settings("api.key", "c2VzYW1l\n"));
+    assertEquals(java.util.Optional.of("ApiKey c2VzYW1l"), config.authorization());
+    assertFalse((config.values() + config.toString()).contains("c2VzYW1l"));
+    assertEquals(
+        Map.of("api.key", List.of("api.key and username do not go together: give one of them")),
+        errors(settings("api.key", "c2VzYW1l", "username", "ali", "password", "sesame")));
+    assertFalse(errors(settings("api.key", "two words")).toString().contains("two words"));
   }
 }

@@ -1,0 +1,1 @@
+"""Erasures on a real API server, with the Job controller."""
