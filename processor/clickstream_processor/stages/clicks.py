@@ -13,8 +13,9 @@ from clickstream_processor.stages.programs import Programs
 from clickstream_processor.stages.sessions import Sessions
 from clickstream_processor.stages.stage import Stage, StageOutputs
 from clickstream_processor.state.changelog_applier import ChangelogApplier
+from clickstream_processor.state.changes import Change
 from clickstream_processor.state.overlay import TaskState
-from clickstream_processor.state.store import Change, TaskStore
+from clickstream_processor.state.store import TaskStore
 from clickstream_processor.task_id import CLICKS
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.arrived import PLACE, Arrivals, Replays, runs_of

@@ -14,7 +14,8 @@ from clickstream_processor.aggregation.partials import (
 )
 from clickstream_processor.errors import MalformedPartial, StateCorrupted
 from clickstream_processor.stages.plain import PlainApplier
-from clickstream_processor.state.store import Change, TaskStore
+from clickstream_processor.state.changes import Change
+from clickstream_processor.state.store import TaskStore
 
 
 class MetricsApplier(PlainApplier):

@@ -10,8 +10,9 @@ import msgspec
 from clickstream_processor.aggregation.metric import MetricCounters
 from clickstream_processor.errors import StateCorrupted
 from clickstream_processor.stages.stage import StageOutputs
+from clickstream_processor.state.changes import Change
 from clickstream_processor.state.checkpoint import Position
-from clickstream_processor.state.store import Change, TaskStore
+from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.interfaces import Message, RefusedRow
 from clickstream_processor.topology.records import Counters, Reason

@@ -15,8 +15,8 @@ from clickstream_processor.aggregation.sessions.line import SessionsLine
 from clickstream_processor.aggregation.sessions.session import ClosedSession, Session, SessionWindows
 from clickstream_processor.errors import MalformedRecord
 from clickstream_processor.stages.stage import StageOutputs
+from clickstream_processor.state.changes import Change
 from clickstream_processor.state.overlay import TaskState
-from clickstream_processor.state.store import Change
 from clickstream_processor.topology.interfaces import Evaluable, JoinedClick
 from clickstream_processor.topology.records import Counters
 from clickstream_processor.topology.users import columns_of

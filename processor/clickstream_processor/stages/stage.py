@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from clickstream_processor.aggregation.metric import MetricCounters
+from clickstream_processor.state.changes import Change
 from clickstream_processor.state.checkpoint import Position
-from clickstream_processor.state.store import Change, TaskStore
+from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology.interfaces import Headers, Message, Outputs, RefusedRow
 from clickstream_processor.topology.records import Counters, Reason
 

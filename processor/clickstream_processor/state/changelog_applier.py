@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from clickstream_processor.errors import MalformedRecord, StateCorrupted
+from clickstream_processor.state.changes import Change
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.overlay import check_layout
-from clickstream_processor.state.store import Change, TaskStore
+from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.codec import checked_key
 from clickstream_processor.topology.interfaces import Message, RefusedRow

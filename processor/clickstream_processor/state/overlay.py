@@ -3,8 +3,9 @@
 import msgspec
 
 from clickstream_processor.errors import LayoutChanged
+from clickstream_processor.state.changes import Change
 from clickstream_processor.state.checkpoint import Checkpoint, Position
-from clickstream_processor.state.store import Change, TaskStore
+from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.plan import Plan
 from clickstream_processor.topology.working_set import WorkingSet

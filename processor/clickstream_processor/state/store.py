@@ -24,7 +24,9 @@ from rocksdict import (
     WriteOptions,
 )
 
+from clickstream_processor.aggregation.partials import PANE
 from clickstream_processor.errors import StateCorrupted, StateUnavailable, StoreClosed
+from clickstream_processor.state.changes import Change, Changes
 from clickstream_processor.state.checkpoint import Checkpoint
 from clickstream_processor.state.memory import StateMemory
 from clickstream_processor.state.purge import Purge
@@ -40,8 +42,6 @@ BLOOM_BITS = 10
 # not there; without it each of them searches a list of some 40,000 keys.
 MEMTABLE_BLOOM_SHARE = 0.02
 
-Change = tuple[bytes, bytes | None]
-
 
 class TaskStore:
     """Ordered mapping bytes -> bytes under one checkpoint."""
@@ -51,6 +51,7 @@ class TaskStore:
         self.path = path
         self.checkpoint = checkpoint  # replaced whole by each write
         self.damage: StateCorrupted | None = None  # found by a reader; whoever holds the task rebuilds it
+        self.changes = Changes(PANE)  # of metrics
         self._database: Rdict | None = database
         self._readers = 0
         self._closing = False
@@ -176,7 +177,8 @@ class TaskStore:
             remaining = iter(changes)
             while True:
                 batch = WriteBatch(raw_mode=True)
-                for key, value in islice(remaining, BATCH_KEYS):
+                written = list(islice(remaining, BATCH_KEYS))
+                for key, value in written:
                     if value is None:
                         batch.delete(key)
                     else:
@@ -186,7 +188,9 @@ class TaskStore:
                     for first, end in expired:
                         batch.delete_range(first, end)
                     self._finish(batch, checkpoint)
-                database.write(batch, options)
+                with self.changes.writing():
+                    database.write(batch, options)
+                    self.changes.add(written)
                 if last:
                     break
         except Exception as error:

@@ -7,9 +7,10 @@ from typing import Any, cast
 from clickstream_processor.settings_file import load
 from clickstream_processor.stages.clicks import ClicksLine, clicks_stage
 from clickstream_processor.stages.programs import compile_programs, plan_of
+from clickstream_processor.state.changes import Change
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.memory import MemoryShares, StateMemory
-from clickstream_processor.state.store import Change, TaskStore
+from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
 
 from processor_support.sample_line import T0, Captured, click

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+from clickstream_processor.state.changes import Change
 from clickstream_processor.state.checkpoint import Checkpoint, Position
 from clickstream_processor.state.overlay import TaskState
 from clickstream_processor.state.reads import Steps
-from clickstream_processor.state.store import Change, TaskStore
+from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.pipeline import Pipeline

@@ -22,8 +22,9 @@ from clickstream_processor.kafka.client import CLIENT_ERRORS
 from clickstream_processor.processing.output.task_outputs import TaskOutputs
 from clickstream_processor.processing.tasks.quarantine import Verdict, next_attempts
 from clickstream_processor.stages.stage import Line, LineState, Stage
+from clickstream_processor.state.changes import Change
 from clickstream_processor.state.checkpoint import Position
-from clickstream_processor.state.store import Change, TaskStore
+from clickstream_processor.state.store import TaskStore
 from clickstream_processor.task_id import TaskId
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.records import Counters, Reason

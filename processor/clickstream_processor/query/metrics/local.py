@@ -12,11 +12,12 @@ from clickstream_processor.errors import (
     StateUnavailable,
     StoreClosed,
 )
-from clickstream_processor.query.metrics.closed_sums import ClosedSums, closed_before_ms
+from clickstream_processor.query.metrics.closed_sums import closed_before_ms
 from clickstream_processor.query.metrics.merge import merge_results, merge_tasks
 from clickstream_processor.query.metrics.pace import Pace
 from clickstream_processor.query.metrics.pod_answer import PodResult, PodTasks, PodWindow
 from clickstream_processor.query.metrics.reading import (
+    Kept,
     WindowsRead,
     look_up_windows,
     read_marks,
@@ -45,7 +46,7 @@ class LocalMetrics:
         self._partitions = partitions
         self._fresh_ms = fresh_ms
         self._lookups, self._scans = Turns(lookups), Turns(scans)
-        self._sums = ClosedSums()
+        self._kept = Kept()
 
     async def tasks(
         self, metrics: Sequence[Metric], asked: Collection[int], now_ms: int, *, as_owner: bool
@@ -91,7 +92,7 @@ class LocalMetrics:
     ) -> Steps[list[PodWindow]]:
         if not read.match.is_one_key:
             closed_ms = closed_before_ms(read.metric, marks, self._partitions)
-            return (yield from scan_windows(store, read, pace, self._sums, closed_ms))
+            return (yield from scan_windows(store, read, pace, self._kept, closed_ms))
         keys = [key for partition_of, key in places(read, self._partitions) if partition_of == partition]
         return (yield from look_up_windows(store, read, keys, pace))
 

@@ -6,7 +6,7 @@ read stays as it is. What it keeps is looked up after that, so a window that exp
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.aggregation.partials import (
@@ -22,9 +22,10 @@ from clickstream_processor.aggregation.values.aggregates import Aggregate
 from clickstream_processor.aggregation.windows import KeyInWindow, key_windows, merge_panes, stored_aggregate
 from clickstream_processor.query.metrics.closed_sums import ClosedSums, Span
 from clickstream_processor.query.metrics.match import Match
+from clickstream_processor.query.metrics.open_sums import FollowedCounts, OpenSums, OpenWindow
 from clickstream_processor.query.metrics.pace import LOOK, SLOWER, STEP_ENTRIES, Pace
 from clickstream_processor.query.metrics.pod_answer import PodWindow
-from clickstream_processor.query.metrics.tally import Counts, Tally, pod_window, tally_of
+from clickstream_processor.query.metrics.tally import Counts, Takes, pod_window, tally_of
 from clickstream_processor.state.reads import STEP_LOOKUPS, Steps
 from clickstream_processor.state.store import TaskStore
 
@@ -78,38 +79,71 @@ def read_since(store: TaskStore, metrics: Sequence[Metric]) -> dict[str, int]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept between questions."""
+
+    closed: ClosedSums = field(default_factory=ClosedSums)
+    open: OpenSums = field(default_factory=OpenSums)
+
+
 def scan_windows(
-    store: TaskStore, read: WindowsRead, pace: Pace, sums: ClosedSums, closed_ms: int
+    store: TaskStore, read: WindowsRead, pace: Pace, kept: Kept, closed_ms: int
 ) -> Steps[list[PodWindow]]:
     """Read windows with all their keys. Panes that end at `closed_ms` or before change no more."""
     metric, found = read.metric, []
     for start_ms in read.windows:
         tally = tally_of(metric)
-        end_ms = start_ms + metric.size_ms
-        if isinstance(tally, Counts) and start_ms < closed_ms:
-            span = Span(metric.identity, start_ms, min(end_ms, closed_ms))
-            kept = sums.get(store, span)
-            if kept is None:
-                yield from _scan(store, metric, tally, span, pace)
-                sums.put(store, span, tally.copy())
-            else:
-                tally.begin_with(kept)
-            start_ms = span.end_ms
-        yield from _scan(store, metric, tally, Span(metric.identity, start_ms, end_ms), pace)
-        found.append((yield from tally.window(end_ms - metric.size_ms, read.match, read.top, pace)))
+        span = Span(metric.identity, start_ms, start_ms + metric.size_ms)
+        if isinstance(tally, Counts):
+            tally.begin_with((yield from _counts(store, metric, span, pace, kept, closed_ms)))
+        else:
+            yield from _scan(store, tally, span, STEP_ENTRIES // SLOWER, pace)
+        found.append((yield from tally.window(start_ms, read.match, read.top, pace)))
     return found
 
 
-def _scan(store: TaskStore, metric: Metric, tally: Tally, span: Span, pace: Pace) -> Steps[None]:
-    """Let a tally take panes with all their keys."""
-    weight = 1 if metric.kind == "count" else SLOWER
-    entries = STEP_ENTRIES // weight
+def _counts(
+    store: TaskStore, metric: Metric, span: Span, pace: Pace, kept: Kept, closed_ms: int
+) -> Steps[Mapping[bytes, int]]:
+    """Return a window's count by key."""
+    closed: Mapping[bytes, int] = {}
+    open_ms = min(max(span.start_ms, closed_ms), span.end_ms)
+    window = OpenWindow(span.start_ms, Span(metric.identity, open_ms, span.end_ms))
+    counts = kept.open.get(store, window)
+    if counts is not None:
+        if (yield from counts.catch_up(pace)):
+            return counts.by_key
+        kept.open.forget(store, window)
+    if span.start_ms < open_ms:
+        closed = yield from _closed_counts(store, Span(metric.identity, span.start_ms, open_ms), pace, kept)
+    if open_ms == span.end_ms:
+        return closed
+    counts = FollowedCounts(window.open, closed, store.changes)
+    yield from _scan(store, counts, window.open, STEP_ENTRIES, pace)
+    if (yield from counts.catch_up(pace)):
+        kept.open.put(store, window, counts)
+    return counts.by_key
+
+
+def _closed_counts(store: TaskStore, span: Span, pace: Pace, kept: Kept) -> Steps[Mapping[bytes, int]]:
+    found = kept.closed.get(store, span)
+    if found is None:
+        tally = Counts()
+        yield from _scan(store, tally, span, STEP_ENTRIES, pace)
+        found = tally.copy()
+        kept.closed.put(store, span, found)
+    return found
+
+
+def _scan(store: TaskStore, into: Takes, span: Span, entries: int, pace: Pace) -> Steps[None]:
+    """Take panes with all their keys, so many entries in each look."""
     end = pane_prefix(span.identity, span.end_ms)
-    first: bytes | None = pane_prefix(span.identity, span.start_ms) if span.start_ms < span.end_ms else None
+    first: bytes | None = pane_prefix(span.identity, span.start_ms)
     while first is not None:
         with store.reader() as database:
-            first = tally.take(database.iter(), first, end, entries)
-        yield from pace.after(0 if first is None else entries * weight)
+            first = into.take(database.iter(), first, end, entries)
+        yield from pace.after(0 if first is None else STEP_ENTRIES)
 
 
 def look_up_windows(

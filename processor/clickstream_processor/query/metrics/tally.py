@@ -41,11 +41,15 @@ class Cursor(Protocol):
     def value(self) -> bytes: ...
 
 
-class Tally(Protocol):
-    """Takes a window's panes in slices, then says what the window has."""
+class Takes(Protocol):
+    """Takes panes in slices."""
 
     def take(self, cursor: Cursor, first: bytes, end: bytes, entries: int) -> bytes | None:
         """Take up to so many entries of [first, end); return where to go on, None: all are taken."""
+
+
+class Tally(Takes, Protocol):
+    """Takes a window's panes, then says what the window has."""
 
     def window(self, start_ms: int, match: Match, top: int, pace: Pace) -> Steps[PodWindow]:
         """Return the window: of the keys that match, the `top` largest. Call it once."""
@@ -63,7 +67,7 @@ class Counts:
         self._by_key: dict[bytes, int] = {}
 
     def begin_with(self, counts: Mapping[bytes, int]) -> None:
-        """Take counts by key, before any pane."""
+        """Take counts by key, before any pane; they are copied."""
         self._by_key = dict(counts)
 
     def copy(self) -> Mapping[bytes, int]:
@@ -80,9 +84,8 @@ class Counts:
             if not entries:
                 return place
             entries -= 1
-            data = cursor.value()
             key = place[KEY_AT:]
-            by_key[key] = find(key, 0) + (data[1] if len(data) == 2 else _count(data))
+            by_key[key] = find(key, 0) + stored_count(cursor.value())
             cursor.next()
         cursor.status()  # it ends at a damaged block as it ends at the last entry; this tells them apart
         return None
@@ -179,7 +182,10 @@ def matching(by_key: Mapping[bytes, T], match: Match) -> Mapping[bytes, T]:
     return {key: value for key, value in found.items() if match.accepts(key)}
 
 
-def _count(data: bytes) -> int:
+def stored_count(data: bytes) -> int:
+    """Return a count of the state; raises StateCorrupted."""
+    if len(data) == 2:  # most are below 128
+        return data[1]
     aggregate = stored_aggregate(data)
     if not isinstance(aggregate, Count):  # the kind is part of the metric's identity
         raise StateCorrupted(f"a count of kind {type(aggregate).__name__}")
