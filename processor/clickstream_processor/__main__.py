@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 from clickstream_processor import logs, metrics, settings_file
+from clickstream_processor.aggregation.values.sketch import load_library
 from clickstream_processor.control.assignment import AssignmentSource, StaticAssignment
 from clickstream_processor.control.instance import Instance
 from clickstream_processor.control.thread import ControlTopic
@@ -122,6 +123,8 @@ def _run(chosen: Settings, plan: Plan, programs: Programs, faults: Faults) -> in
     metrics.PIPELINE_TASKS.set(plan.partitions * len(stages))
     source = _source(chosen, stages, directory, instance, faults)
     worker = Worker(chosen, stages, directory, source, memory, faults)
+    if any(metric.kind == "distinct" for metric in programs.metrics):
+        load_library()  # or the first sketch stops the worker for a second
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)

@@ -39,6 +39,8 @@ from clickstream_processor.topology.working_set import WorkingSet
 # Quoted texts kept: pages and actions repeat. Longer texts, and more of them, are not worth the memory.
 CACHED_TEXTS = 20_000
 CACHED_TEXT_LENGTH = 256
+# Joined clicks that wait for the metrics: few enough to be in the processor's caches still.
+GATHERED = 100
 
 THOUSAND = 1000
 PADDED = tuple(f"{number:03d}" for number in range(THOUSAND))
@@ -251,6 +253,8 @@ class Pipeline:
                     closed_start_ms = closed_ms - size_ms - plan.grace_ms
             if joined is not None:
                 joined.append((click, user.profile, fields, columns, stream_ms))
+                if len(joined) == GATHERED:
+                    self._gather(joined, stream_ms)
             if simple:
                 if start_ms <= closed_start_ms:
                     refusals.late(message, closed_ms)
@@ -276,9 +280,8 @@ class Pipeline:
                 continue
             counted += 1
         state.stream_ms, state.closed_ms = stream_ms, closed_ms
-        if joined and self._gatherer is not None:
-            self._gatherer.add(joined, state.metrics_ms)
-            state.metrics_ms = max(state.metrics_ms, stream_ms)
+        if joined is not None and written:
+            self._gather(joined, stream_ms)
             state.lag_ms = max(0, messages[-1].timestamp()[1] - stream_ms)
         counters = self.counters
         counters.clicks += len(messages)
@@ -286,6 +289,13 @@ class Pipeline:
         counters.counted += counted
         counters.filtered += filtered
         counters.duplicates += repeated
+
+    def _gather(self, joined: list[JoinedClick], stream_ms: int) -> None:
+        """Hand joined clicks to the metrics; the list is empty afterwards."""
+        if self._gatherer is not None and joined:
+            self._gatherer.add(joined, self._state.metrics_ms)
+            self._state.metrics_ms = max(self._state.metrics_ms, stream_ms)
+            joined.clear()
 
     def set_aside(self, message: Message, reason: Reason, detail: str) -> None:
         """Take a click that fails the line, or whose outputs are refused: only its dead letter goes out."""

@@ -34,6 +34,11 @@ _HIGH = 32  # registers from here on are summed apart
 _REGISTERS = bytes(range(64 - LG_K + 2))  # every value that a register can have
 
 
+def load_library() -> None:
+    """Load the library, and NumPy with it: a second and 25 MiB. The first sketch does so, if nobody has."""
+    import datasketches  # noqa: F401
+
+
 class Sketch:
     """One estimate. Not thread-safe."""
 
@@ -46,8 +51,6 @@ class Sketch:
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Sketch":
         """Return the sketch of texts."""
-        # Imported here: with it comes numpy, a second and 25 MiB that a pod without such metrics need not
-        # spend.
         from datasketches import HLL_8, hll_sketch
 
         sketch = hll_sketch(LG_K, HLL_8, True)  # registers from the start
