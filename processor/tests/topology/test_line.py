@@ -9,7 +9,9 @@ from clickstream_expressions.expression import compile_filter, compile_outputs
 from clickstream_processor.aggregation.gathering.gathering import Gathering
 from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.aggregation.partials import BY_CLICKS, decode_mark, split_partial_key
+from clickstream_processor.aggregation.values.aggregates import decode_aggregate
 from clickstream_processor.aggregation.values.keys import encode_key
+from clickstream_processor.topology.pipeline import GATHERED
 from processor_support.sample_line import (
     M1,
     M5,
@@ -277,6 +279,15 @@ def test_metrics_get_every_click_that_goes_on_with_what_their_expressions_read()
     ]
     assert gathering.counters["m"].failed == 1  # the click without a shop
     assert len(out.clicks) == 2
+
+
+@pytest.mark.parametrize("number", [GATHERED - 1, GATHERED, GATHERED + 1, 3 * GATHERED])
+def test_each_click_of_a_large_batch_counts_once_in_the_metrics(number: int) -> None:
+    gathering = Gathering([Metric("m", size_ms=M5)], 0, 1)
+    pipeline, state, _ = line(gatherer=gathering)
+    pipeline.clicks([click("alice", T0 + offset, offset) for offset in range(number)])
+    assert [decode_aggregate(value).value() for _, _, value, _ in gathering.flush(-1)] == [number]
+    assert state.metrics_ms == state.stream_ms == T0 + number - 1
 
 
 def test_a_click_that_is_late_for_the_users_windows_may_be_in_time_for_a_metric() -> None:
