@@ -12,9 +12,9 @@ from functools import partial
 
 from clickstream_local.machine.process import Process
 
-from clickstream_chaos.load import Load
+from clickstream_chaos.load.load import Load
+from clickstream_chaos.load.pool import LEAVING, RETURNING
 from clickstream_chaos.pipeline import Pipeline
-from clickstream_chaos.pool import LEAVING, RETURNING
 from clickstream_chaos.waiting import NotInTime, eventually
 
 EVERY_S = 10.0  # between two erasures

@@ -16,7 +16,7 @@ from clickstream_local.machine.process import Process, stop_all
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from clickstream_chaos.odd import BLOWN
+from clickstream_chaos.load.odd import BLOWN
 from clickstream_chaos.waiting import eventually
 
 # What odd records need: an expression that reads a field of any shape, and one that makes a click large.

@@ -13,9 +13,9 @@ from pathlib import Path
 from clickstream_local.parts.kafka import Kafka
 from confluent_kafka import Producer
 
-from clickstream_chaos.checker import Topic, Verdict
+from clickstream_chaos.checking.checker import Topic, Verdict
+from clickstream_chaos.load.pool import LEAVING
 from clickstream_chaos.pipeline import Shape
-from clickstream_chaos.pool import LEAVING
 from clickstream_chaos.proxy.proxy import Proxy
 from clickstream_chaos.puppet import Puppet
 from clickstream_chaos.suite import Suite

@@ -9,15 +9,15 @@ from typing import Any
 
 from clickstream_local.parts.kafka import Kafka
 
-from clickstream_chaos.auditor import Auditor
-from clickstream_chaos.checker import ARRIVALS, READ, Checker, Verdict
+from clickstream_chaos.checking.auditor import Auditor
+from clickstream_chaos.checking.checker import ARRIVALS, READ, Checker, Verdict
+from clickstream_chaos.checking.states import compare_states
 from clickstream_chaos.eraser import Eraser
-from clickstream_chaos.load import USERS, Load, user
+from clickstream_chaos.load.load import USERS, Load, user
+from clickstream_chaos.load.pool import POOL
 from clickstream_chaos.monitor import Monitor
 from clickstream_chaos.pipeline import ADDED, GRACE_MS, WINDOW_MS, Pipeline, Shape
-from clickstream_chaos.pool import POOL
 from clickstream_chaos.proxy.proxy import Proxy
-from clickstream_chaos.states import compare_states
 from clickstream_chaos.waiting import NotInTime, eventually
 
 Say = Callable[[str], None]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clickstream_chaos.checker import ARRIVALS, READ, Checker, Verdict
-from clickstream_chaos.database import Damaged, State, compare
-from clickstream_chaos.model import Input, Model
+from clickstream_chaos.checking.checker import ARRIVALS, READ, Checker, Verdict
+from clickstream_chaos.checking.database import Damaged, State, compare
+from clickstream_chaos.checking.model import Input, Model
 from clickstream_chaos.pipeline import ADDED
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing.fixtures import Topics

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clickstream_chaos.checker import ARRIVALS, READ, Checker, Verdict
-from clickstream_chaos.model import Input, Model
+from clickstream_chaos.checking.checker import ARRIVALS, READ, Checker, Verdict
+from clickstream_chaos.checking.model import Input, Model
+from clickstream_chaos.checking.traces import ChangelogTraces, Heartbeats, sign, users_in_files
+from clickstream_chaos.load.pool import page
 from clickstream_chaos.pipeline import ADDED
-from clickstream_chaos.pool import page
-from clickstream_chaos.traces import ChangelogTraces, Heartbeats, sign, users_in_files
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing.fixtures import Topics
 from confluent_kafka import Message, Producer

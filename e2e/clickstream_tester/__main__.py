@@ -78,7 +78,7 @@ def _send(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _check(arguments: argparse.Namespace) -> dict[str, Any]:
-    from clickstream_chaos.checker import Checker
+    from clickstream_chaos.checking.checker import Checker
 
     profiles = {profile["user_id"]: profile for profile in json.loads(arguments.profiles.read_text())}
     checker = Checker(

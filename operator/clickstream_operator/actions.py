@@ -11,7 +11,7 @@ from clickstream_operator.kube.applier import Applier
 from clickstream_operator.kube.connector_state import LOOK, next_look
 from clickstream_operator.kube.kinds import CLAIM, POD, STATEFULSET, Document, strimzi_kind
 from clickstream_operator.lifecycle.decided import Decided
-from clickstream_operator.lifecycle.rollout import RolloutPhase
+from clickstream_operator.lifecycle.rollouts.rollout import RolloutPhase
 from clickstream_operator.lifecycle.volumes import growth, must_grow
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.observed import Observed

@@ -31,7 +31,7 @@ from clickstream_operator.kube.kinds import (
 from clickstream_operator.kube.store import Key, Store, owner_of
 from clickstream_operator.lifecycle.collecting import is_at_work
 from clickstream_operator.lifecycle.desired import needed_names
-from clickstream_operator.lifecycle.pod_templates import needs_pods
+from clickstream_operator.lifecycle.rollouts.pod_templates import needs_pods
 from clickstream_operator.lifecycle.volumes import must_grow
 from clickstream_operator.manifests.chosen_connectors import connector_names
 from clickstream_operator.manifests.collector import COMPONENT

@@ -19,12 +19,12 @@ from clickstream_operator.kube.store import Key
 from clickstream_operator.kube.times import utc_now
 from clickstream_operator.lifecycle.connector_failures import failures_of
 from clickstream_operator.lifecycle.decided import Deadlines, Decided, decide
-from clickstream_operator.lifecycle.deletion import elapsed_s, next_step
+from clickstream_operator.lifecycle.deletion.deletion import elapsed_s, next_step
+from clickstream_operator.lifecycle.deletion.source_end import SETTLE_S
 from clickstream_operator.lifecycle.desired import may_assign, needed_names, peer_key
 from clickstream_operator.lifecycle.id_conflicts import IdConflicts
 from clickstream_operator.lifecycle.plan import Step
-from clickstream_operator.lifecycle.rollout import RolloutPhase
-from clickstream_operator.lifecycle.source_end import SETTLE_S
+from clickstream_operator.lifecycle.rollouts.rollout import RolloutPhase
 from clickstream_operator.lifecycle.window_change import window_changed
 from clickstream_operator.manifests.names import names_of
 from clickstream_operator.manifests.platform import Platform

@@ -19,7 +19,7 @@ from clickstream_operator.kube.leader import Leader
 from clickstream_operator.kube.store import Key, Store
 from clickstream_operator.kube.watch import Watches
 from clickstream_operator.lifecycle.decided import Deadlines
-from clickstream_operator.lifecycle.deletion import what_remains
+from clickstream_operator.lifecycle.deletion.deletion import what_remains
 from clickstream_operator.observe import Observer
 from clickstream_operator.operations.operations import Operations
 from clickstream_operator.pods import Pods

@@ -1,8 +1,8 @@
 """Records that people's producers really send, in the middle of the load."""
 
 from clickstream_chaos.faults.registry import fault
-from clickstream_chaos.odd import KINDS
-from clickstream_chaos.sender import OddSender
+from clickstream_chaos.load.odd import KINDS
+from clickstream_chaos.load.sender import OddSender
 from clickstream_chaos.suite import Suite
 from clickstream_chaos.waiting import NotInTime, eventually
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clickstream_operator.database.memory import GAPS
-from clickstream_operator.lifecycle.rollout import RolloutPhase
+from clickstream_operator.lifecycle.rollouts.rollout import RolloutPhase
 from clickstream_operator.operations.reconcile import SORTS
 from clickstream_operator.source.findings import REASONS
 

@@ -19,7 +19,9 @@ PROCESSOR = ROOT / "processor/clickstream_processor"
 OPERATOR = ROOT / "operator/clickstream_operator"
 COLLECTOR = ROOT / "collector/clickstream_collector"
 DEVELOPMENT = (ROOT / "docs/reference/development-variables.md").read_text()
-READ = re.compile(r"""(?:environ\.get|environ\[|number|one_of|Setting)[(\[]?\(?["'](CLICKSTREAM_\w+)["']""")
+READ = re.compile(
+    r"""(?:environ\.get|environ\[|number|one_of|Setting|_JOB\.read)[(\[]?\(?["'](CLICKSTREAM_\w+)["']"""
+)
 
 
 def read_in(folder: Path) -> set[str]:

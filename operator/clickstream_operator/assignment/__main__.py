@@ -16,9 +16,9 @@ from pathlib import Path
 from prometheus_client import start_http_server
 
 from clickstream_operator.assignment.clients import Clients
+from clickstream_operator.assignment.control_topics.log import ControlReader
 from clickstream_operator.assignment.controller import Controller
 from clickstream_operator.assignment.errors import PipelineMismatch, Superseded, Unreachable
-from clickstream_operator.assignment.log import ControlReader
 from clickstream_operator.assignment.options import ControllerOptions, InvalidOptions, read_options
 from clickstream_operator.assignment.records import ProtocolTooNew
 from clickstream_operator.metrics import LEADER, REGISTRY

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from clickstream_operator.assignment.control_topics.topic_reader import ControlTopicReader
+from clickstream_operator.assignment.control_topics.writer_cache import WriterCache
 from clickstream_operator.assignment.controller import Controller, SharedClients
 from clickstream_operator.assignment.options import ControllerOptions
-from clickstream_operator.assignment.topic_reader import ControlTopicReader
 from clickstream_operator.assignment.worker_pool import WorkerPool
-from clickstream_operator.assignment.writer_cache import WriterCache
 
 log = logging.getLogger(__name__)
 

@@ -12,21 +12,21 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from clickstream_operator.assignment.errors import PipelineMismatch, Superseded, Unreachable
-from clickstream_operator.assignment.health import PodWatch
-from clickstream_operator.assignment.log import ControlReader
-from clickstream_operator.assignment.options import ControllerOptions
-from clickstream_operator.assignment.planner import Observation, PodHealth, Policy, holds, plan, undrained
-from clickstream_operator.assignment.probes import Probes
-from clickstream_operator.assignment.records import Assignment, Claim, Heartbeat
-from clickstream_operator.assignment.topic_reader import (
+from clickstream_operator.assignment.control_topics.log import ControlReader
+from clickstream_operator.assignment.control_topics.topic_reader import (
     CONTACT_EVERY_S,
     CONTACT_TIMEOUT_S,
     ControlTopicReader,
 )
+from clickstream_operator.assignment.control_topics.writer import ControlWriter
+from clickstream_operator.assignment.control_topics.writer_cache import WriterCache
+from clickstream_operator.assignment.errors import PipelineMismatch, Superseded, Unreachable
+from clickstream_operator.assignment.health import PodWatch
+from clickstream_operator.assignment.options import ControllerOptions
+from clickstream_operator.assignment.planner import Observation, PodHealth, Policy, holds, plan, undrained
+from clickstream_operator.assignment.probes import Probes
+from clickstream_operator.assignment.records import Assignment, Claim, Heartbeat
 from clickstream_operator.assignment.worker_pool import WorkerPool
-from clickstream_operator.assignment.writer import ControlWriter
-from clickstream_operator.assignment.writer_cache import WriterCache
 
 log = logging.getLogger(__name__)
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from clickstream_operator.kube.kinds import Document, Kind
-from clickstream_operator.lifecycle.autoscaling import autoscaling_of
 from clickstream_operator.lifecycle.collecting import collector_leftovers
 from clickstream_operator.lifecycle.connector_failures import Failure, failures_of
 from clickstream_operator.lifecycle.desired import desired_objects, pods_to_run
-from clickstream_operator.lifecycle.lost_pods import LOST_S, Lost, lost_pods
 from clickstream_operator.lifecycle.plan import Step, plan
-from clickstream_operator.lifecycle.pod_templates import ROLLOUT_DEADLINE_S, plan_rollout
-from clickstream_operator.lifecycle.rollout import Next
+from clickstream_operator.lifecycle.rollouts.autoscaling import autoscaling_of
+from clickstream_operator.lifecycle.rollouts.lost_pods import LOST_S, Lost, lost_pods
+from clickstream_operator.lifecycle.rollouts.pod_templates import ROLLOUT_DEADLINE_S, plan_rollout
+from clickstream_operator.lifecycle.rollouts.rollout import Next
 from clickstream_operator.lifecycle.sinks_gone import sink_leftovers
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.observed import Observed

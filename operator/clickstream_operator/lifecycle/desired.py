@@ -18,7 +18,7 @@ from clickstream_operator.kube.kinds import (
     strimzi_kind,
 )
 from clickstream_operator.lifecycle.collecting import COLLECTOR_KINDS, collector_objects
-from clickstream_operator.lifecycle.pod_templates import Rollout, plan_rollout
+from clickstream_operator.lifecycle.rollouts.pod_templates import Rollout, plan_rollout
 from clickstream_operator.lifecycle.secret_state import missing_secrets
 from clickstream_operator.manifests import (
     chosen_connectors,

@@ -25,9 +25,10 @@ from clickstream_operator.manifests.pods import (
     spread,
 )
 from clickstream_operator.manifests.secrets import WRITE_KEYS, secret_uses
-from clickstream_operator.spec.clickpipeline import Authentication, ClickPipeline
+from clickstream_operator.spec.clickpipeline import ClickPipeline
 from clickstream_operator.spec.collector import Collector
 from clickstream_operator.spec.fields import quantity
+from clickstream_operator.spec.kafka import Authentication
 from clickstream_operator.spec.rules import ADMIN_PORT
 
 COMPONENT = "collector"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clickstream_operator.manifests.names import labels, names_of
-from clickstream_operator.spec.clickpipeline import ClickPipeline, Kafka
+from clickstream_operator.spec.clickpipeline import ClickPipeline
+from clickstream_operator.spec.kafka import Kafka
 
 PEER_KEY = "key"
 API_KEY = "apiKey"  # of Elasticsearch, as it calls it encoded

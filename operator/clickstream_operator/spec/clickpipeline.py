@@ -21,8 +21,10 @@ from clickstream_operator.errors import InvalidSpec, Problem
 from clickstream_operator.spec import fields
 from clickstream_operator.spec.chosen import MAX_SINKS, ChosenSink, ProfilesTopic, SourceConnector
 from clickstream_operator.spec.collector import Collector
+from clickstream_operator.spec.kafka import Kafka
 from clickstream_operator.spec.metric import MAX_METRICS, Dedup, Metric, Sessions
 from clickstream_operator.spec.model import Model
+from clickstream_operator.spec.processors import Processors
 from clickstream_operator.spec.rules import broken_rules
 
 API_GROUP = "clickstream.dev"
@@ -38,32 +40,6 @@ _SHOWN_CHARACTERS = 120
 
 class Tls(Model):
     ca_secret: fields.ObjectName  # key ca.crt
-
-
-class KafkaTls(Model):
-    ca_secret: fields.ObjectName | None = None  # key ca.crt; None: the authorities that everybody trusts
-
-
-class OAuth(Model):
-    token_endpoint: fields.HttpUrl
-    scope: fields.OAuthScope | None = None
-    extensions: dict[fields.OAuthExtension, fields.OAuthValue] = Field(default={}, max_length=10)
-    ca_secret: fields.ObjectName | None = None  # of the endpoint's certificate, key ca.crt
-
-
-class Authentication(Model):
-    type: Literal["scram-sha-256", "scram-sha-512", "plain", "tls", "oauthbearer"]
-    user: fields.ObjectName  # a Secret, its keys: `manifests.secrets.USER_KEYS`
-    controller_user: fields.ObjectName | None = None  # whom the operator is; None: the same
-    oauth: OAuth | None = None  # where oauthbearer gets its tokens
-    allow_clear_text: bool = False  # a password may go over a connection without TLS
-
-
-class Kafka(Model):
-    bootstrap_servers: fields.Bootstrap
-    cluster: fields.ObjectName | None = None  # the Strimzi Kafka; required when topics.manage
-    tls: KafkaTls | None = None
-    authentication: Authentication | None = None
 
 
 class Connect(Model):
@@ -155,37 +131,6 @@ class Search(Model):
 
 class Sink(Model):
     search: Search
-
-
-class Storage(Model):
-    size: fields.Quantity = "10Gi"
-    storage_class_name: fields.ObjectName | None = None
-    recreate_lost: bool = False
-
-
-class Autoscale(Model):
-    mode: Literal["report", "act"] = "report"
-    min: int = Field(default=1, ge=1, le=1000)
-    max: int = Field(ge=1, le=1000)
-    target_lag: fields.TargetLag = "30s"
-    stabilization: fields.Stabilization = "5m"
-    cooldown: fields.Cooldown = "10m"
-
-
-class Resources(Model):
-    requests: dict[fields.ResourceName, fields.Quantity] = Field(
-        default={"cpu": "1", "memory": "1Gi"}, max_length=20
-    )
-    limits: dict[fields.ResourceName, fields.Quantity] = Field(default={"memory": "1Gi"}, max_length=20)
-
-
-class Processors(Model):
-    replicas: int = Field(default=3, ge=1, le=1000)
-    standbys: int = Field(default=1, ge=0, le=5)
-    failover_after: fields.FailoverAfter = "5s"
-    storage: Storage = Storage()
-    resources: Resources = Resources()
-    autoscale: Autoscale | None = None
 
 
 class Query(Model):

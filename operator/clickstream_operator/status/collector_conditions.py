@@ -4,7 +4,7 @@ from clickstream_operator.condition import Condition, met, unmet
 from clickstream_operator.kube.kinds import HTTP_ROUTE, Document
 from clickstream_operator.lifecycle.collecting import collector_of, is_at_work
 from clickstream_operator.lifecycle.decided import Decided
-from clickstream_operator.lifecycle.pod_templates import is_ready, why_not_ready
+from clickstream_operator.lifecycle.rollouts.pod_templates import is_ready, why_not_ready
 from clickstream_operator.lifecycle.secret_state import missing_secrets
 from clickstream_operator.manifests import collector, names
 from clickstream_operator.observed import Observed

@@ -8,7 +8,7 @@ from clickstream_operator.kube.connector_state import parts_of, refusal
 from clickstream_operator.kube.kinds import Document
 from clickstream_operator.lifecycle.connector_failures import Failure
 from clickstream_operator.lifecycle.desired import topics_are_ready
-from clickstream_operator.lifecycle.pod_templates import is_ready, why_not_ready
+from clickstream_operator.lifecycle.rollouts.pod_templates import is_ready, why_not_ready
 from clickstream_operator.lifecycle.secret_state import missing_secrets
 from clickstream_operator.manifests import connectors, names, sinks
 from clickstream_operator.manifests.chosen_connectors import connector_names, connectors_of

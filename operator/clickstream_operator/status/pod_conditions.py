@@ -4,8 +4,8 @@ from collections import Counter
 
 from clickstream_operator.condition import Condition, Truth, met, unmet
 from clickstream_operator.lifecycle.decided import Decided
-from clickstream_operator.lifecycle.pod_templates import is_ready
-from clickstream_operator.lifecycle.rollout import RolloutPhase
+from clickstream_operator.lifecycle.rollouts.pod_templates import is_ready
+from clickstream_operator.lifecycle.rollouts.rollout import RolloutPhase
 from clickstream_operator.lifecycle.volumes import must_grow
 from clickstream_operator.manifests import names
 from clickstream_operator.observed import Observed

@@ -9,7 +9,7 @@ from clickstream_operator.condition import Truth
 from clickstream_operator.kube.applier import with_times
 from clickstream_operator.kube.kinds import Document
 from clickstream_operator.lifecycle.decided import Decided
-from clickstream_operator.lifecycle.rollout import Next, RolloutMemory, RolloutPhase
+from clickstream_operator.lifecycle.rollouts.rollout import Next, RolloutMemory, RolloutPhase
 from clickstream_operator.observed import TaskState
 from clickstream_operator.pods import read_state
 from clickstream_operator.status.conditions import conditions_of, topics_are_ready

@@ -9,10 +9,10 @@ from typing import Literal
 
 import msgspec
 
+from clickstream_processor.jobs.word import LONGEST_MESSAGE, LONGEST_WORD
+
 Phase = Literal["surveying", "erasing", "waiting", "verifying", "done", "failed"]
 Kind = Literal["changelog", "pods", "compacted", "index", "profile", "expires"]
-LONGEST_WORD = 4_096  # bytes; the kubelet takes no more
-LONGEST_MESSAGE = 1_000  # characters
 
 
 class Place(msgspec.Struct):

@@ -13,22 +13,23 @@ from confluent_kafka.admin import AdminClient
 
 from clickstream_processor.erasing.holders import Holders
 from clickstream_processor.erasing.index import Documents
-from clickstream_processor.erasing.logs import STOPPED
-from clickstream_processor.erasing.receipt import Kind, Phase, Place, Receipt, hashed, receipt_of
+from clickstream_processor.erasing.places import Places, Searched
+from clickstream_processor.erasing.receipt import Phase, Place, Receipt, hashed, receipt_of
 from clickstream_processor.erasing.request import Request
 from clickstream_processor.erasing.rights import require_rights
 from clickstream_processor.erasing.sink import sink_group, sink_is_behind
-from clickstream_processor.erasing.survey import Survey
-from clickstream_processor.erasing.surveys import Surveys
+from clickstream_processor.erasing.surveys.logs import STOPPED
+from clickstream_processor.erasing.surveys.survey import Survey
+from clickstream_processor.erasing.surveys.surveys import Surveys
 from clickstream_processor.erasing.topics import PipelineTopics
 from clickstream_processor.erasing.writer import ErasureWriter
 from clickstream_processor.errors import ErasureFailed, ProcessorError
 from clickstream_processor.faults import NO_FAULTS, Faults
+from clickstream_processor.jobs.processed import Awaited, PodPositions
 from clickstream_processor.kafka import client
 from clickstream_processor.kafka.client import CLIENT_ERRORS
 from clickstream_processor.kafka.ends import read_logs
 from clickstream_processor.kafka.partitioner import partition_of
-from clickstream_processor.replaying.processed import Awaited, PodPositions
 from clickstream_processor.settings import Settings
 from clickstream_processor.stages.stage import Stages
 from clickstream_processor.task_id import CLICKS
@@ -77,59 +78,53 @@ class ErasureRun:
         require_rights(settings, self._admin, self._stages[CLICKS].input)
         self._topics = PipelineTopics(settings, self._admin)
         self._surveys = Surveys(settings, self._admin, self._users, self.stop)
+        self._there = Places(settings, list(self._users.values()), self._surveys, self._topics)
         if self._request.dry_run:
             self._look()
             return
         self._writer = ErasureWriter(settings, self._request.name)
-        sessions = settings.processing.sessions
-        # The pods delete most of them, as their tasks come to the erasure.
-        found = None if sessions is None else self._surveys.sessions(sessions.topic).alive()
+        sessions = self._there.sessions()
+        if sessions is not None:  # before the tasks: they delete most of them, as they come to the erasure
+            sessions.place.found = sessions.count()
         self._erase_in_tasks()
         self._faults.reach("after-pods")
         if sessions is not None:
-            self._erase_sessions(Place(sessions.topic, "compacted", found=found))
+            self._erase_sessions(sessions)
         self._erase_identities()
         self._faults.reach("after-tombstones")
         self._erase_documents()
         self._faults.reach("after-index")
         self._tell("verifying")
-        self._look_at_profiles()
-        self._places += self._topics.expiring()
+        self._add_kept()
         self._tell("done", "; ".join(self._notes))
 
     def _look(self) -> None:
         """Tell what each place has that an erasure would take out."""
-        settings = self._settings
-        self._seen(settings.changelog_topic, "changelog", self._surveys.changelog().alive())
-        if settings.processing.sessions is not None:
-            topic = settings.processing.sessions.topic
-            self._seen(topic, "compacted", self._surveys.sessions(topic).alive())
-        if partitions := self._topics.partitions_of(settings.identities_topic):
-            mine = self._surveys.identities(settings.identities_topic, partitions)
-            self._seen(settings.identities_topic, "compacted", sum(map(len, mine.values())))
-        if settings.sink.search is not None:
-            documents = Documents(settings, settings.sink.search).count(list(self._users.values()))
-            self._seen(f"{settings.sink.search.index}-*", "index", documents)
-        self._look_at_profiles()
-        self._places += self._topics.expiring()
+        for searched in self._there.emptied():
+            found = searched.count()
+            self._place(searched.place)
+            searched.place.found = searched.place.left = found
+        self._add_kept()
         receipt = receipt_of("done", self._hashes, self._places, "nothing was erased: this was a dry run")
         # Compacted topics keep their records: there is no time at which the last trace is gone.
         self.receipt = msgspec.structs.replace(receipt, gone_ms=None)
 
-    def _seen(self, name: str, kind: Kind, found: int) -> None:
-        self._place(Place(name, kind, found=found, left=found))
+    def _add_kept(self) -> None:
+        for place in self._there.kept():
+            self._place(place)
 
     # --- the tasks: state and changelog, of owners and standbys ----------------------------------------
 
     def _erase_in_tasks(self) -> None:
-        topic, pods = self._settings.changelog_topic, PodPositions(self._settings, self._stages)
-        survey = self._surveys.changelog()
-        place = self._place(Place(topic, "changelog", found=survey.alive()))
+        pods, changelog = PodPositions(self._settings, self._stages), self._there.changelog()
+        survey = changelog.read()
+        place = self._place(changelog.place)
+        topic, place.found = place.name, survey.alive()
         self._faults.reach("after-survey")
         try:
             for _ in range(ROUNDS):
                 self._erase(pods, survey)
-                survey = self._surveys.changelog()
+                survey = changelog.read()
                 place.left = survey.left()
                 if any(found.sign < 0 for found in survey.users.values()):
                     raise ErasureFailed("the pods have passed over the erasure: are all of this version?")
@@ -189,10 +184,11 @@ class ErasureRun:
 
     # --- other compacted topics ------------------------------------------------------------------------
 
-    def _erase_sessions(self, place: Place) -> None:
-        topic = self._place(place).name
+    def _erase_sessions(self, sessions: Searched[Survey]) -> None:
+        place = self._place(sessions.place)
+        topic = place.name
         for round_ in range(2):
-            survey = self._surveys.sessions(topic)
+            survey = sessions.read()
             if round_ == 0:
                 if any(records.sign < 0 for records in survey.users.values()):
                     raise ErasureFailed(f"the pods have told no erasure in {topic}: are all of this version?")
@@ -206,44 +202,35 @@ class ErasureRun:
         place.until_ms = self._topics.until_ms(topic)
 
     def _erase_identities(self) -> None:
-        topic = self._settings.identities_topic
-        partitions = self._topics.partitions_of(topic)
-        if not partitions:
+        identities = self._there.identities()
+        if identities is None:
             return
-        place = self._place(Place(topic, "compacted"))
+        place = self._place(identities.place)
         for round_ in range(2):
-            mine = self._surveys.identities(topic, partitions)
-            place.left = sum(map(len, mine.values()))
+            mine = identities.read()
+            place.left = identities.size(mine)
             if round_ == 0:
                 place.found = place.left
-                self._writer.delete(topic, mine)
+                self._writer.delete(place.name, mine)
         self._require(place)
-        place.until_ms = self._topics.until_ms(topic)
+        place.until_ms = self._topics.until_ms(place.name)
         place.note = "other ids of the same people are erased only if they are among the users"
-
-    def _look_at_profiles(self) -> None:
-        """Tell which profiles are still there: the rows are the database's."""
-        if self._settings.processing.join.type == "none":
-            return
-        left = self._surveys.profiles().alive()
-        note = "delete the rows in the database: pods and topic follow" if left else ""
-        self._place(Place(self._settings.topics.profiles, "profile", found=left, left=left, note=note))
 
     # --- the index -------------------------------------------------------------------------------------
 
     def _erase_documents(self) -> None:
-        search = self._settings.sink.search
-        if search is None:
+        search, index = self._settings.sink.search, self._there.index()
+        if search is None or index is None:
             return
-        place = self._place(Place(f"{search.index}-*", "index"))
+        place = self._place(index.place)
         self._wait_for_sink()
         documents, users = Documents(self._settings, search), list(self._users.values())
-        place.found = place.left = documents.count(users)
+        place.found = place.left = index.count()
         deadline_s = time.monotonic() + self._wait_s
         while place.left:
             self._tell("erasing")
             documents.delete(users)
-            place.left = documents.count(users)
+            place.left = index.count()
             late = time.monotonic() > deadline_s
             self._require_time(not place.left or not late, f"{place.left} documents are still in the index")
 

@@ -5,13 +5,12 @@ from typing import Literal
 
 import msgspec
 
+from clickstream_processor.jobs.word import LONGEST_MESSAGE, LONGEST_WORD
 from clickstream_processor.replaying.progress import Progress
 
 Phase = Literal["reading", "waiting", "done", "failed"]
 FIRST = 20  # letters that are shown
 SHOWN = 150  # characters of a value
-LONGEST_WORD = 4_096  # bytes; the kubelet takes no more
-LONGEST_MESSAGE = 1_000  # characters
 
 
 class Example(msgspec.Struct, frozen=True):

@@ -12,12 +12,12 @@ from confluent_kafka import KafkaError, KafkaException
 
 from clickstream_processor.errors import ReplayFailed
 from clickstream_processor.faults import NO_FAULTS, Faults
+from clickstream_processor.jobs.processed import Awaited, PodPositions
 from clickstream_processor.kafka.client import CLIENT_ERRORS
 from clickstream_processor.kafka.partitioner import partition_of
 from clickstream_processor.replaying.letter import DeadLetter
 from clickstream_processor.replaying.letters_log import LettersLog
 from clickstream_processor.replaying.position import Position, Positions
-from clickstream_processor.replaying.processed import Awaited, PodPositions
 from clickstream_processor.replaying.progress import Progress, replayed_of
 from clickstream_processor.replaying.report import FIRST, Example, Phase, Report, example_of, report_of
 from clickstream_processor.replaying.request import Request

@@ -7,9 +7,9 @@ from clickstream_processor.errors import StateCorrupted
 from clickstream_processor.kafka.log_reader import LogReader
 from clickstream_processor.restoring.gates import Gate
 from clickstream_processor.restoring.positions import PositionLogs
-from clickstream_processor.restoring.preparation import Preparation
-from clickstream_processor.restoring.restore import Restore, RestoreStep
-from clickstream_processor.restoring.restores import STOPS, Restores
+from clickstream_processor.restoring.restores.preparation import Preparation
+from clickstream_processor.restoring.restores.restore import Restore, RestoreStep
+from clickstream_processor.restoring.restores.restores import STOPS, Restores
 from clickstream_processor.restoring.stores import tell_damage
 
 log = logging.getLogger(__name__)

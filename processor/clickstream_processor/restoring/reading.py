@@ -9,10 +9,10 @@ from clickstream_processor.kafka.ends import Ends, EndsWatch
 from clickstream_processor.kafka.log_reader import LogReader
 from clickstream_processor.kafka.watchdog import Watchdog
 from clickstream_processor.restoring.gates import Gate
-from clickstream_processor.restoring.preparation import Preparation
 from clickstream_processor.restoring.refused_rows import RefusedProfiles
-from clickstream_processor.restoring.restore import NO_LOG, Restore, RestoreStep
-from clickstream_processor.restoring.restores import STOPS, Restores
+from clickstream_processor.restoring.restores.preparation import Preparation
+from clickstream_processor.restoring.restores.restore import NO_LOG, Restore, RestoreStep
+from clickstream_processor.restoring.restores.restores import STOPS, Restores
 from clickstream_processor.restoring.stores import tell_damage
 from clickstream_processor.settings import Settings
 from clickstream_processor.topology.interfaces import Message as Record

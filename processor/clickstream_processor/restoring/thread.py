@@ -17,13 +17,13 @@ from clickstream_processor.kafka.watchdog import Watchdog
 from clickstream_processor.restoring.driver import RestoreDriver
 from clickstream_processor.restoring.gates import gate_of
 from clickstream_processor.restoring.leftovers import Leftovers
-from clickstream_processor.restoring.outcomes import Outcome, Progress, progress_of
 from clickstream_processor.restoring.positions import PositionLogs
-from clickstream_processor.restoring.preparation import Preparation
 from clickstream_processor.restoring.reading import Reading
 from clickstream_processor.restoring.refused_rows import RefusedProfiles
-from clickstream_processor.restoring.restore import Goal, Restore, RestoreStep
-from clickstream_processor.restoring.restores import Restores
+from clickstream_processor.restoring.restores.outcomes import Outcome, Progress, progress_of
+from clickstream_processor.restoring.restores.preparation import Preparation
+from clickstream_processor.restoring.restores.restore import Goal, Restore, RestoreStep
+from clickstream_processor.restoring.restores.restores import Restores
 from clickstream_processor.restoring.stores import close_store, discard_store
 from clickstream_processor.settings import Settings
 from clickstream_processor.stages.stage import Stages

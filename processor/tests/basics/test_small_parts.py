@@ -11,8 +11,8 @@ from clickstream_processor.faults import RULES, Faults
 from clickstream_processor.kafka import watchdog
 from clickstream_processor.kafka.watchdog import Watchdog
 from clickstream_processor.logs import OnceInAWhile
-from clickstream_processor.restoring.outcomes import Progress
-from clickstream_processor.restoring.restore import Goal
+from clickstream_processor.restoring.restores.outcomes import Progress
+from clickstream_processor.restoring.restores.restore import Goal
 from clickstream_processor.restoring.snapshot import says_complete
 from clickstream_processor.task_id import clicks_task
 

@@ -4,10 +4,11 @@ import json
 from hashlib import sha256
 
 import pytest
-from clickstream_processor.erasing.receipt import LONGEST_WORD, Place, hashed, receipt_of
+from clickstream_processor.erasing.receipt import Place, hashed, receipt_of
 from clickstream_processor.erasing.request import read_request
-from clickstream_processor.erasing.survey import Survey
+from clickstream_processor.erasing.surveys.survey import Survey
 from clickstream_processor.errors import InvalidErasure
+from clickstream_processor.jobs.word import LONGEST_WORD
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.erasing import sign_of, user_of
 from processor_support.sample_line import record

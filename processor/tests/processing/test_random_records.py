@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clickstream_chaos.odd import BLOWN, CODECS, KINDS, Odd, user
-from clickstream_chaos.odd import USERS as ODD_USERS
-from clickstream_chaos.sender import OddSender
+from clickstream_chaos.load.odd import BLOWN, CODECS, KINDS, Odd, user
+from clickstream_chaos.load.odd import USERS as ODD_USERS
+from clickstream_chaos.load.sender import OddSender
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing.eventually import eventually
 from clickstream_local.testing.fixtures import Topics

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from clickstream_processor.errors import PositionLost
 from clickstream_processor.kafka.ends import Log
-from clickstream_processor.restoring.replay import (
+from clickstream_processor.restoring.restores.replay import (
     DAY_MS,
     Replay,
     ReplayLimits,

@@ -11,9 +11,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from clickstream_chaos.auditor import Auditor
-from clickstream_chaos.checker import Checker, Topic
-from clickstream_chaos.load import Load
+from clickstream_chaos.checking.auditor import Auditor
+from clickstream_chaos.checking.checker import Checker, Topic
+from clickstream_chaos.load.load import Load
 from clickstream_chaos.pipeline import Pipeline, Shape
 from clickstream_chaos.suite import PROFILES
 from clickstream_local.parts.kafka import Kafka

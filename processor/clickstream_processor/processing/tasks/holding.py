@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from clickstream_processor.processing.tasks.task import Task
-from clickstream_processor.restoring.restore import Goal
+from clickstream_processor.restoring.restores.restore import Goal
 from clickstream_processor.state.store import TaskStore
 
 

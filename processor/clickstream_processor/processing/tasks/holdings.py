@@ -24,8 +24,8 @@ from clickstream_processor.processing.tasks.holding import (
 from clickstream_processor.processing.tasks.reconcile import Held, Transition, role_of, transitions
 from clickstream_processor.processing.tasks.running import RunningTasks
 from clickstream_processor.processing.tasks.task import Task
-from clickstream_processor.restoring.outcomes import Refused, Restored
-from clickstream_processor.restoring.restore import Goal
+from clickstream_processor.restoring.restores.outcomes import Refused, Restored
+from clickstream_processor.restoring.restores.restore import Goal
 from clickstream_processor.restoring.stores import close_store
 from clickstream_processor.restoring.thread import RestoreThread
 from clickstream_processor.state.store import TaskStore
