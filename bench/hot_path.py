@@ -30,10 +30,10 @@ from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.memory import MemoryShares, StateMemory
 from clickstream_processor.state.overlay import TaskState
 from clickstream_processor.state.store import TaskStore
-from clickstream_processor.topology.codec import decode_click
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
+from clickstream_processor.topology.records.codec import decode_click
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import murmur2
 

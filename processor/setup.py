@@ -11,7 +11,7 @@ from typing import Any
 from setuptools import setup  # type: ignore[import-untyped]
 
 COMPILER = "mypy[mypyc]==2.4.1"
-HOT = ("chunk", "count", "keys", "pipeline", "refusals", "results", "users", "window")
+HOT = ("keys", "pipeline", "refusals", "window", "users/chunk", "users/count", "users/results", "users/users")
 IDS = ("deduplication", "interval", "segment")  # of processing.dedup
 OPTIONS = ("--follow-imports=silent", "--ignore-missing-imports")
 

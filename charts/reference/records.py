@@ -15,13 +15,19 @@ from clickstream_processor.control.records import Ack, Claim, Heartbeat, TaskRec
 from clickstream_processor.processing.output import letters
 from clickstream_processor.processing.output.task_outputs import QUARANTINE
 from clickstream_processor.state.checkpoint import Position
-from clickstream_processor.topology import notices
-from clickstream_processor.topology.codec import MAX_KEY_BYTES
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import MAX_CLICK_BYTES, Plan
-from clickstream_processor.topology.records import EARLIEST_MS, LATEST_MS, Click, Profile, Reason
-from clickstream_processor.topology.replayed import Replayed
-from clickstream_processor.topology.working_set import WorkingSet
+from clickstream_processor.topology.records import notices
+from clickstream_processor.topology.records.codec import MAX_KEY_BYTES
+from clickstream_processor.topology.records.records import (
+    EARLIEST_MS,
+    LATEST_MS,
+    Click,
+    Profile,
+    Reason,
+)
+from clickstream_processor.topology.records.replayed import Replayed
+from clickstream_processor.topology.users.working_set import WorkingSet
 
 _HEAD = """# Records
 

@@ -24,9 +24,9 @@ from clickstream_operator.manifests.pods import SECRETS_DIR
 from clickstream_operator.manifests.settings import settings_document, settings_text
 from clickstream_operator.manifests.topics import topic_specs
 from clickstream_operator.spec.clickpipeline import ClickPipeline, parse
-from clickstream_processor import settings_file
 from clickstream_processor.kafka import client
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings import settings_file
+from clickstream_processor.settings.settings import Settings
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic

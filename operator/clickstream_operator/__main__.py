@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import kopf
 
-from clickstream_operator.kopf_handlers import registry_of
+from clickstream_operator.replica.kopf_handlers import registry_of
 from clickstream_operator.settings import SETTINGS, InvalidSettings, Settings, read_settings
 
 

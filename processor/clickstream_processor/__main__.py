@@ -17,7 +17,7 @@ import signal
 import sys
 from pathlib import Path
 
-from clickstream_processor import logs, metrics, settings_file
+from clickstream_processor import logs, metrics
 from clickstream_processor.aggregation.values.sketch import load_library
 from clickstream_processor.control.assignment import AssignmentSource, StaticAssignment
 from clickstream_processor.control.instance import Instance
@@ -31,7 +31,8 @@ from clickstream_processor.processing.worker import Worker
 from clickstream_processor.query.api import serve
 from clickstream_processor.query.options import options_of
 from clickstream_processor.query.service import QueryService
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings import settings_file
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.listed import stages_of
 from clickstream_processor.stages.programs import Programs, compile_programs, plan_of
 from clickstream_processor.stages.stage import Stages

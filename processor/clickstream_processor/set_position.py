@@ -12,13 +12,13 @@ import sys
 import time
 from dataclasses import dataclass
 
-from clickstream_processor import settings_file
 from clickstream_processor.errors import InvalidSettings, MalformedRecord, ProcessorError
 from clickstream_processor.kafka import client
 from clickstream_processor.kafka.ends import Log, read_logs
 from clickstream_processor.kafka.log_reader import LogReader
 from clickstream_processor.restoring.positions import newest_of, position_in
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings import settings_file
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.listed import stages_of
 from clickstream_processor.stages.programs import compile_programs, plan_of
 from clickstream_processor.state.checkpoint import Position

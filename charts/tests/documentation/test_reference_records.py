@@ -2,9 +2,9 @@
 
 import re
 
-from clickstream_processor.topology import notices
-from clickstream_processor.topology.records import Reason
-from clickstream_processor.topology.replayed import Replayed
+from clickstream_processor.topology.records import notices
+from clickstream_processor.topology.records.records import Reason
+from clickstream_processor.topology.records.replayed import Replayed
 
 from charts.reference.pages import ROOT, made_pages
 from charts.reference.records import letter_headers, written_fields

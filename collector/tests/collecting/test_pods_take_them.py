@@ -1,9 +1,9 @@
 """What the collector writes is what a pod reads: the key, the partition, the fields, the reasons."""
 
 import pytest
-from clickstream_processor.topology.codec import checked_key, decode_click
-from clickstream_processor.topology.partitioning import murmur2_partition
-from clickstream_processor.topology.records import EARLIEST_MS, LATEST_MS, Reason
+from clickstream_processor.topology.records.codec import checked_key, decode_click
+from clickstream_processor.topology.records.partitioning import murmur2_partition
+from clickstream_processor.topology.records.records import EARLIEST_MS, LATEST_MS, Reason
 from collector_support import bodies
 from collector_support.running import RunningCollector
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from clickstream_operator.errors import InvalidSpec, Problem
 from clickstream_operator.kube.kinds import ERASURE, Kind
 from clickstream_operator.operations.operation import FILE_VERSION, Operation, common_fields
-from clickstream_operator.operations.receipt import TOLD, Receipt, read_receipt
+from clickstream_operator.operations.pods.receipt import TOLD, Receipt, read_receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from clickstream_operator.metrics import OPERATION_RECONCILES
 from clickstream_operator.operations.census import Census
 from clickstream_operator.operations.decide import has_started, is_finished
 from clickstream_operator.operations.reconcile import OperationReconciler
-from clickstream_operator.queue import KeyedQueue
-from clickstream_operator.workers import Workers
+from clickstream_operator.workqueue.queue import KeyedQueue
+from clickstream_operator.workqueue.workers import Workers
 
 _WORKERS = 2
 

@@ -2,14 +2,14 @@
 
 import asyncio
 
-from clickstream_operator.actions import Record
 from clickstream_operator.kube.api import Api
 from clickstream_operator.kube.applier import Applier
 from clickstream_operator.kube.kinds import Document, Kind
 from clickstream_operator.manifests.platform import Platform
 from clickstream_operator.operations.of_kind import OperationsOfKind
-from clickstream_operator.operations.progress import ProgressReader
+from clickstream_operator.operations.pods.progress import ProgressReader
 from clickstream_operator.operations.reconcile import SORTS, OperationReconciler
+from clickstream_operator.reconciling.actions import Record
 
 
 class Operations:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from clickstream_operator.actions import Record
 from clickstream_operator.errors import InvalidSpec
 from clickstream_operator.kube.api import Api, ApiFailure
 from clickstream_operator.kube.applier import Applier
@@ -29,13 +28,14 @@ from clickstream_operator.operations.decide import (
 )
 from clickstream_operator.operations.erasure import Erasure, parse_erasure
 from clickstream_operator.operations.operation import Operation, Phase
-from clickstream_operator.operations.progress import ProgressReader
+from clickstream_operator.operations.pods.progress import ProgressReader
 from clickstream_operator.operations.replay import Replay, parse_replay
 from clickstream_operator.operations.seen import Seen, job_has, running
 from clickstream_operator.operations.status import gains, remaining_s, status_of
-from clickstream_operator.outcome import Outcome
+from clickstream_operator.reconciling.actions import Record
 from clickstream_operator.redaction import redactor
 from clickstream_operator.spec.clickpipeline import parse
+from clickstream_operator.workqueue.outcome import Outcome
 
 # Answers that waiting alone may not mend: they are said in the status, and tried again all the same.
 _REFUSALS = (400, 403, 422)

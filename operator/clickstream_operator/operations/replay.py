@@ -15,7 +15,7 @@ from clickstream_expressions.letters import check_set, check_where
 from clickstream_operator.errors import InvalidSpec, Problem
 from clickstream_operator.kube.kinds import REPLAY, Kind
 from clickstream_operator.operations.operation import FILE_VERSION, Operation, common_fields
-from clickstream_operator.operations.report import TOLD, Report, read_report
+from clickstream_operator.operations.pods.report import TOLD, Report, read_report
 
 
 @dataclass(frozen=True, slots=True)

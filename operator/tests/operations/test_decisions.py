@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from clickstream_operator.operations.decide import RUNNING_S
 from clickstream_operator.operations.operation import Phase
-from clickstream_operator.operations.report import read_report
+from clickstream_operator.operations.pods.report import read_report
 from operator_support.operation_documents import (
     NOW_S,
     REPORT,

@@ -9,7 +9,7 @@ import yaml
 from clickstream_operator.operations import job as jobs
 from clickstream_operator.operations.erasure import parse_erasure
 from clickstream_operator.operations.operation import read_last_word
-from clickstream_operator.operations.receipt import read_receipt
+from clickstream_operator.operations.pods.receipt import read_receipt
 from clickstream_operator.spec.clickpipeline import parse
 from clickstream_processor.erasing.receipt import Place, Receipt, hashed, receipt_of
 from clickstream_processor.erasing.request import read_request

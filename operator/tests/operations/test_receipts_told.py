@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from clickstream_operator.operations.operation import Phase, read_last_word
-from clickstream_operator.operations.receipt import read_receipt
+from clickstream_operator.operations.pods.receipt import read_receipt
 from operator_support.operation_documents import (
     ALICE_HASH,
     RECEIPT,

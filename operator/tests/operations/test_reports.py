@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from clickstream_operator.operations.operation import read_last_word
+from clickstream_operator.operations.pods.report import Tally, read_report
 from clickstream_operator.operations.replay import parse_replay
-from clickstream_operator.operations.report import Tally, read_report
 from operator_support.operation_documents import REPORT, replay_document
 
 

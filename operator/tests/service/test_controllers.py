@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from clickstream_operator.controllers import Controllers
 from clickstream_operator.kube.store import Key
 from clickstream_operator.manifests.names import seen_from_afar
 from clickstream_operator.observed import Observed
+from clickstream_operator.replica.controllers import Controllers
 from clickstream_operator.spec.clickpipeline import ClickPipeline, parse
 from operator_support.documents import changed
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from clickstream_operator import ending
-from clickstream_operator.queue import KeyedQueue
+from clickstream_operator.workqueue.queue import KeyedQueue
 
 WITHIN_S = 20
 ROUNDS = 8  # of the event loop, in which a waiting worker is woken and goes on

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
-from clickstream_operator.pods import Pods
+from clickstream_operator.reconciling.pods import Pods
 from operator_support.example_pipelines import example
 
 ODD = {

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from clickstream_operator.queue import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, KeyedQueue
+from clickstream_operator.workqueue.queue import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, KeyedQueue
 
 
 class Clock:

@@ -11,8 +11,8 @@ import pytest
 from clickstream_operator.errors import InvalidSpec
 from clickstream_operator.manifests.settings import settings_document
 from clickstream_operator.spec.clickpipeline import parse
-from clickstream_processor import settings_file
 from clickstream_processor.errors import InvalidSettings
+from clickstream_processor.settings import settings_file
 from clickstream_processor.stages.programs import compile_programs, plan_of
 from operator_support.documents import changed
 from operator_support.verdicts import Case, cases

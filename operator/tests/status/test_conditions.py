@@ -11,7 +11,7 @@ from clickstream_operator.kube.kinds import Document
 from clickstream_operator.lifecycle.decided import Decided
 from clickstream_operator.lifecycle.rollouts.rollout import Next, RolloutMemory, RolloutPhase
 from clickstream_operator.observed import TaskState
-from clickstream_operator.pods import read_state
+from clickstream_operator.reconciling.pods import read_state
 from clickstream_operator.status.conditions import conditions_of, topics_are_ready
 from clickstream_operator.status.pipeline_status import is_settled, transitions
 from operator_support.storefront_seen import (

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from clickstream_processor.topology.working_set import CommittedState
+from clickstream_processor.topology.users.working_set import CommittedState
 
 Change = tuple[bytes, bytes | None]  # a key of the state and its value; None: delete it
 

@@ -14,7 +14,7 @@ from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.aggregation.partials import KEY_AT, end_of, metric_prefix, pane_of, pane_prefix
 from clickstream_processor.aggregation.values.aggregates import Aggregate, decode_aggregate, merged
 from clickstream_processor.errors import MalformedPartial, StateCorrupted
-from clickstream_processor.topology.working_set import CommittedState
+from clickstream_processor.topology.users.working_set import CommittedState
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from clickstream_processor.control.assignment import TaskAssignment
 from clickstream_processor.control.records import VERSION, Ack, Heartbeat, TaskReport, encode
 from clickstream_processor.directory import Role, TaskView
 from clickstream_processor.kafka.client import connection
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.task_id import TaskId
 
 log = logging.getLogger(__name__)

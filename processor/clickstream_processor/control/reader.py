@@ -5,7 +5,7 @@ import logging
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
 
 from clickstream_processor.kafka.client import make_consumer
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 

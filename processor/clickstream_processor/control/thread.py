@@ -25,7 +25,7 @@ from clickstream_processor.control.view import ControlView
 from clickstream_processor.directory import Directory
 from clickstream_processor.errors import MalformedRecord, ProcessorError
 from clickstream_processor.faults import NO_FAULTS, Faults
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.task_id import ALWAYS, TaskId
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """How to fix what makes a dead letter: one paragraph a reason, as the page shows it. Pure."""
 
 from clickstream_processor.dead_letters.headers import UNKNOWN_REASON
-from clickstream_processor.topology.records import Reason
+from clickstream_processor.topology.records.records import Reason
 
 FIXES: dict[str, str] = {
     Reason.NOT_JSON: (

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from clickstream_processor.topology.replayed import REPLAY, Pairs, Place, Replayed, replayed_in
+from clickstream_processor.topology.records.replayed import REPLAY, Pairs, Place, Replayed, replayed_in
 
 MAX_TEXT_CHARS = 1_000  # of what a header says
 MAX_REASON_CHARS = 100

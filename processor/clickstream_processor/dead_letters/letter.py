@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from clickstream_processor.dead_letters.headers import Said, read_headers
 from clickstream_processor.topology.interfaces import Message
-from clickstream_processor.topology.replayed import Pairs
+from clickstream_processor.topology.records.replayed import Pairs
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from clickstream_processor.deduplication.segment import stored_id
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.erasing import user_of
 from clickstream_processor.topology.interfaces import Message, Row
-from clickstream_processor.topology.records import Click
-from clickstream_processor.topology.working_set import CommittedState
+from clickstream_processor.topology.records.records import Click
+from clickstream_processor.topology.users.working_set import CommittedState
 
 Change = tuple[bytes, bytes | None]
 

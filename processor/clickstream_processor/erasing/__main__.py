@@ -17,7 +17,7 @@ from clickstream_processor.erasing.run import ErasureRun
 from clickstream_processor.errors import InvalidErasure
 from clickstream_processor.faults import NO_FAULTS, Faults
 from clickstream_processor.jobs.job import Job, Work
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stages
 
 _ENVIRONMENT = """environment: that of a pod (python -m clickstream_processor --help), but

@@ -14,7 +14,7 @@ from clickstream_processor.control.records import (
 from clickstream_processor.errors import MalformedRecord
 from clickstream_processor.kafka import client
 from clickstream_processor.kafka.log_reader import LogReader
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.task_id import CLICKS, TaskId
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from clickstream_processor.errors import ErasureFailed
-from clickstream_processor.settings import Search, Settings
+from clickstream_processor.settings.settings import Search, Settings
 
 TRY_S = 120.0
 AT_ONCE = 500  # users of a query

@@ -9,7 +9,7 @@ from clickstream_processor.erasing.receipt import Place
 from clickstream_processor.erasing.surveys.survey import Survey
 from clickstream_processor.erasing.surveys.surveys import Surveys
 from clickstream_processor.erasing.topics import PipelineTopics
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 
 T = TypeVar("T")
 

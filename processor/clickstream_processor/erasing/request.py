@@ -8,8 +8,8 @@ import re
 import msgspec
 
 from clickstream_processor.errors import InvalidErasure
-from clickstream_processor.topology.codec import MAX_KEY_BYTES
-from clickstream_processor.topology.replayed import MAX_NAME_BYTES
+from clickstream_processor.topology.records.codec import MAX_KEY_BYTES
+from clickstream_processor.topology.records.replayed import MAX_NAME_BYTES
 
 VERSION = 1
 MAX_USERS = 1_000

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient
 
 from clickstream_processor.errors import ErasureFailed
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 
 ASK_S = 30.0
 PAGE = "docs/how-to/prepare-kafka.md"

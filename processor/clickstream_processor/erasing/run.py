@@ -30,7 +30,7 @@ from clickstream_processor.kafka import client
 from clickstream_processor.kafka.client import CLIENT_ERRORS
 from clickstream_processor.kafka.ends import read_logs
 from clickstream_processor.kafka.partitioner import partition_of
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stages
 from clickstream_processor.task_id import CLICKS
 

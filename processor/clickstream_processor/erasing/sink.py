@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient
 
 from clickstream_processor.errors import ErasureFailed
 from clickstream_processor.kafka.ends import LogKey
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 
 HasPassed = Callable[[LogKey, int, int], bool]
 

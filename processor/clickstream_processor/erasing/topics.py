@@ -6,7 +6,7 @@ from confluent_kafka.admin import AdminClient
 
 from clickstream_processor.erasing.receipt import Place
 from clickstream_processor.kafka.ends import topic_setting
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 
 DAY_MS = 86_400_000
 TRY_S = 20.0

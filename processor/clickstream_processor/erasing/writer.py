@@ -6,7 +6,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from clickstream_processor.kafka.client import connection
 from clickstream_processor.kafka.partitioner import partition_of
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.topology.erasing import MAX_KEYS, body_of, header_of
 
 TRY_S = 30.0

@@ -17,12 +17,13 @@ from pathlib import Path
 from threading import Event
 from typing import Generic, TypeVar
 
-from clickstream_processor import logs, settings_file
+from clickstream_processor import logs
 from clickstream_processor.errors import InvalidSettings, ProcessorError, cause_of
 from clickstream_processor.jobs.serving import serve
 from clickstream_processor.jobs.word import Word
 from clickstream_processor.kafka.client import connection
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings import settings_file
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.listed import stages_of
 from clickstream_processor.stages.programs import compile_programs, plan_of
 from clickstream_processor.stages.stage import Stages

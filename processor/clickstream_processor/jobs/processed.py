@@ -9,7 +9,7 @@ from clickstream_processor.kafka import client
 from clickstream_processor.kafka.ends import LogKey, read_logs
 from clickstream_processor.kafka.log_reader import LogReader
 from clickstream_processor.restoring.positions import position_in
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stage
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from clickstream_processor import logs
 from clickstream_processor.kafka.security import security
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 
 log = logging.getLogger("clickstream_processor.kafka")
 log.addFilter(logs.OnceInAWhile())

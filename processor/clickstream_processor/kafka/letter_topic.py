@@ -15,7 +15,7 @@ from clickstream_processor.dead_letters.log import LettersUnavailable
 from clickstream_processor.kafka.client import make_admin, make_consumer
 from clickstream_processor.kafka.ends import Log, read_logs
 from clickstream_processor.kafka.headers import headers_in
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.topology.interfaces import Message as Record
 
 log = logging.getLogger(__name__)

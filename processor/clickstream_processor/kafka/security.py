@@ -3,7 +3,7 @@
 from typing import Any
 
 from clickstream_processor import logs
-from clickstream_processor.settings import Authentication, OAuth, Settings
+from clickstream_processor.settings.settings import Authentication, OAuth, Settings
 
 # What the brokers call the types of authentication that are SASL.
 MECHANISMS = {

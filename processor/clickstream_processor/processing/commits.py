@@ -19,7 +19,7 @@ from clickstream_processor.processing.tasks.quarantine import Quarantine
 from clickstream_processor.processing.tasks.running import RunningTasks
 from clickstream_processor.processing.tasks.views import TaskViews
 from clickstream_processor.processing.transaction import Transactions
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stages
 from clickstream_processor.task_id import TaskId
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from clickstream_processor.kafka.topic_limits import DEFAULT_MAX_BYTES, Options
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.topic_finding import TopicFinding
 
 ANY_TIME_MS = 2**63 - 1

@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient
 from clickstream_processor.directory import Directory
 from clickstream_processor.kafka.topic_limits import TopicLimits
 from clickstream_processor.processing.topic_rules import findings
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stages
 
 log = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ from clickstream_processor.processing.output.delivery import (
 )
 from clickstream_processor.processing.output.producer import PodProducer
 from clickstream_processor.processing.tasks.task import Task
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -36,7 +36,7 @@ from clickstream_processor.processing.transaction import Transactions
 from clickstream_processor.restoring.refused_rows import RefusedProfiles
 from clickstream_processor.restoring.skipped import tell_skipped
 from clickstream_processor.restoring.thread import RestoreThread
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stages
 from clickstream_processor.state.memory import StateMemory
 from clickstream_processor.task_id import TaskId

@@ -13,7 +13,7 @@ from clickstream_processor.query.http.peers import PeerAddresses
 from clickstream_processor.query.letters.scan import ScanLimits
 from clickstream_processor.query.search.index import SearchOptions
 from clickstream_processor.query.users.turns import TurnLimits
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.topology.plan import Plan
 
 

@@ -15,7 +15,7 @@ from clickstream_processor.jobs.job import Job, Work
 from clickstream_processor.replaying.report import Report
 from clickstream_processor.replaying.request import Request, read_request
 from clickstream_processor.replaying.run import ReplayRun
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stages
 
 _ENVIRONMENT = """environment: that of a pod (python -m clickstream_processor --help), but

@@ -8,9 +8,9 @@ from clickstream_expressions.letters import LetterExpression
 
 from clickstream_processor.errors import MalformedRecord
 from clickstream_processor.replaying.letter import DeadLetter
-from clickstream_processor.topology.codec import DECODE_ERRORS, encode_json
 from clickstream_processor.topology.inspection import raw_fields
-from clickstream_processor.topology.replayed import (
+from clickstream_processor.topology.records.codec import DECODE_ERRORS, encode_json
+from clickstream_processor.topology.records.replayed import (
     MAX_ATTEMPT,
     MAX_HISTORY_BYTES,
     REPLAY_OF,

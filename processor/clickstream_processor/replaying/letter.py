@@ -10,10 +10,10 @@ import msgspec
 
 from clickstream_processor.dead_letters.headers import UNKNOWN_REASON, Writer
 from clickstream_processor.dead_letters.letter import Letter
-from clickstream_processor.topology.codec import DECODE_ERRORS, decode_object
 from clickstream_processor.topology.inspection import inspect
-from clickstream_processor.topology.records import Reason
-from clickstream_processor.topology.replayed import Place, Places, Replayed
+from clickstream_processor.topology.records.codec import DECODE_ERRORS, decode_object
+from clickstream_processor.topology.records.records import Reason
+from clickstream_processor.topology.records.replayed import Place, Places, Replayed
 
 # Others count as unknown: a replay's position has room for 30 of such reasons, and history has commas.
 _REASON = re.compile(r"[a-z][a-z-]{0,39}")

@@ -11,9 +11,9 @@ from clickstream_processor.kafka.ends import read_logs, topic_setting
 from clickstream_processor.kafka.letter_topic import letters_in
 from clickstream_processor.kafka.log_reader import LogReader
 from clickstream_processor.replaying.letter import DeadLetter, read_letter
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.topology.interfaces import Message
-from clickstream_processor.topology.replayed import Places
+from clickstream_processor.topology.records.replayed import Places
 
 log = logging.getLogger(__name__)
 TRY_S = 20.0

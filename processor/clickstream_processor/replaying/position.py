@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from clickstream_processor.kafka import client
 from clickstream_processor.replaying.progress import Progress, read_progress
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 
 TRY_S = 20.0
 

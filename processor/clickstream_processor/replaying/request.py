@@ -9,7 +9,7 @@ from clickstream_expressions.letters import check_set, check_where
 from msgspec import Meta
 
 from clickstream_processor.errors import InvalidReplay
-from clickstream_processor.topology.replayed import MAX_NAME_BYTES
+from clickstream_processor.topology.records.replayed import MAX_NAME_BYTES
 
 VERSION = 1
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")

@@ -23,7 +23,7 @@ from clickstream_processor.replaying.report import FIRST, Example, Phase, Report
 from clickstream_processor.replaying.request import Request
 from clickstream_processor.replaying.selection import Selection, Skipped
 from clickstream_processor.replaying.sender import Sender
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stages
 
 log = logging.getLogger(__name__)

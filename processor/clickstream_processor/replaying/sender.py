@@ -13,7 +13,7 @@ from clickstream_processor.kafka import client
 from clickstream_processor.replaying.click_again import ClickAgain
 from clickstream_processor.replaying.position import Positions
 from clickstream_processor.replaying.progress import Progress
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 TRY_S = 30.0

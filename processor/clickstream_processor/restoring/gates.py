@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 from clickstream_processor.kafka.ends import read_logs
 from clickstream_processor.kafka.log_reader import LogReader
 from clickstream_processor.restoring.snapshot import SnapshotGate
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.topology.interfaces import Message as Record
 
 log = logging.getLogger(__name__)

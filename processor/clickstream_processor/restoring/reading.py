@@ -14,7 +14,7 @@ from clickstream_processor.restoring.restores.preparation import Preparation
 from clickstream_processor.restoring.restores.restore import NO_LOG, Restore, RestoreStep
 from clickstream_processor.restoring.restores.restores import STOPS, Restores
 from clickstream_processor.restoring.stores import tell_damage
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.topology.interfaces import Message as Record
 
 log = logging.getLogger(__name__)

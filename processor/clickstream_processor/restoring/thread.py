@@ -25,7 +25,7 @@ from clickstream_processor.restoring.restores.preparation import Preparation
 from clickstream_processor.restoring.restores.restore import Goal, Restore, RestoreStep
 from clickstream_processor.restoring.restores.restores import Restores
 from clickstream_processor.restoring.stores import close_store, discard_store
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stages
 from clickstream_processor.state.memory import StateMemory
 from clickstream_processor.state.store import TaskStore

@@ -11,19 +11,19 @@ import msgspec
 
 from clickstream_processor.kafka.headers import headers_in
 from clickstream_processor.kafka.partitioner import partition_of
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.plain import PlainApplier, PlainLine
 from clickstream_processor.stages.programs import Programs
 from clickstream_processor.stages.stage import Stage, StageOutputs
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.task_id import ARRIVALS
 from clickstream_processor.topology.arrived import PLACE, Arrived, Replays
-from clickstream_processor.topology.codec import MAX_KEY_BYTES, checked_key
 from clickstream_processor.topology.erasing import erasure_in
 from clickstream_processor.topology.inspection import fields_read, inspect
 from clickstream_processor.topology.interfaces import Message
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import LATEST_MS, Reason
+from clickstream_processor.topology.records.codec import MAX_KEY_BYTES, checked_key
+from clickstream_processor.topology.records.records import LATEST_MS, Reason
 from clickstream_processor.topology.refusals import Refusals
 
 

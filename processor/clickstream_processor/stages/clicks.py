@@ -8,7 +8,7 @@ from clickstream_processor.aggregation.metric import MetricCounters
 from clickstream_processor.deduplication.deduplication import Deduplication
 from clickstream_processor.kafka.headers import headers_in
 from clickstream_processor.kafka.partitioner import partition_of
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.programs import Programs
 from clickstream_processor.stages.sessions import Sessions
 from clickstream_processor.stages.stage import Stage, StageOutputs
@@ -23,7 +23,7 @@ from clickstream_processor.topology.erasing import Erasure, erasure_in, keys_in
 from clickstream_processor.topology.interfaces import Message, RefusedRow
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import Counters, Reason
+from clickstream_processor.topology.records.records import Counters, Reason
 
 CACHED_BYTES = 256  # of ids, for each user that a task may have in memory
 CLICK = "click."  # before a field of the click, as in an expression

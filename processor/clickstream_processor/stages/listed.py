@@ -1,6 +1,6 @@
 """The stages of a pipeline: the one list. A stage is added with a file of its own and a line here."""
 
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.arrivals import arrivals_stage
 from clickstream_processor.stages.clicks import clicks_stage
 from clickstream_processor.stages.metrics import metrics_stage

@@ -8,14 +8,14 @@ import msgspec
 from clickstream_processor.aggregation.merging.line import MetricsLine
 from clickstream_processor.aggregation.metric import Metric, MetricCounters
 from clickstream_processor.aggregation.pending import Change, Flushed
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.metrics_applier import MetricsApplier
 from clickstream_processor.stages.stage import Stage, StageOutputs
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.task_id import METRICS
 from clickstream_processor.topology.interfaces import Message, RefusedRow
-from clickstream_processor.topology.records import Counters, Reason
+from clickstream_processor.topology.records.records import Counters, Reason
 
 
 class MetricsState:

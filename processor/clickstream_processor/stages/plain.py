@@ -15,7 +15,7 @@ from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.interfaces import Message, RefusedRow
-from clickstream_processor.topology.records import Counters, Reason
+from clickstream_processor.topology.records.records import Counters, Reason
 
 
 class PlainState:

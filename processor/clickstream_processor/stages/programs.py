@@ -13,10 +13,10 @@ from clickstream_processor.aggregation.metric import Metric, by_identity
 from clickstream_processor.aggregation.sessions.session import SessionWindows
 from clickstream_processor.aggregation.values.aggregates import KINDS
 from clickstream_processor.errors import InvalidSettings
-from clickstream_processor.settings import MetricSection, Settings
+from clickstream_processor.settings.settings import MetricSection, Settings
 from clickstream_processor.topology.interfaces import Evaluable
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import EARLIEST_MS
+from clickstream_processor.topology.records.records import EARLIEST_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from clickstream_processor.stages.stage import StageOutputs
 from clickstream_processor.state.changes import Change
 from clickstream_processor.state.overlay import TaskState
 from clickstream_processor.topology.interfaces import Evaluable, JoinedClick
-from clickstream_processor.topology.records import Counters
-from clickstream_processor.topology.users import columns_of
+from clickstream_processor.topology.records.records import Counters
+from clickstream_processor.topology.users.users import columns_of
 
 
 class Sessions:

@@ -13,7 +13,7 @@ from clickstream_processor.state.changes import Change
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology.interfaces import Headers, Message, Outputs, RefusedRow
-from clickstream_processor.topology.records import Counters, Reason
+from clickstream_processor.topology.records.records import Counters, Reason
 
 
 class StageOutputs(Outputs, Protocol):

@@ -15,10 +15,10 @@ from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.overlay import check_layout
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
-from clickstream_processor.topology.codec import checked_key
 from clickstream_processor.topology.interfaces import Message, RefusedRow
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.working_set import check_partition, checked_profile
+from clickstream_processor.topology.records.codec import checked_key
+from clickstream_processor.topology.users.working_set import check_partition, checked_profile
 
 NO_SEEN = keys.SEEN + b"\xff" * 8  # after all that there can be
 _KINDS = (keys.CHUNK, keys.SESSIONS, keys.WAKE, keys.SEEN)

@@ -8,7 +8,7 @@ from clickstream_processor.state.checkpoint import Checkpoint, Position
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.working_set import WorkingSet
+from clickstream_processor.topology.users.working_set import WorkingSet
 
 
 class TaskState(WorkingSet):

@@ -18,10 +18,10 @@ from clickstream_processor.aggregation.sessions.session import Session
 from clickstream_processor.errors import StateCorrupted
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
-from clickstream_processor.topology.chunk import SECOND_MS, buckets_in_pieces, windows_before
-from clickstream_processor.topology.codec import DECODE_ERRORS, decode_profile
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import Profile
+from clickstream_processor.topology.records.codec import DECODE_ERRORS, decode_profile
+from clickstream_processor.topology.records.records import Profile
+from clickstream_processor.topology.users.chunk import SECOND_MS, buckets_in_pieces, windows_before
 
 STEP_LOOKUPS = 32  # some 15 us each where there is something, 1 us where there is nothing
 PAGE_LOOKUPS = 1_000

@@ -2,7 +2,7 @@
 
 Clicks that come by way of the stage `arrivals` have the place as a header of the record,
 `<clicks topic>-<partition>-<offset>`; the record's own offset is that of the topic between the stages.
-Clicks that a replay has sent have it in their header `replay-of` (topology/replayed.py).
+Clicks that a replay has sent have it in their header `replay-of` (topology/records/replayed.py).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from clickstream_processor.topology.erasing import Erasure, erasure_in
 from clickstream_processor.topology.interfaces import Headers, Message
-from clickstream_processor.topology.replayed import (
+from clickstream_processor.topology.records.replayed import (
     ATTEMPT,
     HISTORY,
     REPLAY,

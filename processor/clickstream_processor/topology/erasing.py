@@ -16,7 +16,7 @@ import msgspec
 
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.interfaces import Message
-from clickstream_processor.topology.replayed import Pairs
+from clickstream_processor.topology.records.replayed import Pairs
 
 ERASURE = "erasure"  # the header
 MAX_KEYS = 8_000  # of a record: more of them go into several records

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from clickstream_processor.topology.interfaces import Evaluable
-from clickstream_processor.topology.records import LATEST_MS, Reason
+from clickstream_processor.topology.records.records import LATEST_MS, Reason
 
 SURROGATE = r"holds a lone surrogate (\ud800 to \udfff without its other half): cut text between characters"
 NOT_UTF8 = "holds bytes that are not UTF-8"

@@ -6,7 +6,7 @@ Shapes only. The runtime passes the Kafka client's own objects, tests pass what 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from clickstream_processor.topology.records import Click, Profile
+from clickstream_processor.topology.records.records import Click, Profile
 
 Row = Mapping[str, Any] | None
 Headers = Sequence[tuple[str, str | bytes | None]] | None  # as the client takes and gives them

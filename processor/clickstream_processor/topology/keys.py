@@ -7,7 +7,7 @@
     w  time, 8 bytes, user id         when to look at a user's sessions again
     d  start, 8 bytes, user id, number, 4 bytes
                                       ids of the user's clicks in an interval of record time (deduplication)
-    c  chunk start, 8 bytes, user id  a chunk of counts (topology/chunk.py); its changelog record's key, too
+    c  chunk start, 8 bytes, user id  a chunk of counts (users/chunk.py); its changelog record's key, too
 
 The start is big-endian, so chunks stand in the order of time, and those that expire are one range.
 """

@@ -9,13 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from clickstream_processor.errors import MalformedRecord, ProcessorError
-from clickstream_processor.topology.chunk import NEAR, PAIRS, SECOND_MS
-from clickstream_processor.topology.codec import (
-    decode_click,
-    decode_object,
-    quote,
-)
-from clickstream_processor.topology.count import count_click
 from clickstream_processor.topology.inspection import fields_read, implausible, inspect
 from clickstream_processor.topology.interfaces import (
     Duplicates,
@@ -27,14 +20,21 @@ from clickstream_processor.topology.interfaces import (
     RefusedRow,
     Row,
 )
-from clickstream_processor.topology.join import enriched_click
-from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import Click, Counters, Reason
+from clickstream_processor.topology.records.codec import (
+    decode_click,
+    decode_object,
+    quote,
+)
+from clickstream_processor.topology.records.partitioning import murmur2_partition
+from clickstream_processor.topology.records.records import Click, Counters, Reason
 from clickstream_processor.topology.refusals import Refusals
-from clickstream_processor.topology.results import Results
-from clickstream_processor.topology.users import User, columns_of
-from clickstream_processor.topology.working_set import WorkingSet
+from clickstream_processor.topology.users.chunk import NEAR, PAIRS, SECOND_MS
+from clickstream_processor.topology.users.count import count_click
+from clickstream_processor.topology.users.join import enriched_click
+from clickstream_processor.topology.users.results import Results
+from clickstream_processor.topology.users.users import User, columns_of
+from clickstream_processor.topology.users.working_set import WorkingSet
 
 # Quoted texts kept: pages and actions repeat. Longer texts, and more of them, are not worth the memory.
 CACHED_TEXTS = 20_000

@@ -7,7 +7,7 @@ from clickstream_processor.topology.window import Windows
 
 # A click this large is not a click; and its dead letter must still fit a default topic's max.message.bytes.
 MAX_CLICK_BYTES = 65_536
-# Window index (u16) and event-time offsets in a window (u32 ms) bound the encoded chunk: topology/chunk.py.
+# Window index (u16) and event-time offsets in a window (u32 ms) bound the encoded chunk: users/chunk.py.
 MAX_WINDOWS_PER_CHUNK = 65_535
 MAX_WINDOW_MS = 31 * 24 * 3_600_000  # 744h, as bounds.py has it
 

@@ -6,12 +6,12 @@ Pure, and none of it is on the hot path. What is the state's fault and not the r
 from clickstream_expressions.errors import EvaluationFailed
 
 from clickstream_processor.errors import MalformedRecord, ProcessorError
-from clickstream_processor.topology.codec import DECODE_ERRORS, malformation
 from clickstream_processor.topology.inspection import beginning, implausible, unit
 from clickstream_processor.topology.interfaces import Message, Outputs
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import Counters, Reason
-from clickstream_processor.topology.users import User
+from clickstream_processor.topology.records.codec import DECODE_ERRORS, malformation
+from clickstream_processor.topology.records.records import Counters, Reason
+from clickstream_processor.topology.users.users import User
 
 # An enriched click's bytes where its topic's limit is not known: Kafka's default, less a record's frame.
 MAX_OUTPUT_BYTES = 1_000_000

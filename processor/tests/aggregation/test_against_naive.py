@@ -12,9 +12,9 @@ from clickstream_processor.aggregation.merging.results import key_values
 from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.aggregation.values.aggregates import Kind
 from clickstream_processor.aggregation.windows import read_key, read_window
-from clickstream_processor.topology.records import Profile
-from processor_support.metrics_rig import MetricsTask, Record, routed, row
-from processor_support.naive_metrics import Event, is_close, on_time, windows
+from clickstream_processor.topology.records.records import Profile
+from processor_support.lines.metrics_rig import MetricsTask, Record, routed, row
+from processor_support.oracles.naive_metrics import Event, is_close, on_time, windows
 
 CLICKS_PARTITIONS = 3
 PARTITIONS = 2

@@ -13,7 +13,7 @@ from clickstream_processor.aggregation.values.sketch import SIZE, Sketch
 from clickstream_processor.errors import MalformedPartial
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor_support.naive_metrics import RESULTS, is_close
+from processor_support.oracles.naive_metrics import RESULTS, is_close
 
 NUMBERS = st.integers(-3, 3) | st.sampled_from([1.0, -0.0, 0.0, 1.5])
 SCALARS = st.text(max_size=40) | NUMBERS | st.booleans() | st.none()

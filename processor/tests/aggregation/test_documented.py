@@ -14,11 +14,11 @@ from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.aggregation.sessions.line import SessionsLine
 from clickstream_processor.aggregation.sessions.session import ClosedSession, SessionWindows
 from clickstream_processor.aggregation.windows import read_window
-from clickstream_processor.settings import MetricSection, SessionsSection
+from clickstream_processor.settings.settings import MetricSection, SessionsSection
+from clickstream_processor.settings.units import decode_unit
 from clickstream_processor.stages.programs import metric_of
-from clickstream_processor.topology.records import Click, Profile
-from clickstream_processor.units import decode_unit
-from processor_support.metrics_rig import MetricsTask, Panes, routed, row
+from clickstream_processor.topology.records.records import Click, Profile
+from processor_support.lines.metrics_rig import MetricsTask, Panes, routed, row
 
 REFERENCE = Path(__file__).resolve().parents[3] / "docs" / "reference"
 PAGE, SESSIONS_PAGE = REFERENCE / "metric-semantics.md", REFERENCE / "session-semantics.md"

@@ -9,9 +9,9 @@ from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.aggregation.partials import IDLE_MS, MARK, decode_mark, split_partial_key
 from clickstream_processor.aggregation.values.aggregates import decode_aggregate
 from clickstream_processor.aggregation.values.keys import decode_key
-from clickstream_processor.topology.partitioning import murmur2_partition
-from clickstream_processor.topology.records import Profile
-from processor_support.metrics_rig import row
+from clickstream_processor.topology.records.partitioning import murmur2_partition
+from clickstream_processor.topology.records.records import Profile
+from processor_support.lines.metrics_rig import row
 
 M1 = 60_000
 PAGES = Metric("pages", by={"page": "click.page_url"}, size_ms=M1, grace_ms=10_000)

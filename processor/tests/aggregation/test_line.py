@@ -22,7 +22,7 @@ from clickstream_processor.aggregation.values.aggregates import decode_aggregate
 from clickstream_processor.aggregation.values.keys import encode_key
 from clickstream_processor.aggregation.values.numeric import Count
 from clickstream_processor.errors import StateCorrupted
-from processor_support.metrics_rig import NOW_MS, MetricsTask, Panes, Record, partials_of, row
+from processor_support.lines.metrics_rig import NOW_MS, MetricsTask, Panes, Record, partials_of, row
 
 M1 = 60_000
 BY_PAGE = {"page": "click.page_url"}

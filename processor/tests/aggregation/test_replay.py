@@ -8,7 +8,7 @@ from clickstream_processor.aggregation.gathering.gathering import Gathering
 from clickstream_processor.aggregation.metric import Metric
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor_support.metrics_rig import MetricsTask, Record, routed, row
+from processor_support.lines.metrics_rig import MetricsTask, Record, routed, row
 
 PAGE = {"page": "click.page_url"}
 METRICS = [

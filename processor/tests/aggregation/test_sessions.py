@@ -19,7 +19,7 @@ from clickstream_processor.errors import MalformedPartial, StateCorrupted
 from clickstream_processor.topology.keys import SESSIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor_support.metrics_rig import Panes, row
+from processor_support.lines.metrics_rig import Panes, row
 
 GAP, GRACE = 30, 20
 WINDOWS = SessionWindows(GAP, GRACE)

@@ -18,7 +18,7 @@ from clickstream_processor.aggregation.windows import (
 from clickstream_processor.errors import StateCorrupted
 from hypothesis import given
 from hypothesis import strategies as st
-from processor_support.metrics_rig import Panes
+from processor_support.lines.metrics_rig import Panes
 
 METRIC = Metric("m", "distinct", "click.user_id", by={"page": "click.page_url"}, size_ms=300, advance_ms=100)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from clickstream_processor.errors import InvalidSettings
 from clickstream_processor.kafka.client import connection
-from clickstream_processor.settings import Settings
-from clickstream_processor.settings_file import load
+from clickstream_processor.settings.settings import Settings
+from clickstream_processor.settings.settings_file import load
 from clickstream_processor.stages.programs import compile_programs, plan_of
 
 DOCUMENT: dict[str, Any] = {

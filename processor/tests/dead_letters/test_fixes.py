@@ -5,7 +5,7 @@ from pathlib import Path
 
 from clickstream_processor.dead_letters.fixes import FIXES, fix_of
 from clickstream_processor.dead_letters.headers import SINK_REASONS, UNKNOWN_REASON
-from clickstream_processor.topology.records import Reason
+from clickstream_processor.topology.records.records import Reason
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 

@@ -9,8 +9,8 @@ from clickstream_processor.dead_letters.headers import (
     read_headers,
 )
 from clickstream_processor.processing.output.letters import letter as letter_of_a_pod
-from clickstream_processor.topology.replayed import Place, Replayed
-from processor_support.query_pods import Record
+from clickstream_processor.topology.records.replayed import Place, Replayed
+from processor_support.queries.query_pods import Record
 
 SINK = "__connect.errors."
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 from clickstream_processor.kafka.letter_topic import letters_in
 from clickstream_processor.topology.interfaces import Message
 from confluent_kafka import Message as KafkaMessage
-from processor_support.query_pods import Record
+from processor_support.queries.query_pods import Record
 
 
 def kafka_record(offset: int, kind: int, *headers: tuple[str, bytes]) -> Message:

@@ -12,7 +12,7 @@ from clickstream_processor.state.checkpoint import Checkpoint
 from clickstream_processor.topology import keys
 from hypothesis import given
 from hypothesis import strategies as st
-from processor_support.sample_line import DictStore, click
+from processor_support.lines.sample_line import DictStore, click
 
 WITHIN = 60_000
 USERS = ("a", "ab", "b\x00", "ü")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
-from processor_support.dedup_task import Task
-from processor_support.sample_line import T0, profile
+from processor_support.lines.dedup_task import Task
+from processor_support.lines.sample_line import T0, profile
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/reference/dedup-semantics.md"
 BLOCK = re.compile(r"```yaml\n# dedup: (.*?)\n(.*?)```", re.DOTALL)

@@ -22,8 +22,8 @@ from clickstream_processor.topology.erasing import (
 )
 from clickstream_processor.topology.interfaces import Message
 from confluent_kafka import Message as KafkaMessage
-from processor_support.dedup_task import WITHIN, Task
-from processor_support.sample_line import T0, Captured, profile, record
+from processor_support.lines.dedup_task import WITHIN, Task
+from processor_support.lines.sample_line import T0, Captured, profile, record
 
 USER, KEY = "alice", b"alice"
 SESSIONS = {"gap": "30s", "grace": "10s", "topic": "visits"}

@@ -11,7 +11,7 @@ from clickstream_processor.errors import InvalidErasure
 from clickstream_processor.jobs.word import LONGEST_WORD
 from clickstream_processor.topology import keys
 from clickstream_processor.topology.erasing import sign_of, user_of
-from processor_support.sample_line import record
+from processor_support.lines.sample_line import record
 
 ALICE, BOB = b"alice", b"bob"
 OLD, NEW = keys.chunk_key(300_000, ALICE), keys.chunk_key(600_000, ALICE)

@@ -1,13 +1,13 @@
 """Record for record with Kafka Streams: random events, through both, every record of output compared.
 
 `make oracle` compares for longer. What the cases are and how they are compared:
-processor_support/differential.py.
+processor_support/oracles/differential.py.
 """
 
 import pytest
 from clickstream_local.testing.randomised import seed as seed_of
 from clickstream_processor.topology.plan import Plan
-from processor_support.differential import PLANS, compare_all
+from processor_support.oracles.differential import PLANS, compare_all
 
 pytestmark = pytest.mark.real
 

@@ -17,9 +17,9 @@ from clickstream_local.testing.eventually import eventually
 from clickstream_local.testing.fixtures import Topics
 from clickstream_local.testing.randomised import seed as seed_of
 from clickstream_processor.aggregation.metric import Metric
-from processor_support.differential_metrics import AMOUNTS, BY_PAGE, MIXED, VIEWS, differences
-from processor_support.metric_oracle import Truth, group_text
-from processor_support.pods_oracle import clicks_of, pods_metrics, settings_of, told
+from processor_support.oracles.differential_metrics import AMOUNTS, BY_PAGE, MIXED, VIEWS, differences
+from processor_support.oracles.metric_oracle import Truth, group_text
+from processor_support.oracles.pods_oracle import clicks_of, pods_metrics, settings_of, told
 from processor_support.runtime_rig import Rig, users
 
 pytestmark = pytest.mark.real

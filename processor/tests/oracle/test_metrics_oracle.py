@@ -21,9 +21,9 @@ import pytest
 from clickstream_local.testing.randomised import LONG
 from clickstream_local.testing.randomised import seed as seed_of
 from clickstream_processor.aggregation.metric import Metric
-from processor_support.differential_metrics import compare_all, rows_of
-from processor_support.metric_lines import run
-from processor_support.metric_oracle import Click, Windowed, group_text, last_values, updates_of
+from processor_support.lines.metric_lines import run
+from processor_support.oracles.differential_metrics import compare_all, rows_of
+from processor_support.oracles.metric_oracle import Click, Windowed, group_text, last_values, updates_of
 
 pytestmark = pytest.mark.real
 

@@ -28,9 +28,9 @@ from clickstream_operator.manifests.names import names_of
 from clickstream_operator.spec.clickpipeline import ClickPipeline, parse
 from clickstream_processor.topology.plan import Plan
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition, murmur2
-from processor_support.differential import random_events
-from processor_support.kafka_streams_oracle import outputs_of
-from processor_support.line_driver import CLICKS, PROFILES, Event, Output
+from processor_support.lines.line_driver import CLICKS, PROFILES, Event, Output
+from processor_support.oracles.differential import random_events
+from processor_support.oracles.kafka_streams_oracle import outputs_of
 
 pytestmark = pytest.mark.real
 

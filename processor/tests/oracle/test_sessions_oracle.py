@@ -1,7 +1,7 @@
 """The sessions of a task are Kafka Streams' SessionWindows, wherever commits and failures are.
 
 Clicks out of order, late, at one time, exactly one gap apart, and in chains that go back. What is compared,
-and the one thing that differs: processor_support/differential_sessions.py.
+and the one thing that differs: processor_support/oracles/differential_sessions.py.
 """
 
 from random import Random
@@ -11,8 +11,15 @@ import pytest
 from clickstream_local.testing.randomised import LONG
 from clickstream_local.testing.randomised import seed as seed_of
 from clickstream_processor.aggregation.sessions.session import SessionWindows
-from processor_support.differential_sessions import Table, Task, compare_all, differences, oracle_of, run
-from processor_support.metric_oracle import Click, Sessions, updates_of
+from processor_support.oracles.differential_sessions import (
+    Table,
+    Task,
+    compare_all,
+    differences,
+    oracle_of,
+    run,
+)
+from processor_support.oracles.metric_oracle import Click, Sessions, updates_of
 
 pytestmark = pytest.mark.real
 

@@ -1,7 +1,7 @@
 """The vectors and the examples of docs/reference/semantics.md, through the line."""
 
 import pytest
-from processor_support.worked_examples import Example, documented, expected, play, shown, vectors
+from processor_support.lines.worked_examples import Example, documented, expected, play, shown, vectors
 
 
 @pytest.mark.parametrize("example", vectors(), ids=lambda example: example.name)

@@ -1,10 +1,10 @@
 """The vectors and the examples of semantics.md, through Kafka Streams: it gives the same records."""
 
 import pytest
-from processor_support.differential import differences
-from processor_support.kafka_streams_oracle import outputs_of
-from processor_support.line_driver import Output
-from processor_support.worked_examples import Example, documented, events, play, vectors
+from processor_support.lines.line_driver import Output
+from processor_support.lines.worked_examples import Example, documented, events, play, vectors
+from processor_support.oracles.differential import differences
+from processor_support.oracles.kafka_streams_oracle import outputs_of
 
 pytestmark = pytest.mark.real
 

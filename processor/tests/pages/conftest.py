@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from processor_support.indexed_clicks import fill_index
+from processor_support.queries.indexed_clicks import fill_index
 
 
 @pytest.fixture(scope="session")

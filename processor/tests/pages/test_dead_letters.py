@@ -10,9 +10,9 @@ from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing.browser import PATIENCE_MS, PHONE, Tab, tab
 from clickstream_local.testing.fixtures import Topics
 from playwright.async_api import Locator, expect
-from processor_support.letter_box import MINUTE, TOTAL, LetterBox, fill, pod_headers, reading
-from processor_support.product_page import focus_by_tab, serious_findings
-from processor_support.query_pods import Cluster
+from processor_support.queries.letter_box import MINUTE, TOTAL, LetterBox, fill, pod_headers, reading
+from processor_support.queries.product_page import focus_by_tab, serious_findings
+from processor_support.queries.query_pods import Cluster
 
 pytestmark = pytest.mark.real
 expect.set_options(timeout=PATIENCE_MS)

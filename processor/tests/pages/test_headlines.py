@@ -8,8 +8,8 @@ import pytest
 from clickstream_local.testing.browser import PATIENCE_MS, tab
 from clickstream_processor.aggregation.metric import Metric
 from playwright.async_api import Page, expect
-from processor_support.metric_pods import assign, cluster_of, hold
-from processor_support.product_page import (
+from processor_support.queries.metric_pods import assign, cluster_of, hold
+from processor_support.queries.product_page import (
     CLICKS,
     HOUR,
     KINDS,
@@ -26,7 +26,7 @@ from processor_support.product_page import (
     product_page,
     words,
 )
-from processor_support.query_pods import PARTITIONS, Cluster, now_ms
+from processor_support.queries.query_pods import PARTITIONS, Cluster, now_ms
 
 pytestmark = pytest.mark.real
 expect.set_options(timeout=PATIENCE_MS)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from clickstream_local.testing.browser import PATIENCE_MS, PHONE, Tab, tab
 from playwright.async_api import expect
-from processor_support.indexed_clicks import HITS, patient
-from processor_support.product_page import counted, focus_by_tab, serious_findings
-from processor_support.query_pods import Cluster, alice_on, totals
+from processor_support.queries.indexed_clicks import HITS, patient
+from processor_support.queries.product_page import counted, focus_by_tab, serious_findings
+from processor_support.queries.query_pods import Cluster, alice_on, totals
 
 pytestmark = pytest.mark.real
 expect.set_options(timeout=PATIENCE_MS)

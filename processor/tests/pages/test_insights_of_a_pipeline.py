@@ -15,10 +15,10 @@ from clickstream_local.parts.kafka import Kafka
 from clickstream_local.pipeline.options import REPOSITORY
 from clickstream_local.testing.browser import PATIENCE_MS, Tab, tab
 from clickstream_local.testing.fixtures import Topics
-from clickstream_processor.topology.partitioning import murmur2_partition
+from clickstream_processor.topology.records.partitioning import murmur2_partition
 from confluent_kafka import Producer
 from playwright.async_api import expect
-from processor_support.product_page import serious_findings
+from processor_support.queries.product_page import serious_findings
 from processor_support.runtime_rig import Rig, users
 
 pytestmark = pytest.mark.real

@@ -10,9 +10,9 @@ from urllib.parse import urljoin
 import pytest
 from clickstream_processor.query.pages import PAGES, html
 from clickstream_processor.query.search.index import SearchOptions
-from processor_support.metric_pods import cluster_of
-from processor_support.product_page import VIEWS
-from processor_support.query_pods import Cluster
+from processor_support.queries.metric_pods import cluster_of
+from processor_support.queries.product_page import VIEWS
+from processor_support.queries.query_pods import Cluster
 
 QUERY = files("clickstream_processor.query")
 PATHS = ["/", "/search", "/dead-letters", "/operations"]

@@ -9,9 +9,9 @@ import pytest
 from clickstream_local.testing.browser import PATIENCE_MS, PHONE, Tab
 from clickstream_processor.aggregation.sessions.session import Session
 from playwright.async_api import expect
-from processor_support.indexed_clicks import HITS, patient
-from processor_support.metric_pods import get
-from processor_support.product_page import (
+from processor_support.queries.indexed_clicks import HITS, patient
+from processor_support.queries.metric_pods import get
+from processor_support.queries.product_page import (
     VIEWS,
     card,
     counted,
@@ -20,7 +20,7 @@ from processor_support.product_page import (
     product_page,
     serious_findings,
 )
-from processor_support.query_pods import Cluster, now_ms
+from processor_support.queries.query_pods import Cluster, now_ms
 
 pytestmark = pytest.mark.real
 expect.set_options(timeout=PATIENCE_MS)

@@ -18,10 +18,10 @@ from clickstream_local.testing.fixtures import Topics
 from clickstream_operator.assignment.planner import Observation, PodHealth, Policy, plan
 from clickstream_operator.assignment.records import Assignment
 from clickstream_operator.assignment.tasks import STAGES, task_names
-from clickstream_processor import settings_file
 from clickstream_processor.control.assignment import TaskAssignment
 from clickstream_processor.directory import Directory, Phase, Role, Routes
 from clickstream_processor.processing.worker import Worker
+from clickstream_processor.settings import settings_file
 from clickstream_processor.stages.listed import stages_of
 from clickstream_processor.stages.plain import PlainApplier, PlainLine
 from clickstream_processor.stages.programs import compile_programs, plan_of

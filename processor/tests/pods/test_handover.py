@@ -12,10 +12,10 @@ import pytest
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing.eventually import eventually
 from clickstream_local.testing.fixtures import Topics
-from clickstream_processor import settings_file
 from clickstream_processor.control.assignment import TaskAssignment
 from clickstream_processor.directory import Directory, Phase, Role, Routes
 from clickstream_processor.processing.worker import Worker
+from clickstream_processor.settings import settings_file
 from clickstream_processor.stages.listed import stages_of
 from clickstream_processor.stages.programs import compile_programs, plan_of
 from clickstream_processor.state.memory import MemoryShares, StateMemory

@@ -21,7 +21,7 @@ from clickstream_processor.state.memory import MemoryShares, StateMemory
 from clickstream_processor.state.store import TaskStore
 from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from processor_support.naive_metrics import Event, on_time, windows
+from processor_support.oracles.naive_metrics import Event, on_time, windows
 from processor_support.runtime_rig import Rig, users
 
 NAMES = users(60)

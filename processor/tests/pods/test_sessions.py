@@ -14,7 +14,7 @@ import pytest
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing.eventually import eventually
 from clickstream_local.testing.fixtures import Topics
-from processor_support.pods_oracle import clicks_of, last_sessions, pods_sessions
+from processor_support.oracles.pods_oracle import clicks_of, last_sessions, pods_sessions
 from processor_support.runtime_rig import Rig, users
 
 NAMES = users(40)

@@ -10,8 +10,8 @@ from clickstream_processor.processing.tasks.quarantine import (
     next_attempts,
 )
 from clickstream_processor.task_id import clicks_task
-from clickstream_processor.topology.records import Reason
-from processor_support.sample_line import record
+from clickstream_processor.topology.records.records import Reason
+from processor_support.lines.sample_line import record
 
 TASK = clicks_task(3)
 CLICKS = [record(b"u", b"{}", offset) for offset in range(100, 2_000)]

@@ -6,9 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 from clickstream_processor.processing.topic_rules import ANY_TIME_MS, DOWNTIME_MS, findings
-from clickstream_processor.settings import Kafka, Peers, PodEnvironment, Processing, Settings, Topics, Window
+from clickstream_processor.settings.settings import (
+    Kafka,
+    Peers,
+    PodEnvironment,
+    Processing,
+    Settings,
+    Topics,
+    Window,
+)
+from clickstream_processor.settings.units import Milliseconds
 from clickstream_processor.topic_finding import TopicFinding
-from clickstream_processor.units import Milliseconds
 
 HOUR_MS = 3_600_000
 POD = PodEnvironment(

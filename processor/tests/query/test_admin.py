@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from clickstream_processor.backlog import Backlog
 from clickstream_processor.task_id import clicks_task
-from processor_support.query_pods import Cluster, alice_on, partition_of, totals
+from processor_support.queries.query_pods import Cluster, alice_on, partition_of, totals
 from prometheus_client.parser import text_string_to_metric_families
 
 ALICES = partition_of("alice123")

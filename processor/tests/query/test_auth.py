@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from clickstream_processor.query.http.credentials import Secret
-from processor_support.query_pods import Cluster, alice_on
+from processor_support.queries.query_pods import Cluster, alice_on
 
 PATH = "/dashboard/users/alice123/metrics"
 

@@ -16,7 +16,7 @@ from clickstream_expressions.expression import compile_outputs
 from clickstream_processor.query.openapi.document import document as description
 from clickstream_processor.query.search.index import EngineFailed, SearchIndex, SearchOptions
 from clickstream_processor.query.search.query import parse_search
-from processor_support.query_pods import Cluster
+from processor_support.queries.query_pods import Cluster
 
 pytestmark = pytest.mark.real
 

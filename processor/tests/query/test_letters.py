@@ -13,7 +13,7 @@ from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing.fixtures import Topics
 from clickstream_processor.query.letters.desk import AT_ONCE
 from clickstream_processor.query.letters.scan import ScanLimits
-from processor_support.letter_box import (
+from processor_support.queries.letter_box import (
     MINUTE,
     TOTAL,
     LetterBox,
@@ -22,8 +22,8 @@ from processor_support.letter_box import (
     reading,
     sink_headers,
 )
-from processor_support.openapi_check import check, description
-from processor_support.query_pods import Cluster, now_ms
+from processor_support.queries.openapi_check import check, description
+from processor_support.queries.query_pods import Cluster, now_ms
 
 pytestmark = pytest.mark.real
 Json = dict[str, Any]

@@ -14,7 +14,7 @@ import pytest
 from clickstream_processor.directory import Role
 from clickstream_processor.query.users.turns import TurnLimits
 from clickstream_processor.topology.plan import Plan
-from processor_support.query_pods import ALICE, KEY, PARTITIONS, Cluster, fill, now_ms, partition_of
+from processor_support.queries.query_pods import ALICE, KEY, PARTITIONS, Cluster, fill, now_ms, partition_of
 
 ALICES = partition_of("alice123")
 STRANGER = next(f"user-{i}" for i in range(100) if partition_of(f"user-{i}") == ALICES)

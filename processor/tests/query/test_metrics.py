@@ -9,7 +9,7 @@ import yarl
 from clickstream_processor.directory import Phase, Role
 from clickstream_processor.query.users.answer import window_name
 from clickstream_processor.topology.plan import Plan
-from processor_support.query_pods import ALICE, PLAN, Cluster, alice_on, fill, now_ms, partition_of
+from processor_support.queries.query_pods import ALICE, PLAN, Cluster, alice_on, fill, now_ms, partition_of
 
 T0 = 1_690_000_000_000  # a multiple of a second, inside the window that starts at 1_689_999_900_000
 

@@ -7,9 +7,9 @@ from random import Random
 from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.directory import Role
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from processor_support.metric_pods import Clicks, assign, cluster_of, get, hold
-from processor_support.openapi_check import check, description
-from processor_support.query_pods import PARTITIONS, PLAN, Cluster, alice_on, fill, partition_of
+from processor_support.queries.metric_pods import Clicks, assign, cluster_of, get, hold
+from processor_support.queries.openapi_check import check, description
+from processor_support.queries.query_pods import PARTITIONS, PLAN, Cluster, alice_on, fill, partition_of
 
 
 async def test_description_is_valid_openapi(tmp_path: Path) -> None:

@@ -11,7 +11,16 @@ from typing import Any
 
 from clickstream_processor.directory import Phase, Role
 from clickstream_processor.query.options import QueryOptions
-from processor_support.query_pods import ALICE, IMPATIENT, KEY, Cluster, alice_on, fill, now_ms, partition_of
+from processor_support.queries.query_pods import (
+    ALICE,
+    IMPATIENT,
+    KEY,
+    Cluster,
+    alice_on,
+    fill,
+    now_ms,
+    partition_of,
+)
 from prometheus_client import REGISTRY
 
 ALICES = partition_of("alice123")

@@ -23,7 +23,7 @@ from clickstream_processor.query.search.query import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from processor_support.query_pods import Cluster
+from processor_support.queries.query_pods import Cluster
 
 
 def strings_in(value: object) -> list[str]:

@@ -16,7 +16,7 @@ from clickstream_processor.directory import Directory, Phase, ProcessTotals, Rol
 from clickstream_processor.incidents import KEPT, Incident
 from clickstream_processor.query.summary.report import PodReporter
 from clickstream_processor.task_id import clicks_task
-from processor_support.query_pods import PARTITIONS, Cluster, now_ms, totals
+from processor_support.queries.query_pods import PARTITIONS, Cluster, now_ms, totals
 
 
 async def summary_of(cluster: Cluster, pod: int = 0) -> dict[str, Any]:

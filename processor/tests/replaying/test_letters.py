@@ -13,8 +13,8 @@ from clickstream_processor.replaying.click_again import ClickAgain, click_again,
 from clickstream_processor.replaying.letter import DeadLetter, read_letter, unreplayable
 from clickstream_processor.replaying.request import Request
 from clickstream_processor.replaying.selection import Selection, Skipped
-from clickstream_processor.topology.partitioning import murmur2_partition
-from clickstream_processor.topology.replayed import Place, Places
+from clickstream_processor.topology.records.partitioning import murmur2_partition
+from clickstream_processor.topology.records.replayed import Place, Places
 
 TOPIC, T0 = "user-clicks", 1_700_000_000_000
 PLACES = Places(TOPIC, 12)

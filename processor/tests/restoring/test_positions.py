@@ -10,7 +10,7 @@ from clickstream_processor.restoring.positions import newest_of, position_in
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.task_id import TaskId, clicks_task
 from clickstream_processor.topology.interfaces import Message
-from processor_support.sample_line import record
+from processor_support.lines.sample_line import record
 
 MINE, OTHERS = clicks_task(3), TaskId("metrics", 3)
 # As every version before wrote it, docs/reference/protocol.md.

@@ -27,7 +27,7 @@ from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from processor_support.sample_line import T0, Captured, click, profile, read_whole
+from processor_support.lines.sample_line import T0, Captured, click, profile, read_whole
 
 PLAN = Plan("t", 1)
 M5 = 300_000

@@ -12,10 +12,10 @@ from clickstream_processor.state.memory import MemoryShares, StateMemory
 from clickstream_processor.state.overlay import TaskState
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
-from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
-from processor_support.sample_line import T0, Captured, click, profile, record
+from clickstream_processor.topology.records.partitioning import murmur2_partition
+from processor_support.lines.sample_line import T0, Captured, click, profile, record
 
 PLAN = Plan("t", 1)
 

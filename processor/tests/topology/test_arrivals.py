@@ -12,13 +12,13 @@ from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology.arrived import Arrivals, Arrived
 from clickstream_processor.topology.inspection import fields_read
 from clickstream_processor.topology.interfaces import Headers, Message
-from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import Reason
-from clickstream_processor.topology.replayed import Place
+from clickstream_processor.topology.records.partitioning import murmur2_partition
+from clickstream_processor.topology.records.records import Reason
+from clickstream_processor.topology.records.replayed import Place
 from confluent_kafka import Message as Record
-from processor_support.sample_line import T0, Captured, DictState, DictStore, click, profile, record
+from processor_support.lines.sample_line import T0, Captured, DictState, DictStore, click, profile, record
 
 TOPIC = "user-clicks"
 Pairs = list[tuple[str, bytes | None]]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
-from processor_support.dedup_task import WITHIN, Task
-from processor_support.sample_line import T0, profile, record
+from processor_support.lines.dedup_task import WITHIN, Task
+from processor_support.lines.sample_line import T0, profile, record
 
 
 @pytest.fixture

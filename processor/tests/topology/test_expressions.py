@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 from clickstream_expressions.expression import compile_filter, compile_outputs
-from clickstream_processor.topology.codec import decode_click, decode_object, decode_profile
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
-from processor_support.sample_line import T0, Captured, DictState, click, profile, record
+from clickstream_processor.topology.records.codec import decode_click, decode_object, decode_profile
+from processor_support.lines.sample_line import T0, Captured, DictState, click, profile, record
 
 
 def line(row: bytes = b'{"user_id":"alice"}', **parts: Any) -> tuple[Pipeline, Captured]:

@@ -8,7 +8,7 @@ from clickstream_expressions.expression import Expression
 from clickstream_processor.topology.inspection import MAX_DETAIL
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
-from processor_support.sample_line import T0, Captured, DictState, profile, record
+from processor_support.lines.sample_line import T0, Captured, DictState, profile, record
 
 ISO = "2026-11-28T14:14:22.626Z"
 MISSING = "user_id: missing; page_url: missing; action: missing; "

@@ -12,7 +12,7 @@ from clickstream_processor.aggregation.partials import BY_CLICKS, decode_mark, s
 from clickstream_processor.aggregation.values.aggregates import decode_aggregate
 from clickstream_processor.aggregation.values.keys import encode_key
 from clickstream_processor.topology.pipeline import GATHERED
-from processor_support.sample_line import (
+from processor_support.lines.sample_line import (
     M1,
     M5,
     T0,

@@ -19,12 +19,12 @@ from clickstream_processor.state.overlay import TaskState
 from clickstream_processor.state.reads import Span, user_metrics, window_page
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology import keys
-from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
+from clickstream_processor.topology.records.partitioning import murmur2_partition
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processor_support.sample_line import Captured, click, profile, read_whole, record
+from processor_support.lines.sample_line import Captured, click, profile, read_whole, record
 
 USERS = ("a", "b")
 MAX_FUTURE_MS = 60_000

@@ -6,8 +6,8 @@ import pytest
 from clickstream_processor.errors import StateCorrupted, StateUnavailable
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import Reason
-from processor_support.sample_line import T0, Captured, DictState, DictStore, click, profile, record
+from clickstream_processor.topology.records.records import Reason
+from processor_support.lines.sample_line import T0, Captured, DictState, DictStore, click, profile, record
 
 PLAN = Plan(clicks_topic="user-clicks", partitions=1)
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from clickstream_processor.settings_file import load
+from clickstream_processor.settings.settings_file import load
 from clickstream_processor.stages.clicks import ClicksLine, clicks_stage
 from clickstream_processor.stages.programs import compile_programs, plan_of
 from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.memory import MemoryShares, StateMemory
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.topology.interfaces import Headers
-from clickstream_processor.topology.records import Click
-from processor_support.metrics_rig import MetricsTask, Record
-from processor_support.sample_line import T0, Captured, click, profile
+from clickstream_processor.topology.records.records import Click
+from processor_support.lines.metrics_rig import MetricsTask, Record
+from processor_support.lines.sample_line import T0, Captured, click, profile
 
 GAP, GRACE = 30_000, 10_000
 CLOSES = 2 * GAP + GRACE + 1  # after the last click

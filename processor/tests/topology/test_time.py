@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from clickstream_processor.topology.pipeline import Pipeline
 from clickstream_processor.topology.plan import Plan
-from clickstream_processor.topology.records import EARLIEST_MS
-from processor_support.sample_line import T0, Captured, DictState, click, commit, profile
+from clickstream_processor.topology.records.records import EARLIEST_MS
+from processor_support.lines.sample_line import T0, Captured, DictState, click, commit, profile
 
 M1, M5, M50 = 60_000, 300_000, 3_000_000
 PLAN = Plan("user-clicks", 1)

@@ -1,7 +1,7 @@
 """Windows of users' clicks, one rule at a time: what is counted, what is late, what is told and when."""
 
 import pytest
-from processor_support.sample_line import M5, T0, click, commit, line, plan
+from processor_support.lines.sample_line import M5, T0, click, commit, line, plan
 
 
 def test_counts_are_emitted_once_per_window_and_commit_with_the_greatest_event_time() -> None:

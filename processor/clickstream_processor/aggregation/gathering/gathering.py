@@ -16,8 +16,8 @@ from clickstream_processor.aggregation.metric import Metric, MetricCounters, by_
 from clickstream_processor.aggregation.partials import BY_CLICKS, IDLE_MS, encode_mark, pane_prefix
 from clickstream_processor.aggregation.values.aggregates import aggregate_type, encode_aggregate
 from clickstream_processor.aggregation.values.keys import distinct_key
-from clickstream_processor.topology.partitioning import murmur2_partition
-from clickstream_processor.topology.working_set import PartitionOf
+from clickstream_processor.topology.records.partitioning import murmur2_partition
+from clickstream_processor.topology.users.working_set import PartitionOf
 
 # Partition, key, value, record time in ms: the pane's start, which no click in it is older than.
 Record = tuple[int, bytes, bytes, int]

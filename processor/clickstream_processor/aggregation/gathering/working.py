@@ -5,7 +5,7 @@ from typing import Any
 from clickstream_processor.aggregation.metric import Metric, MetricCounters
 from clickstream_processor.aggregation.values.aggregates import aggregate_type
 from clickstream_processor.aggregation.values.keys import OTHER, encode_key
-from clickstream_processor.topology.working_set import PartitionOf
+from clickstream_processor.topology.users.working_set import PartitionOf
 
 CACHED_PLACES = 50_000
 

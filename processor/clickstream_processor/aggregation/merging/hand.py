@@ -7,7 +7,7 @@ from clickstream_processor.aggregation.partials import KEY_AT, end_of, pane_pref
 from clickstream_processor.aggregation.values.aggregates import Aggregate
 from clickstream_processor.aggregation.values.keys import OTHER
 from clickstream_processor.aggregation.windows import stored_aggregate
-from clickstream_processor.topology.working_set import CommittedState
+from clickstream_processor.topology.users.working_set import CommittedState
 
 
 class Hand:

@@ -41,7 +41,7 @@ from clickstream_processor.aggregation.values.aggregates import (
 )
 from clickstream_processor.aggregation.values.numeric import Count
 from clickstream_processor.errors import MalformedPartial, StateCorrupted
-from clickstream_processor.topology.working_set import CommittedState
+from clickstream_processor.topology.users.working_set import CommittedState
 
 CACHED = 20_000  # decoded panes of keys that are kept between commits
 SWEPT = 1_000  # entries of removed metrics that one commit deletes, at most

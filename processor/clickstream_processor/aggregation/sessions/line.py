@@ -28,7 +28,7 @@ from clickstream_processor.aggregation.sessions.session import (
 from clickstream_processor.errors import MalformedPartial, StateCorrupted
 from clickstream_processor.topology.interfaces import JoinedClick
 from clickstream_processor.topology.keys import SESSIONS, WAKE
-from clickstream_processor.topology.working_set import CommittedState
+from clickstream_processor.topology.users.working_set import CommittedState
 
 NEVER_MS = 1 << 62
 CACHED = 50_000  # users whose sessions are kept between commits

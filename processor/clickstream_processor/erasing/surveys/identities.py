@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient
 
 from clickstream_processor.erasing.surveys.logs import read_whole
 from clickstream_processor.kafka.ends import LogKey
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.topology.interfaces import Message
 
 

@@ -10,7 +10,7 @@ from clickstream_processor.errors import ErasureFailed
 from clickstream_processor.kafka import client
 from clickstream_processor.kafka.ends import Log, LogKey, read_high_watermarks, read_logs
 from clickstream_processor.kafka.log_reader import LogReader
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.topology.interfaces import Message
 
 BATCH = 5_000

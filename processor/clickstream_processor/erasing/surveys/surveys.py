@@ -8,7 +8,7 @@ from clickstream_processor.erasing.surveys.identities import identities_of
 from clickstream_processor.erasing.surveys.logs import read_whole
 from clickstream_processor.erasing.surveys.survey import Survey, sign_of_sessions, user_of_session
 from clickstream_processor.kafka.partitioner import partition_of
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.topology.erasing import sign_of, user_of
 
 

@@ -3,14 +3,14 @@
 A letter has headers `reason`, `detail`, `source-topic`, `source-partition`, `source-offset`. One that was cut
 has also `original-size` (bytes of the value), `original-sha256` (of the whole value, hex), and
 `original-key-size` where the key was left out. A bare letter has neither key nor value. The letter of a click
-that a replay has sent has also `replay`, `attempt` and `history` (topology/replayed.py). Pure.
+that a replay has sent has also `replay`, `attempt` and `history` (topology/records/replayed.py). Pure.
 """
 
 import hashlib
 from dataclasses import dataclass
 
 from clickstream_processor.topology.interfaces import Message
-from clickstream_processor.topology.replayed import Replayed
+from clickstream_processor.topology.records.replayed import Replayed
 
 MAX_DETAIL_CHARS = 1_000
 # What a record costs beside its key and value: the batch's header, the headers' names and texts.

@@ -20,9 +20,9 @@ from clickstream_processor.kafka.watchdog import Watchdog
 from clickstream_processor.processing.output.delivery import produce_reporting
 from clickstream_processor.processing.output.letters import FRAME_BYTES
 from clickstream_processor.processing.output.task_outputs import TaskOutputs
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stages
-from clickstream_processor.topology.codec import MAX_KEY_BYTES
+from clickstream_processor.topology.records.codec import MAX_KEY_BYTES
 
 log = logging.getLogger(__name__)
 

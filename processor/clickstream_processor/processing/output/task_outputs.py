@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 from clickstream_processor.processing.output.letters import letter
-from clickstream_processor.settings import Topics
+from clickstream_processor.settings.settings import Topics
 from clickstream_processor.topology.arrived import Arrived
 from clickstream_processor.topology.interfaces import Message
-from clickstream_processor.topology.records import Reason
-from clickstream_processor.topology.replayed import Place
+from clickstream_processor.topology.records.records import Reason
+from clickstream_processor.topology.records.replayed import Place
 
 # Reasons of dead letters that the quarantine writes in place of a click's outputs.
 QUARANTINE = frozenset({Reason.PROCESSING_FAILED.value, Reason.OUTPUT_REFUSED.value})

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from clickstream_processor.kafka import client
 from clickstream_processor.kafka.following import Following
 from clickstream_processor.kafka.watchdog import Watchdog
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stages
 from clickstream_processor.task_id import TaskId
 from clickstream_processor.topology.interfaces import Message as Record

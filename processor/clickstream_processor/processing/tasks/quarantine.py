@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from clickstream_processor.processing.output.task_outputs import Refusal
 from clickstream_processor.task_id import TaskId
 from clickstream_processor.topology.interfaces import Message
-from clickstream_processor.topology.records import Reason
+from clickstream_processor.topology.records.records import Reason
 
 NARROW = 16
 SLICE = 500  # suspects of one transaction at most: the good ones among them get on

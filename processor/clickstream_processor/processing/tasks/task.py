@@ -27,7 +27,7 @@ from clickstream_processor.state.checkpoint import Position
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.task_id import TaskId
 from clickstream_processor.topology.interfaces import Message
-from clickstream_processor.topology.records import Counters, Reason
+from clickstream_processor.topology.records.records import Counters, Reason
 
 
 class Task:

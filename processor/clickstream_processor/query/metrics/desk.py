@@ -25,7 +25,7 @@ from clickstream_processor.query.metrics.question import (
     peer_parameters,
     peer_question,
 )
-from clickstream_processor.query.metrics.reading import WindowsRead
+from clickstream_processor.query.metrics.reading.reading import WindowsRead
 from clickstream_processor.query.metrics.recent import Recent
 from clickstream_processor.query.metrics.refusals import answer_too_large, expired_window, nobody_answered
 from clickstream_processor.query.users.answer import Answer, staleness_of

@@ -12,11 +12,11 @@ from clickstream_processor.errors import (
     StateUnavailable,
     StoreClosed,
 )
-from clickstream_processor.query.metrics.closed_sums import closed_before_ms
 from clickstream_processor.query.metrics.merge import merge_results, merge_tasks
-from clickstream_processor.query.metrics.pace import Pace
 from clickstream_processor.query.metrics.pod_answer import PodResult, PodTasks, PodWindow
-from clickstream_processor.query.metrics.reading import (
+from clickstream_processor.query.metrics.reading.closed_sums import closed_before_ms
+from clickstream_processor.query.metrics.reading.pace import Pace
+from clickstream_processor.query.metrics.reading.reading import (
     Kept,
     WindowsRead,
     look_up_windows,
@@ -31,7 +31,7 @@ from clickstream_processor.query.users.turns import TurnLimits, Turns
 from clickstream_processor.state.reads import Steps
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.task_id import METRICS, TaskId
-from clickstream_processor.topology.partitioning import murmur2_partition
+from clickstream_processor.topology.records.partitioning import murmur2_partition
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from clickstream_processor.aggregation.metric import Metric
 from clickstream_processor.aggregation.values.keys import MAX_TEXT_BYTES
 from clickstream_processor.query.http.parameters import milliseconds, whole_number
 from clickstream_processor.query.http.problems import Problem, malformed
-from clickstream_processor.query.metrics.match import Match
-from clickstream_processor.query.metrics.reading import WindowsRead
+from clickstream_processor.query.metrics.reading.match import Match
+from clickstream_processor.query.metrics.reading.reading import WindowsRead
 
 LATEST = "latest"
 DEFAULT_TOP = 20

@@ -9,7 +9,7 @@ A field nobody declared never grows the mapping (``dynamic: false``).
 from collections.abc import Mapping
 from typing import Any
 
-from clickstream_processor.topology.codec import MAX_KEY_BYTES
+from clickstream_processor.topology.records.codec import MAX_KEY_BYTES
 
 _KEYWORD = {"type": "keyword", "ignore_above": 256}
 _TEXT = {"type": "text", "fields": {"keyword": _KEYWORD}}

@@ -13,7 +13,7 @@ import msgspec
 
 from clickstream_processor.query.http.problems import malformed
 from clickstream_processor.query.search.result import ActionCount, Bucket, Histogram, Hit, Piece, SearchResult
-from clickstream_processor.topology.codec import MAX_KEY_BYTES
+from clickstream_processor.topology.records.codec import MAX_KEY_BYTES
 
 PAGE_SIZE = 20
 MAX_PAGE = 500  # 10,000 hits: index.max_result_window of both engines

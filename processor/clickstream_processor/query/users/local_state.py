@@ -34,8 +34,8 @@ from clickstream_processor.state.reads import (
 )
 from clickstream_processor.state.store import TaskStore
 from clickstream_processor.task_id import TaskId, clicks_task
-from clickstream_processor.topology.partitioning import murmur2_partition
 from clickstream_processor.topology.plan import Plan
+from clickstream_processor.topology.records.partitioning import murmur2_partition
 
 _encode = msgspec.json.encode
 

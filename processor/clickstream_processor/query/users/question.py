@@ -7,7 +7,7 @@ from clickstream_processor.query.http.parameters import flag, milliseconds, whol
 from clickstream_processor.query.http.problems import malformed
 from clickstream_processor.state.reads import Span
 from clickstream_processor.task_id import TaskId
-from clickstream_processor.topology.codec import MAX_KEY_BYTES
+from clickstream_processor.topology.records.codec import MAX_KEY_BYTES
 
 MAX_USER_BYTES = MAX_KEY_BYTES
 DEFAULT_WINDOWS = 100  # a page of windows

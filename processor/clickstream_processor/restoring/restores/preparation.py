@@ -15,7 +15,7 @@ from clickstream_processor.kafka.watchdog import Watchdog
 from clickstream_processor.restoring.positions import PositionLogs
 from clickstream_processor.restoring.restores.replay import DAY_MS, ReplayLimits
 from clickstream_processor.restoring.restores.restore import NO_LOG, Restore, TaskLogs
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stage, Stages
 from clickstream_processor.task_id import TaskId
 

@@ -22,7 +22,7 @@ from clickstream_processor.restoring.restores.preparation import Preparation
 from clickstream_processor.restoring.restores.restore import Goal, Restore
 from clickstream_processor.restoring.skipped import tell_skipped
 from clickstream_processor.restoring.stores import close_store, store_path, tell_damage
-from clickstream_processor.settings import Settings
+from clickstream_processor.settings.settings import Settings
 from clickstream_processor.stages.stage import Stages
 from clickstream_processor.state.memory import StateMemory
 from clickstream_processor.state.store import TaskStore

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Change events in, rows and notices out. On real tables: local/tests/test_profile_tables.py. */
+/** Change events in, rows and notices out. On real tables: local/tests/sources/test_profile_tables.py. */
 class ProfileRowsTest {
   private static final Schema SOURCE =
       SchemaBuilder.struct()

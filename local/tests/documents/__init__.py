@@ -1,0 +1,1 @@
+"""Documents of the operator, of local and of the processor: one contract."""

@@ -1,0 +1,1 @@
+"""What the smoke counts and compares."""

@@ -1,0 +1,1 @@
+"""A table through PostgreSQL, Debezium and the pipeline's own configuration."""

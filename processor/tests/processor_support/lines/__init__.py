@@ -1,0 +1,1 @@
+"""The pure lines without Kafka, driven as the runtime drives them, with records and worked examples."""

@@ -1,0 +1,1 @@
+"""Independent answers to compare with: Kafka Streams' and naive ones."""

@@ -1,0 +1,1 @@
+"""Records of the topology: their partitions, and what a replay has sent."""

@@ -1,0 +1,1 @@
+"""What a task has in hand of its users."""
