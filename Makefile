@@ -92,7 +92,7 @@ lock: $(READY)  ## Compile the lock files again
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group docs -o docs-requirements.lock
 
 clean:  ## Remove the demo's data, build output and the virtual environment
-	rm -rf .local build connect/target bench/kafka-streams/target $(VENV)
+	rm -rf .local build connect/target bench/kafka-streams/target bench/flink-sql/target $(VENV)
 
 ci:  ## What .ci/run calls: lint, then every suite that exists
 	@scripts/ci

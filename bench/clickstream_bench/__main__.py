@@ -1,7 +1,8 @@
 """scripts/bench [--quick] [--scaling | --metrics | --collector]: the last line is JSON, the figures.
 
-Without an option: the processor beside Kafka Streams, Quix Streams and plain copies. --scaling: how the
-processor's own cost goes with pods, users, partitions and time, what a pod answers, what PostgreSQL pays.
+Without an option: the processor beside Kafka Streams, Flink SQL, Quix Streams and plain copies.
+--scaling: how the processor's own cost goes with pods, users, partitions and time, what a pod answers, what
+PostgreSQL pays.
 --metrics: what two metrics of the pipeline cost, beside Kafka Streams, how fresh they are, how fast answered.
 --collector: the collector beside a handler that only reads the body, in batches, and at half of its load.
 """
@@ -29,7 +30,7 @@ from clickstream_bench.counting import report as counting_report
 from clickstream_bench.counting import suite as counting_suite
 from clickstream_bench.counting.sizes import Sizes as CountingSizes
 from clickstream_bench.ground import ground
-from clickstream_bench.peers import c_copy_program, quix_python
+from clickstream_bench.peers import c_copy_program, flink_program, quix_python
 from clickstream_bench.scaling import report as scaling_report
 from clickstream_bench.scaling import suite
 from clickstream_bench.scaling.sizes import Sizes
@@ -57,8 +58,8 @@ parts of --metrics:
   freshness   at 1,000 clicks a second: from the producer's call to the record of the metric's topic
   top         the largest 20 of 10,000 pages, asked of two pods at 5,000 clicks a second
 """
-BUILT = {"quix-streams": quix_python, "c-copy": c_copy_program}
-LONG = ("c-copy",)  # a quick run is over before it can be measured
+BUILT = {"flink-sql": flink_program, "quix-streams": quix_python, "c-copy": c_copy_program}
+LONG = ("flink-sql", "c-copy")  # a quick run is over before they are warm, or before they can be measured
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 

@@ -6,13 +6,29 @@ from pathlib import Path
 
 import confluent_kafka
 from clickstream_local.errors import CannotStart
-from clickstream_local.machine.maven import fill
+from clickstream_local.machine.maven import fill, project
+from clickstream_local.machine.tools import java as find_java
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.parts.kafka_streams import java
 
 from clickstream_bench.systems import PROGRAMS, ROOT, Program, Topics
 
-HEAP_MIB = 1_024  # of Kafka Streams; what is left of the limit is for RocksDB and the JVM itself
+HEAP_MIB = 1_024  # of a JVM; what is left of the limit is for RocksDB and the JVM itself
+# What Flink reaches into, as its own start script opens it.
+OPENED = (
+    "java.lang",
+    "java.lang.reflect",
+    "java.net",
+    "java.io",
+    "java.nio",
+    "java.text",
+    "java.time",
+    "java.util",
+    "java.util.concurrent",
+    "java.util.concurrent.atomic",
+    "java.util.concurrent.locks",
+    "sun.nio.ch",
+)
 
 
 def streams(kafka: Kafka, topics: Topics, folder: Path, run: str, *more: str, tuned: bool = False) -> Program:
@@ -26,6 +42,21 @@ def streams(kafka: Kafka, topics: Topics, folder: Path, run: str, *more: str, tu
 def tuned_streams(kafka: Kafka, topics: Topics, folder: Path, run: str) -> Program:
     """Kafka Streams with larger caches and bloom filters, as its guides say (TunedRocks.java)."""
     return streams(kafka, topics, folder, run, tuned=True)
+
+
+def flink_sql(kafka: Kafka, topics: Topics, folder: Path, run: str) -> Program:
+    """Flink SQL: one slot, exactly once, a checkpoint each second, RocksDB (FlinkSql.java)."""
+    options = [f"-Xmx{HEAP_MIB}m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    options += [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
+    names = (topics.clicks, topics.profiles, topics.enriched, topics.metrics)
+    program = [find_java(17, 21).program, *options, "-cp", f"{flink_program()}/*"]
+    arguments = [kafka.bootstrap, run, str(folder / "state"), *names]
+    return Program("flink-sql", [*program, "dev.clickstream.bench.flink.FlinkSql", *arguments], folder)
+
+
+def flink_program() -> Path:
+    """Return the folder of the program and its libraries, built when its source is another."""
+    return project("flink-sql", PROGRAMS.parent / "flink-sql")
 
 
 def quix(kafka: Kafka, topics: Topics, folder: Path, run: str) -> Program:

@@ -61,7 +61,7 @@ class System(Protocol):
 
 def create(kafka: Kafka, *names: str, cleanup_policy: str = "delete", partitions: int = PARTITIONS) -> None:
     """Create topics that keep everything, whatever its event time."""
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 3})
     config = KEEP | {"cleanup.policy": cleanup_policy}
     topics = [NewTopic(name, partitions, replication_factor=1, config=config) for name in names]
     for future in admin.create_topics(topics).values():
@@ -233,6 +233,7 @@ def versions() -> dict[str, str]:
         **{name: importlib.metadata.version(name) for name in packages},
         "librdkafka": libversion()[0],
         "kafka, kafka-streams": "4.3.1",
+        "flink": "2.2.1",
         "quix": " ".join(quix),
     }
 

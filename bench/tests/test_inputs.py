@@ -43,6 +43,7 @@ def rate(events: float, peak_mib: float) -> dict[str, Any]:
     return {
         "events_s": 2 * events,
         "events_cpu_s": events,
+        "warm_events_cpu_s": 1.5 * events,
         "peak_rss_bytes": peak_mib * MIB,
         "queries": {"p99_ms": 5.0},
     }
@@ -86,6 +87,14 @@ def test_the_better_kafka_streams_is_quoted_of_latencies_too() -> None:
     more = {"kafka-streams-tuned": {"1000": {"p99_ms": 20}}}
     assert figures({"throughput": {}, "end_to_end": steady})["e2e_p99_ratio_kafka_streams_1k"] == 0.25
     assert figures({"throughput": {}, "end_to_end": steady | more})["e2e_p99_ratio_kafka_streams_1k"] == 0.5
+
+
+def test_flink_is_compared_as_a_whole_and_once_it_is_warm() -> None:
+    rounds = [{"clickstream": rate(100, 200), "flink-sql": rate(50, 900) | {"warm_events_cpu_s": 100}}]
+    found = figures({"throughput": {HEAVY: rounds}})
+    assert (found["cpu_ratio_flink_sql"], found["cpu_ratio_flink_sql_warm"]) == (2, 1.5)
+    assert found["wall_ratio_flink_sql"] == 2
+    assert found["rss_ratio_kafka_streams"] is None
 
 
 def test_a_system_over_the_limit_of_memory_is_told() -> None:

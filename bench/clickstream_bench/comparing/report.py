@@ -46,6 +46,9 @@ def _ratios(rounds: list[dict[str, Any]]) -> dict[str, float | None]:
         "wall_ratio_kafka_streams": _hardest(rounds, "events_s"),
         "cpu_ratio_copy": _ratio(rounds, "events_cpu_s", "plain-copy"),
         "cpu_ratio_c_copy": _ratio(rounds, "events_cpu_s", "c-copy"),
+        "cpu_ratio_flink_sql": _ratio(rounds, "events_cpu_s", "flink-sql"),
+        "cpu_ratio_flink_sql_warm": _ratio(rounds, "warm_events_cpu_s", "flink-sql"),
+        "wall_ratio_flink_sql": _ratio(rounds, "events_s", "flink-sql"),
         "cpu_ratio_quix": _ratio(rounds, "events_cpu_s", "quix-streams"),
         "rss_ratio_kafka_streams": _hardest(rounds, "peak_rss_bytes"),
     }

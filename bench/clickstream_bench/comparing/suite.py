@@ -16,7 +16,7 @@ from clickstream_bench.comparing.restart import restart
 from clickstream_bench.comparing.restore import restore
 from clickstream_bench.ground import Ground, Input, say
 from clickstream_bench.latency import USERS, end_to_end
-from clickstream_bench.peers import c_copy, plain_copy, quix, streams, tuned_streams
+from clickstream_bench.peers import c_copy, flink_sql, plain_copy, quix, streams, tuned_streams
 from clickstream_bench.systems import Ours, System, Topics
 from clickstream_bench.throughput import QUERIES_S, QueryLoad, Rate, TooFewCommits, measure
 from clickstream_bench.traffic import PARTITIONS, Traffic, names
@@ -25,6 +25,7 @@ SYSTEMS: dict[str, Callable[[Kafka, Topics, Path, str], System]] = {
     "clickstream": Ours,
     "kafka-streams": streams,
     "kafka-streams-tuned": tuned_streams,
+    "flink-sql": flink_sql,
     "quix-streams": quix,
     "plain-copy": plain_copy,
     "c-copy": c_copy,

@@ -60,6 +60,21 @@ def jars(name: str, pom: Path, *, exclude_groups: Sequence[str] = (), say: Say =
     return fill(name, pom.read_text() + ",".join(exclude_groups), build)
 
 
+def project(name: str, source: Path) -> Path:
+    """Return a folder with a project's jar and its libraries, built again when a source file changes."""
+    files = [source / "pom.xml", *sorted(source.rglob("src/**/*.java"))]
+
+    def package(folder: Path) -> None:
+        with tempfile.TemporaryDirectory() as work:
+            copied = shutil.copytree(source, Path(work) / "project", ignore=shutil.ignore_patterns("target"))
+            copy = [COPY, "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
+            maven(["-f", str(copied / "pom.xml"), "package", *copy], name)
+            for jar in (copied / "target").glob("*.jar"):
+                shutil.copy(jar, folder)
+
+    return fill(name, "".join(file.read_text() for file in files), package)
+
+
 def maven(arguments: Sequence[str], name: str, say: Say = silent) -> None:
     """Run Maven and report how many files came. Raises CannotStart with Maven's own error lines."""
     say(f"fetching {name} from Maven Central")
