@@ -181,6 +181,22 @@ def every_pod_answers_the_same(rig: Rig) -> bool:
     return True
 
 
+@pytest.mark.parametrize("kinds", ["with distinct", "without"])
+def test_the_library_of_sketches_is_loaded_before_the_first_click_and_only_for_distinct(
+    kafka: Kafka, topics: Topics, tmp_path: Path, kinds: str
+) -> None:
+    """Loading takes a second, which would be the worker's once it has clicks to process."""
+    counted = [each for each in metrics() if "distinct" not in each or kinds == "with distinct"]
+    rig = Rig(kafka, topics, tmp_path, partitions=4, pods=1, processing={"metrics": counted})
+    try:
+        rig.start()
+        rig.wait_until_running()
+        mapped = Path(f"/proc/{rig.processes[0].pid}/maps").read_text()
+        assert ("_datasketches" in mapped) == (kinds == "with distinct")
+    finally:
+        rig.stop()
+
+
 def test_metrics_are_exact_through_kills_and_lost_volumes(rig: Rig) -> None:
     clicks = Clicks(rig, int(time.time() * 1_000) - 40 * MINUTE_MS)
     clicks.send(3_000, seed=1)  # before a pod can say of a partition that it has no click
