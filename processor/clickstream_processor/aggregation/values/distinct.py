@@ -52,6 +52,18 @@ def fresh(value: object) -> str | bytes:
     return value if isinstance(value, str) else element(value).encode("latin-1")
 
 
+def _kept(values: Iterable[str | bytes]) -> list[str]:
+    """Return what is kept of fresh values. A call for each short text would cost as much as all the rest."""
+    return [
+        _TEXT + value
+        if value.__class__ is str and len(value) < ELEMENT_BYTES and value.isascii()
+        else element(value)
+        if isinstance(value, str)
+        else value.decode("latin-1")
+        for value in values
+    ]
+
+
 def _plain(values: set[str | bytes]) -> bytes | None:
     """Return the stored form of a few short ASCII texts, as most partials are; None: there are others."""
     if len(values) > EXACT:
@@ -95,7 +107,13 @@ class Distinct:
         """Bound the memory: take in what is fresh."""
         if self.fresh:
             taken, self.fresh = self.fresh, set()
-            self._add([element(each) if isinstance(each, str) else each.decode("latin-1") for each in taken])
+            kept = _kept(taken)
+            if self._sketch is None and len(kept) > EXACT:  # a set of them would be made for nothing
+                kept += self._elements
+                self._elements = set()
+                self._sketch = Sketch.of(kept)
+            else:
+                self._add(kept)
 
     def encode(self) -> bytes:
         """Return the stored form: the number of elements, each with its length, in order; or the sketch."""

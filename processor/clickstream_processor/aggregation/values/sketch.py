@@ -56,7 +56,7 @@ class Sketch:
         sketch = hll_sketch(LG_K, HLL_8, True)  # registers from the start
         for text in texts:
             sketch.update(text)
-        return cls.decode(_canonical(sketch))
+        return cls(hll_sketch.deserialize(_canonical(sketch)))
 
     @classmethod
     def decode(cls, data: bytes) -> "Sketch":
