@@ -23,6 +23,9 @@ from clickstream_chaos.waiting import NotInTime, eventually
 
 A, B, C = 0, 1, 2
 GHOST = "ghost"
+PATIENCE_S = 180.0  # a machine that runs other things too is slow
+# What a pod logs whose producer was fenced, and one that does not go on with a task.
+FENCED, REFUSED = "transaction given up", " stops: "
 BRIEF = {  # tombstones vanish within seconds
     "delete.retention.ms": "500",
     "segment.ms": "500",
@@ -51,7 +54,7 @@ class Course:
         self.pipeline, self.proxies = self.suite.pipeline, proxies
         if skip_rule:
             self.pipeline.environment["CLICKSTREAM_UNSAFE_SKIP_RULE"] = skip_rule
-        self._drain_s, self._brief = drain_s, brief
+        self._drain_s, self._brief, self._skips = drain_s, brief, bool(skip_rule)
         self._kafka = kafka
         self._producer = Producer(
             {"bootstrap.servers": kafka.bootstrap, "log_level": 0, "partitioner": "murmur2_random"}
@@ -90,7 +93,7 @@ class Course:
     def erase(self, user: str) -> None:
         """Erase a user of the pool."""
         self.suite.load.leave(user)
-        eventually("the brokers have all of the user", lambda: self.suite.load.has_left(user), 60)
+        eventually("the brokers have all of the user", lambda: self.suite.load.has_left(user), PATIENCE_S)
         erasure = self.pipeline.erasure(0, [user])
         erasure.start()
         eventually("the erasure ends", lambda: erasure.exit_status is not None, 240)
@@ -106,20 +109,32 @@ class Course:
     def fall_silent(self) -> None:
         """Let no clicks come, and wait until all that came are through: then no pod has anything open."""
         self.suite.load.pause()
-        eventually("all clicks are through", lambda: self.suite.checker.check().complete(), 60)
+        eventually("all clicks are through", lambda: self.suite.checker.check().complete(), PATIENCE_S)
 
     def owner_runs(self, ordinal: int) -> None:
         """Wait until a pod runs every task."""
         eventually(
             f"pod {ordinal} runs every task",
             lambda: list(self.pipeline.owners().values()) == [ordinal] * self.pipeline.shape.partitions,
-            90,
+            PATIENCE_S,
         )
 
     def pod_runs(self, ordinal: int) -> None:
         """Wait until a pod runs every task, whatever the others believe."""
         everything = self.pipeline.shape.partitions
-        eventually(f"pod {ordinal} runs every task", lambda: self.pipeline.runs(ordinal) == everything, 90)
+        eventually(
+            f"pod {ordinal} runs every task", lambda: self.pipeline.runs(ordinal) == everything, PATIENCE_S
+        )
+
+    def shows(self, ordinal: int, word: str) -> None:
+        """Wait until a pod without the rule has done harm, or one with it has logged that it does none."""
+
+        def shown() -> bool:
+            if self._skips:
+                return self.suite.checker.check().wrong()
+            return word in self.pipeline.pod(ordinal).log.read_text(errors="replace")
+
+        eventually("harm is done" if self._skips else f"pod {ordinal} says: {word}", shown, PATIENCE_S)
 
     def output_flows(self) -> None:
         """Wait for new output of every partition."""
@@ -153,7 +168,7 @@ def missed_generation(course: Course) -> None:
     course.suite.load.go_on()
     course.output_flows()
     pods.pod(B).resume()
-    time.sleep(3)
+    course.shows(B, FENCED)
     course.proxies[B].mend()
 
 
@@ -164,12 +179,12 @@ def chain(course: Course) -> None:
     course.proxies[A].stall("-control")
     course.puppet.give_all(B, fence=[A])
     trapped = pods.restart_pod(B, {"CLICKSTREAM_CRASH_AT": "before-fence"})
-    eventually("B has died before fencing", lambda: not trapped.is_running(), 60)
+    eventually("B has died before fencing", lambda: not trapped.is_running(), PATIENCE_S)
     pods.pod(C).start()
     course.puppet.give_all(C, fence=[A, B])
     course.pod_runs(C)
     course.suite.load.go_on()
-    time.sleep(8)
+    course.shows(A, FENCED)
     course.proxies[A].mend()
 
 
@@ -182,7 +197,7 @@ def no_second_look(course: Course) -> None:
     course.puppet.give_all(B, fence=[A])
     course.pod_runs(B)
     course.suite.load.go_on()
-    time.sleep(8)
+    course.shows(A, FENCED)
     course.proxies[A].mend()
 
 
@@ -203,7 +218,7 @@ def lost_position(course: Course) -> None:
     eraser.flush()
     course.puppet.give_all(A)
     pods.pod(A).start()
-    time.sleep(8)
+    course.shows(A, REFUSED)
 
 
 def missed_tombstone(course: Course) -> None:
@@ -211,7 +226,7 @@ def missed_tombstone(course: Course) -> None:
     pods = course.pipeline
     pods.pod(A).stop()
     course.tell_of_ghost(None)
-    eventually("the tombstone is compacted away", course.ghost_is_gone, 90)
+    eventually("the tombstone is compacted away", course.ghost_is_gone, PATIENCE_S)
     pods.pod(A).start()
     course.owner_runs(A)
     course.ghost_clicks()
@@ -221,7 +236,7 @@ def missed_tombstone(course: Course) -> None:
 def missed_erasure(course: Course) -> None:
     """R14: A is away while a user is erased and the changelog forgets it, and brings the user back."""
     pods, user = course.pipeline, LEAVING[0]
-    eventually("the user is in the changelog", lambda: course.changelog_names(user), 60)
+    eventually("the user is in the changelog", lambda: course.changelog_names(user), PATIENCE_S)
     pods.pod(A).stop()
     pods.pod(B).start()
     course.puppet.give_all(B, fence=[A])
@@ -241,7 +256,7 @@ def late_commit(course: Course) -> None:
     """R18: a commit that was sent twice arrives the second time within the next transaction."""
     trap = course.proxies[A].set_trap(course.pipeline.topic("enriched"))
     # With the rule the pod makes a new producer first, which the late commit cannot touch.
-    eventually("the late commit is delivered", trap.delivered.is_set, 60)
+    eventually("the late commit is delivered", trap.delivered.is_set, PATIENCE_S)
     course.output_flows()
 
 
@@ -271,7 +286,7 @@ def run(
         proxies,
         rule.partition(" ")[0] if skip else "",
         seed,
-        drain_s=5 if rule in REFUSES else 30 if skip else 90,
+        drain_s=5 if rule in REFUSES else 30 if skip else PATIENCE_S,
         commit_interval=COMMIT_INTERVALS.get(rule, "100ms"),
         brief=BRIEF_TOPICS.get(rule, ("profiles",)),
     )

@@ -21,7 +21,7 @@ from clickstream_chaos.proxy.proxy import Proxy
 from clickstream_chaos.waiting import NotInTime, eventually
 
 Say = Callable[[str], None]
-DRAIN_S = 120.0
+DRAIN_S = 300.0
 
 
 @dataclass(slots=True)
@@ -117,7 +117,7 @@ class Suite:
     def begin(self) -> None:
         """Wait until every task runs, and let clicks flow."""
         pipeline, kafka = self.pipeline, self.kafka
-        pipeline.wait_until_running(120)
+        pipeline.wait_until_running(300)
         partitions = pipeline.shape.partitions
         self.monitor = Monitor(kafka.bootstrap, pipeline.topic("enriched"), partitions)
         any_key = pipeline.shape.partitioner == "any"
@@ -139,7 +139,7 @@ class Suite:
             self.eraser.start()
         self.wait_for_output()
 
-    def wait_for_output(self, timeout_s: float = 120) -> None:
+    def wait_for_output(self, timeout_s: float = 300) -> None:
         """Wait until every partition gives committed output again."""
         began_s = time.monotonic()
         eventually(

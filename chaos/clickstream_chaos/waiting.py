@@ -9,7 +9,7 @@ class NotInTime(Exception):
     """A condition did not come true before its deadline."""
 
 
-def eventually(what: str, condition: Callable[[], object], timeout_s: float = 60.0) -> Any:
+def eventually(what: str, condition: Callable[[], object], timeout_s: float = 180.0) -> Any:
     """Return the first true value of `condition`; raises NotInTime."""
     deadline_s = time.monotonic() + timeout_s
     while not (value := condition()):

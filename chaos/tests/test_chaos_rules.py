@@ -48,7 +48,7 @@ def test_two_living_pods_on_each_others_fence_lists_come_to_rest(
     broker: Kafka, proxies: dict[int, Proxy], tmp_path: Path
 ) -> None:
     """A doubt of one must not fence the other again, whose doubt would fence the first, and so on."""
-    course = rules.Course(tmp_path, broker, proxies, "", next(_seeds), drain_s=90)
+    course = rules.Course(tmp_path, broker, proxies, "", next(_seeds), drain_s=180)
     pods = course.pipeline
     try:
         course.begin()

@@ -67,7 +67,7 @@ class Gate:
     def start(self) -> None:
         """Listen on a free port."""
         self._thread.start()
-        assert self._started.wait(10)
+        assert self._started.wait(180)
 
     def stop(self) -> None:
         """Close the port."""

@@ -70,7 +70,7 @@ class Indexing:
                     break
                 except BufferError:
                     self._producer.poll(0.1)
-        assert self._producer.flush(60) == 0
+        assert self._producer.flush(180) == 0
 
     def start(self, options: Mapping[str, str] | None = None, tasks: int = 2) -> None:
         """Create or change the connector."""
@@ -189,7 +189,7 @@ class Indexing:
         letters: list[tuple[bytes, str]] = []
         try:
             while len(letters) < end:
-                message = reader.poll(10)
+                message = reader.poll(180)
                 assert message is not None
                 assert message.error() is None
                 headers = dict(message.headers() or [])

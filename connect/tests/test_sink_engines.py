@@ -75,7 +75,7 @@ def test_an_outage_of_the_engine_loses_nothing_and_dead_letters_nothing(
     try:
         gone = time.monotonic()
         indexing.produce(click(number)[1] for number in range(1_000, 6_000))
-        eventually(lambda: time.monotonic() > gone + OUTAGE_S, "over", timeout_s=OUTAGE_S + 1)
+        eventually(lambda: time.monotonic() > gone + OUTAGE_S, "over", timeout_s=OUTAGE_S + 180)
         eventually(lambda: indexing.states() == {"RUNNING"}, "its tasks run")
         assert indexing.committed() <= 1_000
     finally:
@@ -86,7 +86,6 @@ def test_an_outage_of_the_engine_loses_nothing_and_dead_letters_nothing(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(400)
 def test_a_rebalance_during_an_outage_loses_nothing(
     indexing: Indexing, engine: SearchEngine, exporter_port: int
 ) -> None:
@@ -104,21 +103,22 @@ def test_a_rebalance_during_an_outage_loses_nothing(
         eventually(lambda: scraped(exporter_port, indexing.name).get(blocked, 0) > 0, "waiting")
         indexing.rebalance()
         gone = time.monotonic()
-        eventually(lambda: time.monotonic() > gone + OUTAGE_S, "over", timeout_s=OUTAGE_S + 1)  # two commits
+        eventually(
+            lambda: time.monotonic() > gone + OUTAGE_S, "over", timeout_s=OUTAGE_S + 180
+        )  # two commits
         assert indexing.committed() <= 600
         indexing.restart()
     finally:
         engine.start()
-    indexing.wait_for(3_000, timeout_s=120)
+    indexing.wait_for(3_000)
     assert indexing.dead_letters() == []
 
 
-@pytest.mark.timeout(240)
 def test_a_hundred_thousand_documents_of_two_tasks_are_indexed_once_each(indexing: Indexing) -> None:
     documents = 100_000
     indexing.produce(click(number)[1] for number in range(documents))
     indexing.start(tasks=2)
-    indexing.wait_for(documents, timeout_s=180)
+    indexing.wait_for(documents, timeout_s=600)
     eventually(lambda: indexing.committed() == documents, "committed")
     assert indexing.count() == documents
     assert indexing.dead_letters() == []

@@ -52,12 +52,12 @@ def test_years_old_clicks_make_no_index_and_hold_up_nobody(
     indexing.produce([*new[:300], *old, *new[300:]])
     shards.leave_room_for(2)  # today's, and tomorrow's at midnight
     indexing.start({"index.retention.days": "30"})
-    indexing.wait_for(600, timeout_s=120)
+    indexing.wait_for(600)
     eventually(lambda: indexing.committed() == 750, "committed")
 
     assert len(indexing.indices()) == 1
     assert indexing.dead_letters() == []
-    found = scraped(exporter_port, indexing.name)
+    found = eventually(lambda: scraped(exporter_port, indexing.name), "metrics")
     assert found["clickstream_sink_documents_expired_total"] == 150
     assert found["clickstream_sink_documents_indexed_total"] == 600
 
@@ -76,6 +76,6 @@ def test_an_index_beyond_the_limit_of_shards_is_told_waited_for_and_made_once_th
     eventually(lambda: indexing.states() == {"RUNNING"}, "its tasks run")
     assert indexing.committed() == 0
     shards.leave_room_for(1)
-    indexing.wait_for(100, timeout_s=120)
+    indexing.wait_for(100)
     assert indexing.dead_letters() == []
-    assert blocked_s() == 0
+    eventually(lambda: blocked_s() == 0, "the sink has heard of it")

@@ -42,10 +42,10 @@ def test_a_restarted_connect_loses_and_doubles_nothing(storefront: Storefront) -
         storefront.kube(
             "delete", "pod", "--namespace", NAMESPACE, "--selector", pods, "--force", "--grace-period=0"
         )
-        eventually("it is told", lambda: "No pod of KafkaConnect" in _connectors_say(storefront), 60)
+        eventually("it is told", lambda: "No pod of KafkaConnect" in _connectors_say(storefront))
         storefront.until("Ready", "True", 600)
     enriched = _enriched(storefront)
-    eventually("the index holds each enriched click once", lambda: storefront.search("*") == enriched, 120)
+    eventually("the index holds each enriched click once", lambda: storefront.search("*") == enriched)
 
 
 @pytest.mark.parametrize(

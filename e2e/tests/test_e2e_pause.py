@@ -20,7 +20,6 @@ def test_a_paused_pipeline_is_not_changed_and_runs_on(storefront: Storefront) ->
     eventually(
         "the Service is back",
         lambda: not storefront.kube.is_gone("service", "storefront-query", NAMESPACE),
-        60,
     )
     storefront.until("Ready", "True")
 

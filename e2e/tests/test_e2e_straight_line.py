@@ -26,7 +26,7 @@ def test_the_answer_joins_the_changed_row_with_the_clicks(storefront: Storefront
         "country": "USA",
         "plan_tier": "premium",
     }
-    eventually("the clicks are counted", lambda: storefront.metrics("alice123")[0]["body"] == expected, 60)
+    eventually("the clicks are counted", lambda: storefront.metrics("alice123")[0]["body"] == expected)
 
 
 def test_every_pod_answers_for_every_user(storefront: Storefront) -> None:

@@ -148,7 +148,7 @@ def test_the_controller_takes_its_office(secured: SecuredKafka, kind: str, tmp_p
         eventually(lambda: handle.controller.snapshot.term > 0, "the controller has a term")
         assert handle.controller.snapshot.kafka == ""
         handle.leave()
-        assert handle.ended.wait(60)
+        assert handle.ended.wait(180)
 
 
 def test_a_pod_that_is_refused_says_so_and_does_not_hang(
@@ -188,7 +188,7 @@ def test_a_controller_that_is_refused_says_so(secured: SecuredKafka, kind: str, 
         eventually(lambda: REFUSED[kind] in handle.controller.snapshot.kafka, "it says why")
         word = handle.controller.snapshot.kafka
         handle.leave()
-        assert handle.ended.wait(60)
+        assert handle.ended.wait(180)
     assert not [text for text in SECRETS if text in word]
 
 

@@ -11,7 +11,7 @@ def write(kafka: Kafka, topic: str, count: int) -> None:
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True, "acks": "all"})
     for number in range(count):
         producer.produce(topic, str(number))
-    assert producer.flush(30) == 0
+    assert producer.flush(180) == 0
 
 
 def test_records_survive_a_kill_and_the_address_stays(kafka: Kafka, topics: Topics) -> None:
@@ -20,7 +20,7 @@ def test_records_survive_a_kill_and_the_address_stays(kafka: Kafka, topics: Topi
     kafka.kill()
     assert not kafka.is_running()
     kafka.start()
-    assert end_offsets(kafka.bootstrap, topic) == {0: 10}
+    assert end_offsets(kafka.bootstrap, topic, timeout_s=180) == {0: 10}
 
 
 @pytest.mark.long

@@ -22,6 +22,7 @@ from clickstream_local.pipeline.options import Options, Ports
 from clickstream_local.pipeline.progress import Progress
 from clickstream_local.pipeline.reference import EXAMPLE
 from clickstream_local.pipeline.stack import Stack
+from clickstream_local.testing.eventually import eventually
 
 from charts.tests.monitoring.expressions import Expression, alerts, panels, variables
 from charts.tests.monitoring.promql import Answers, chosen, selectors
@@ -87,8 +88,9 @@ def at_work(stack: Stack, options: Options) -> Iterator[None]:
 def send_no_click(stack: Stack) -> None:
     """Send the collector an event that becomes a dead letter, and have a key refused."""
     target = f"{stack.collector.url}/v1/clicks"
-    assert request("POST", target, [{}], headers={"X-Write-Key": stack.collector.key}).ok
-    assert request("POST", target, [{}], headers={"X-Write-Key": "wrong"}).status == 401
+    good, wrong = ({"X-Write-Key": key} for key in (stack.collector.key, "wrong"))
+    eventually(lambda: request("POST", target, [{}], 60, good).ok, "an event is taken")
+    eventually(lambda: request("POST", target, [{}], 60, wrong).status == 401, "a key is refused")
 
 
 @pytest.fixture(scope="module")

@@ -28,12 +28,13 @@ async def test_connection_without_a_head_is_closed(sent: bytes) -> None:
     await runner.setup()
     await web.TCPSite(runner, HOST, port).start()
     assert runner.server is not None
-    closer = asyncio.create_task(slow.close_them(runner.server))
+    closer: asyncio.Task[None] | None = None
     try:
         used_reader, used = await asyncio.open_connection(HOST, port)
-        reader, writer = await asyncio.open_connection(HOST, port)
         used.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await used_reader.readuntil(b"ok")
+        closer = asyncio.create_task(slow.close_them(runner.server))  # before, it could be too slow itself
+        reader, writer = await asyncio.open_connection(HOST, port)
         writer.write(sent)
         async with asyncio.timeout(PATIENCE_S):
             with contextlib.suppress(ConnectionError):
@@ -41,5 +42,6 @@ async def test_connection_without_a_head_is_closed(sent: bytes) -> None:
         used.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"200" in await used_reader.readuntil(b"ok")
     finally:
-        closer.cancel()
+        if closer is not None:
+            closer.cancel()
         await runner.cleanup()

@@ -45,6 +45,19 @@ class Record:
     raw: bytes
 
 
+class _InOnePiece(http.client.HTTPConnection):
+    """A connection that sends a request's head and body at once: between them time for the body runs."""
+
+    def request(self, *given: Any, **named: Any) -> None:
+        self._pieces: list[bytes] = []
+        self.connect()
+        super().request(*given, **named)
+        self.sock.sendall(b"".join(self._pieces))
+
+    def send(self, data: Any) -> None:
+        self._pieces.append(bytes(data))
+
+
 @dataclass
 class RunningCollector:
     """A collector with topics of its own; `settings` are variables without their prefix."""
@@ -120,7 +133,7 @@ class RunningCollector:
         port: int | None = None,
     ) -> Answer:
         """Send one request on a connection of its own and return its answer."""
-        connection = http.client.HTTPConnection(HOST, port or self.port, timeout=_PATIENCE_S)
+        connection = _InOnePiece(HOST, port or self.port, timeout=_PATIENCE_S)
         try:
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()
@@ -146,14 +159,14 @@ class RunningCollector:
         reader = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "reader"})
         try:
             left: dict[int, int] = {}
-            for number in reader.list_topics(topic, timeout=30).topics[topic].partitions:
-                low, high = reader.get_watermark_offsets(TopicPartition(topic, number), 30)
+            for number in reader.list_topics(topic, timeout=_PATIENCE_S).topics[topic].partitions:
+                low, high = reader.get_watermark_offsets(TopicPartition(topic, number), _PATIENCE_S)
                 if high > low:
                     left[number] = high
             reader.assign([TopicPartition(topic, number, 0) for number in left])
             found = []
             while left:
-                message = reader.poll(30)
+                message = reader.poll(_PATIENCE_S)
                 assert message is not None
                 assert not message.error()
                 found.append(_record(message))

@@ -44,7 +44,7 @@ async def test_a_tab_takes_over_what_a_closed_tab_could_not_send(
         sent = len(alice.sent)
         await two.evaluate(TRACK, "left")
         async with asyncio.timeout(180):
-            while len(alice.sent) == sent:  # it failed once, so it keeps the click when it ends
+            while len(alice.sent) < sent + 2:  # the first has failed, so it keeps the click when it ends
                 await asyncio.sleep(0.05)
         await alice.until_queued(["left"])
         await alice.leave(two)

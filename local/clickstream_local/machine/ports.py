@@ -1,9 +1,17 @@
 """Ports on this machine: free ones for tests, and a clear line when a wanted one is taken."""
 
 import contextlib
+import fcntl
+import functools
+import itertools
+import os
 import random
 import socket
+import tempfile
+import threading
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -12,6 +20,9 @@ from clickstream_local.errors import CannotStart
 HOST = "127.0.0.1"
 FREE_FROM, FREE_TO = 20_000, 32_000  # Linux: ephemeral ports begin at 32768
 _RANDOM = random.SystemRandom()
+_PATIENCE = 10_000  # looks for a row that nobody was promised; after that, a free one will do
+_promised: set[int] = set()
+_promising = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +35,7 @@ class Port:
 
 
 def free_port() -> int:
-    """Return a port nobody listens on. Another program may still take it before it is used."""
+    """Return a port nobody listens on, and that no living process was promised. Others may still take it."""
     return free_row(1)
 
 
@@ -42,10 +53,34 @@ def free_row(length: int) -> int:
     From below the kernel's ephemeral range: there any outgoing connection takes a port between the
     look and the use, and a row a program was promised is gone when it starts.
     """
-    while True:
+    for look in itertools.count():
         first = _RANDOM.randrange(FREE_FROM, FREE_TO - length)
-        if all(_can_bind(port) for port in range(first, first + length)):
-            return first
+        row = range(first, first + length)
+        if all(map(_can_bind, row)) and (_promise(row) or look > _PATIENCE):
+            break
+    return first
+
+
+def _promise(row: range) -> bool:
+    """Keep ports from all who ask until this process ends; False where one of them is kept already.
+
+    A program is not there yet, or killed and started again: meanwhile tests beside it would get its ports.
+    """
+    with _promising:
+        if not _promised.isdisjoint(row):
+            return False
+        try:
+            fcntl.lockf(_promises(), fcntl.LOCK_EX | fcntl.LOCK_NB, len(row), row.start)
+        except OSError:
+            return False
+        _promised.update(row)
+        return True
+
+
+@functools.cache
+def _promises() -> IO[bytes]:
+    """Return a file that is never closed: a process has locked the bytes of the ports it was promised."""
+    return (Path(tempfile.gettempdir()) / f"clickstream-ports-{os.geteuid()}").open("ab")
 
 
 def is_listening(port: int) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -20,6 +19,8 @@ from clickstream_local.parts.kafka import Kafka
 from clickstream_local.parts.opensearch import OpenSearch
 from clickstream_local.parts.postgres import Postgres
 from clickstream_local.parts.search import SearchEngine, choose_engine
+from clickstream_local.pipeline.reading import end_offsets
+from clickstream_local.testing.eventually import PATIENCE_S, eventually
 
 _numbers = itertools.count()
 
@@ -41,17 +42,19 @@ class Topics:
         topic = NewTopic(
             name, num_partitions=partitions, replication_factor=self._kafka.replicas, config=options
         )
-        self._admin.create_topics([topic])[name].result(30)
+        self._admin.create_topics([topic])[name].result(PATIENCE_S)
+        # The answer only says that the controller has it; the broker tells its clients a moment later.
+        eventually(lambda: len(self._partitions_of(name)) == partitions, f"topic {name} is known")
         return name
 
     def end_offsets(self, name: str) -> dict[int, int]:
-        """Return the high watermark of each partition."""
-        reader = Consumer({"bootstrap.servers": self._kafka.bootstrap, "group.id": "end-offsets"})
-        try:
-            partitions = reader.list_topics(name, timeout=10).topics[name].partitions
-            return {p: reader.get_watermark_offsets(TopicPartition(name, p), 10)[1] for p in partitions}
-        finally:
-            reader.close()
+        """Return the end of what is committed in each partition."""
+        return end_offsets(self._kafka.bootstrap, name, PATIENCE_S, committed=True)
+
+    def _partitions_of(self, name: str) -> list[int]:
+        """Return the partitions that have a leader."""
+        found = self._admin.list_topics(name, timeout=60).topics[name].partitions
+        return [number for number, partition in found.items() if partition.leader >= 0]
 
 
 @pytest.fixture(scope="session")

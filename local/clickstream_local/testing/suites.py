@@ -7,6 +7,9 @@ module says `pytestmark = pytest.mark.real`. All others are pure: `make unit`. W
 
 Workers run beside each other (pytest-xdist). A file stays on one worker, and so do all files that share a
 part that is slow to start.
+
+A test's time limit holds for its fixtures too, and the first one on a worker starts the parts of all: real
+tests have as long as that may take on a busy machine, unless they or the command line name a limit.
 """
 
 import os
@@ -22,6 +25,7 @@ _GROUPS = {
     "databases": {"postgres", "connect_worker"},
 }
 _SAMPLE, _SEED = "CLICKSTREAM_SAMPLE", "CLICKSTREAM_SEED"
+_REAL_S = 900.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,10 +47,13 @@ def pytest_collection_modifyitems(
 ) -> Generator[None, None, None]:
     """Mark what uses real parts, give each test its group, take the sample, begin with what takes long."""
     groups: dict[pytest.Item, str] = {}
+    is_asked_for = config.getoption("timeout", None) is not None
     for item in items:
         asks = set(getattr(item, "fixturenames", ()))
         if _STARTED & asks:
             item.add_marker(pytest.mark.real)
+        if item.get_closest_marker("real") and not (is_asked_for or item.get_closest_marker("timeout")):
+            item.add_marker(pytest.mark.timeout(_REAL_S))
         shared = next((name for name, parts in _GROUPS.items() if parts & asks), None)
         groups[item] = shared or item.nodeid.split("::")[0]
         item.add_marker(pytest.mark.xdist_group(groups[item]))

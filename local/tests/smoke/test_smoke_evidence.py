@@ -65,14 +65,14 @@ def write_outputs(producer: Producer, pipeline: ClickPipeline, expected: Expecte
 
 def transaction(kafka: Kafka, topics: Topics, write: Callable[[Producer], None], *, commit: bool) -> None:
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": topics.unique("outputs")})
-    producer.init_transactions(30)
+    producer.init_transactions(180)
     producer.begin_transaction()
     write(producer)
-    producer.flush(30)
+    producer.flush(180)
     if commit:
-        producer.commit_transaction(30)
+        producer.commit_transaction(180)
     else:
-        producer.abort_transaction(30)
+        producer.abort_transaction(180)
 
 
 def compared(kafka: Kafka, pipeline: ClickPipeline, expected: Expected) -> tuple[list[Check], Totals]:

@@ -20,7 +20,7 @@ from clickstream_operator.manifests.names import NOTIFICATIONS, internal_topic
 from clickstream_operator.spec.clickpipeline import ClickPipeline, parse
 from clickstream_operator.spec.tables import table_of
 
-DEADLINE_S = 120
+DEADLINE_S = 300
 PARTITIONS = 2
 TRUNCATE_DELETES = """
 CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS

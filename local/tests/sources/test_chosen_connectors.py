@@ -81,7 +81,7 @@ class Files:
         self.pipeline = parse(document)
         self.source, self.sink = connector_names(self.pipeline)
         self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": self.sink})
-        self._producer.init_transactions(30)
+        self._producer.init_transactions(180)
 
     @staticmethod
     def _connector(plugin: str, file: str, config: Mapping[str, str]) -> dict[str, Any]:
@@ -103,11 +103,11 @@ class Files:
         self._producer.begin_transaction()
         for value in values:
             self._producer.produce(self.enriched, value, "ann")
-        self._producer.flush(30)
+        self._producer.flush(180)
         if commit:
-            self._producer.commit_transaction(30)
+            self._producer.commit_transaction(180)
         else:
-            self._producer.abort_transaction(30)
+            self._producer.abort_transaction(180)
 
     def read(self, topic: str) -> list[Message]:
         """Return a topic's committed records."""
@@ -175,11 +175,9 @@ def test_rows_of_any_source_come_into_the_profiles_keyed_by_user(files: Files, w
     assert {row.key(): json.loads(row.value() or b"") for row in rows} == {
         name.encode(): {"user_id": name} for name in ("ann", "bob", "eve")
     }
-    assert (
-        request("GET", f"{worker.url}/connectors/{files.source}/config")
-        .json()["file"]
-        .startswith("${secrets:")
-    )
+    config = f"{worker.url}/connectors/{files.source}/config"
+    told = request("GET", config, timeout_s=180).json()
+    assert told["file"].startswith("${secrets:")
 
 
 def test_connector_that_is_removed_reads_no_more(files: Files, worker: Connect) -> None:

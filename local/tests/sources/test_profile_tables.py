@@ -6,6 +6,7 @@ at what the profiles topic then holds. No row may stop a connector.
 
 # ruff: noqa: S608 (the statements are the tests' own)
 
+import itertools
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,11 +117,13 @@ def test_commands_of_the_runbook_delete_what_a_truncate_left(tables: dict[str, T
     table.notice("table-truncated")
     options = ["--bootstrap-server", kafka.bootstrap, "--topic", table.topic]
     show = ["--formatter-property", "print.key=true", "--formatter-property", "print.value=false"]
-    committed = ["--from-beginning", "--timeout-ms", "5000", "--isolation-level", "read_committed"]
+    committed = ["--from-beginning", "--isolation-level", "read_committed"]
     keys = {"a", "b", "clickstream:refused:table-truncated"}
+    waits_ms = (5_000 * 2**look for look in itertools.count())  # they may be over before the tool has begun
 
-    def shown() -> bool:  # on a busy machine the tool's five seconds may be over before it reads
-        lines = tool("consumer.ConsoleConsumer", *options, *committed, *show).split("\n")
+    def shown() -> bool:
+        wait = ["--timeout-ms", str(next(waits_ms))]
+        lines = tool("consumer.ConsoleConsumer", *options, *committed, *wait, *show).split("\n")
         return keys <= set(lines)  # among lines of the log, which a distribution of Kafka sends elsewhere
 
     eventually(shown, "the keys that the runbook shows")

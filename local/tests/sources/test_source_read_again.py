@@ -4,10 +4,8 @@ What the operator has Strimzi do is done here through Connect's interface.
 """
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -18,6 +16,7 @@ from clickstream_local.parts.kafka import Kafka
 from clickstream_local.parts.postgres import Postgres
 from clickstream_local.pipeline.reading import read_all
 from clickstream_local.pipeline.reference import EXAMPLE
+from clickstream_local.testing.eventually import eventually
 from clickstream_local.testing.fixtures import Topics
 from clickstream_operator.database.quoting import reader_slot
 from clickstream_operator.manifests.connectors import directory_references, profiles_connector
@@ -25,7 +24,6 @@ from clickstream_operator.manifests.names import NOTIFICATIONS, internal_topic
 from clickstream_operator.source.resnapshot import reader
 from clickstream_operator.spec.clickpipeline import parse
 
-DEADLINE_S = 120
 DATABASE = "again"
 CONNECTOR, READER = "again-profiles", "again-profiles-1"
 # While a slot is being made it is active, too, and has its position a moment before it is let go: only who
@@ -79,15 +77,15 @@ class Source:
                 here.execute(statement.encode())
 
     def order(self, method: str, what: str, name: str = CONNECTOR) -> None:
-        """Tell Connect something about a connector."""
-        answer = request(method, f"{self._worker.url}/connectors/{name}/{what}", timeout_s=60)
-        assert answer.ok, answer.body
+        """Tell Connect something about a connector; it takes nothing while its tasks are shared anew."""
+        url = f"{self._worker.url}/connectors/{name}/{what}"
+        eventually(lambda: request(method, url, timeout_s=60).ok, f"{method} {what} is taken")
 
     def stop(self, name: str = CONNECTOR) -> None:
         """Stop a connector, and wait until it has."""
         self.order("PUT", "stop", name)
-        wait("stopped", lambda: self._worker.status(name)["connector"]["state"] == "STOPPED")
-        wait("without tasks", lambda: not self._worker.status(name)["tasks"])
+        eventually(lambda: self._worker.status(name)["connector"]["state"] == "STOPPED", "stopped")
+        eventually(lambda: self._worker.status(name)["tasks"] == [], "without tasks")
 
     def start_reader(self) -> None:
         """Put the connector that reads the table again."""
@@ -124,14 +122,6 @@ class Source:
         return sum(b"Initial Snapshot" in notice and b'"COMPLETED"' in notice for notice in notices)
 
 
-def wait(what: str, holds: Callable[[], Any]) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"not {what} after {DEADLINE_S} s"
-        time.sleep(0.2)
-
-
 @pytest.fixture(scope="module")
 def source(postgres: Postgres, kafka: Kafka, parts_folder: Path) -> Iterator[Source]:
     """Give a table with its connector."""
@@ -151,10 +141,10 @@ def source(postgres: Postgres, kafka: Kafka, parts_folder: Path) -> Iterator[Sou
 def test_dropped_slot_is_a_gap_that_the_connector_does_not_notice_and_reading_again_closes(
     source: Source,
 ) -> None:
-    wait("in the topic", lambda: source.rows() == {"ann": "US", "bob": "US", "eve": "US"})
-    wait("read", source.is_read)
+    eventually(lambda: source.rows() == {"ann": "US", "bob": "US", "eve": "US"}, "in the topic")
+    eventually(source.is_read, "read")
     source.stop()
-    wait("left", lambda: not source.is_read())
+    eventually(lambda: not source.is_read(), "left")
     source.run(
         f"SELECT pg_drop_replication_slot('{source.slot}')",
         "UPDATE user_profiles SET country = 'FR' WHERE user_id = 'ann'",
@@ -162,9 +152,9 @@ def test_dropped_slot_is_a_gap_that_the_connector_does_not_notice_and_reading_ag
         "INSERT INTO user_profiles (user_id, country) VALUES ('gap', 'US')",
     )
     source.order("PUT", "resume")
-    wait("read", source.is_read)
+    eventually(source.is_read, "read")
     source.run("INSERT INTO user_profiles (user_id, country) VALUES ('new', 'US')")
-    wait("the new row there", lambda: "new" in source.rows())
+    eventually(lambda: "new" in source.rows(), "the new row there")
     assert source.rows() == {"ann": "US", "bob": "US", "eve": "US", "new": "US"}, "this is what the gap costs"
     assert source.snapshots() == 1
 
@@ -175,16 +165,16 @@ def test_dropped_slot_is_a_gap_that_the_connector_does_not_notice_and_reading_ag
         "UPDATE user_profiles SET country = 'DE' WHERE user_id = 'new'",
     )
     source.start_reader()
-    wait("read, which means that the snapshot is complete", lambda: source.is_read(source.second))
+    eventually(lambda: source.is_read(source.second), "read, which means that the snapshot is complete")
     source.stop(READER)
-    wait("dropped", lambda: not source.has_slot(source.second))
+    eventually(lambda: not source.has_slot(source.second), "dropped")
     source.remove_reader()
     source.run("DELETE FROM user_profiles WHERE user_id = 'ann'")
     source.order("PUT", "resume")
-    wait("gone on", lambda: source.rows().get("ann", "") is None)
+    eventually(lambda: source.rows().get("ann", "") is None, "gone on")
     rows = source.rows()
     assert rows["gap"] == "US"
     assert rows["new"] == "DE"
     assert rows["bob"] is None, "a row that was deleted while the connector stood is gone"
     assert rows["eve"] == "US", "a row that was deleted in the gap stays: no log has its deletion"
-    wait("told", lambda: source.snapshots() == 2)
+    eventually(lambda: source.snapshots() == 2, "told")

@@ -30,7 +30,7 @@ class Running:
     def end(self) -> BaseException | None:
         """Stop it, or wait for it to have ended by itself, and return its error."""
         self.handle.leave()
-        assert self.handle.ended.wait(30)
+        assert self.handle.ended.wait(180)
         if not self._is_shared:
             self._clients.close()
         return self.handle.error

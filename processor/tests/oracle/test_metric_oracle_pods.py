@@ -135,7 +135,7 @@ def wrong(rig: Rig, metric: Metric, truth: Truth, end_ms: int) -> list[str]:
 def answers(rig: Rig, ordinal: int, truth: Truth) -> bool:
     """Tell whether a pod's API says the same of the newest windows."""
     for start_ms in sorted({start_ms for start_ms, _ in truth.values})[-4:]:
-        answer = rig.get(f"/api/metrics/page-views?window={start_ms}&top=1000", ordinal)
+        answer = rig.answer(f"/api/metrics/page-views?window={start_ms}&top=1000", ordinal)
         assert not answer["partial"]
         (window,) = answer["windows"]
         shown = {group_text(row["keys"].values()): row["value"] for row in window["rows"]}

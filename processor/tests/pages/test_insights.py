@@ -1,6 +1,8 @@
 """The product page's cards in a real Chromium, over pods with real stores whose clicks the test knows."""
 
+import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -212,12 +214,18 @@ async def test_hidden_page_asks_nothing(cluster: Cluster) -> None:
             "document.dispatchEvent(new Event('visibilitychange'))"
         )
         await expect(page.locator("#state")).to_have_text("Paused")
-        await page.wait_for_timeout(3_000)  # what is under way may end
 
         def note(request: Request) -> None:
             asked.append(request.url)
 
         page.on("request", note)
+        async with asyncio.timeout(PATIENCE_MS / 1_000):
+            while True:  # what is under way may end, and each metric waits for its turn
+                before = len(asked)
+                await page.wait_for_timeout(3_000)
+                if len(asked) == before:
+                    break
+        asked.clear()
         await page.wait_for_timeout(5_000)
         assert asked == []
         await page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
@@ -255,9 +263,15 @@ async def test_metric_costs_at_most_three_questions_a_refresh(cluster: Cluster) 
             if f"/{VIEWS.name}?" in request.url:
                 asked.append(request.url)
 
+        began_s = time.monotonic()
         shown.page.on("request", note)
         await shown.page.wait_for_timeout(10_000)
-        assert 1 <= len(asked) <= 3 * 5 + 3, asked
+        async with asyncio.timeout(PATIENCE_MS / 1_000):
+            while not asked:
+                await shown.page.wait_for_timeout(100)
+        # A page refreshes each two seconds, and the ten take longer on a busy machine.
+        refreshes = int((time.monotonic() - began_s) / 2) + 1
+        assert len(asked) <= 3 * refreshes, asked
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

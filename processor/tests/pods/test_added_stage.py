@@ -110,7 +110,7 @@ class Pods:
         for ordinal in ordinals:
             self.workers[ordinal].stop()
         for ordinal in ordinals:
-            assert self.workers[ordinal].ended.wait(15)
+            assert self.workers[ordinal].ended.wait(120)
             assert self.workers[ordinal].failed is None
 
     def is_at_rest(self) -> bool:

@@ -48,8 +48,8 @@ def test_pod_shows_the_letters_that_it_wrote(rig: Rig) -> None:
     rig.send_raw(None, b"\xff\x00", 0)
     rig.send("clicks", "stranger", stranger)
     rig.send_clicks(200, NAMES)
-    eventually(lambda: len(listed(rig)) == 3, "three letters are shown")
-    letters = {each["reason"]: each for each in listed(rig)}
+    three = eventually(lambda: found if len(found := listed(rig)) == 3 else None, "three letters are shown")
+    letters = {each["reason"]: each for each in three}
     assert set(letters) == {"mistyped-field", "not-json", "unmatched"}
     mistyped = letters["mistyped-field"]
     assert mistyped["first"] == {"topic": rig.names["clicks"], "partition": 1, "offset": 0}
@@ -58,9 +58,12 @@ def test_pod_shows_the_letters_that_it_wrote(rig: Rig) -> None:
     assert "timestamp" in mistyped["detail"]
     assert letters["not-json"]["value"]["data"] == "ff00"
     place = letters["not-json"]["place"]
-    whole = ask(rig, f"/{place['partition']}/{place['offset']}")
+    whole = eventually(lambda: ask(rig, f"/{place['partition']}/{place['offset']}"), "the letter")
     assert {each["name"] for each in whole["headers"]} >= {"reason", "detail", "source-topic"}
-    eventually(lambda: ask(rig, "/summary").get("total") == 3, "the summary counts them")
-    assert ask(rig, "/summary")["pipeline"] == {"name": "rig", "namespace": "shop"}
+    summary = eventually(
+        lambda: found if (found := ask(rig, "/summary")).get("total") == 3 else None,
+        "the summary counts them",
+    )
+    assert summary["pipeline"] == {"name": "rig", "namespace": "shop"}
     rig.wait_until_handled()
     rig.assert_exactly_once()

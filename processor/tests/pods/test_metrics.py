@@ -154,7 +154,7 @@ def every_pod_answers_the_same(rig: Rig) -> bool:
     starts = sorted({start for start, _ in wanted})[-5:]
     for ordinal in (0, 1):
         (listed,) = [
-            each for each in rig.get("/api/metrics", ordinal)["metrics"] if each["name"] == "page-views"
+            each for each in rig.answer("/api/metrics", ordinal)["metrics"] if each["name"] == "page-views"
         ]
         assert listed["window"] == {
             "size_ms": 180_000,
@@ -163,7 +163,7 @@ def every_pod_answers_the_same(rig: Rig) -> bool:
             "retention_ms": 86_400_000,
         }
         for start_ms in starts:
-            answer = rig.get(f"/api/metrics/page-views?window={start_ms}&top=1000", ordinal)
+            answer = rig.answer(f"/api/metrics/page-views?window={start_ms}&top=1000", ordinal)
             assert not answer["partial"]
             (window,) = answer["windows"]
             shown = {(row["keys"]["page"],): row["value"] for row in window["rows"]}
@@ -171,7 +171,7 @@ def every_pod_answers_the_same(rig: Rig) -> bool:
             values = [row["value"] for row in window["rows"]]
             assert values == sorted(values, reverse=True)
             assert window["total"] == sum(values)
-        series = rig.get(
+        series = rig.answer(
             f"/api/metrics/page-views?by.page=/p/3&from={starts[0]}&to={starts[-1] + 1}", ordinal
         )
         found = {each["window_start"]: each["rows"][0]["value"] for each in series["windows"] if each["rows"]}
@@ -306,7 +306,7 @@ def since_ms(rig: Rig, name: str) -> int:
     """Return since when a metric is counted, once all tasks have begun."""
 
     def told() -> int | None:
-        listed = rig.get("/api/metrics")
+        listed = rig.answer("/api/metrics")
         (found,) = [each for each in listed["metrics"] if each["name"] == name]
         since: int | None = None if listed["partial"] else found["since_ms"]
         return since

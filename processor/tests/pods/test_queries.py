@@ -25,14 +25,17 @@ def rig(kafka: Kafka, topics: Topics, tmp_path: Path) -> Iterator[Rig]:
 
 def ask(rig: Rig, user: str) -> Answer:
     """Return a pod's answer about a user, whatever its status; status 0 while it does not listen."""
-    return request("GET", f"http://127.0.0.1:{rig.port}/dashboard/users/{user}/metrics?detail=1", timeout_s=5)
+    return request(
+        "GET", f"http://127.0.0.1:{rig.port}/dashboard/users/{user}/metrics?detail=1", timeout_s=60
+    )
 
 
 @contextmanager
 def changelog_held(rig: Rig) -> Iterator[None]:
     """Keep a transaction open in each partition of the changelog: an owner's restore waits for its end."""
     settings = {"bootstrap.servers": rig.kafka.bootstrap, "transactional.id": f"{rig.id}-holder"}
-    holder = Producer(settings)
+    # By default the brokers end it after a minute, which a start takes on a busy machine.
+    holder = Producer(settings | {"transaction.timeout.ms": "600000"})
     holder.init_transactions(60)
     holder.begin_transaction()
     for partition in range(rig.partitions):

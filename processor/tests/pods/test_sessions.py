@@ -208,14 +208,15 @@ def test_any_pod_tells_the_open_session_of_a_user_also_from_a_lost_volume(make_r
     ]
 
     def shown(ordinal: int) -> Any:
-        answer = rig.get(f"/dashboard/users/{NAMES[0]}/metrics?detail=1", ordinal)
-        assert "sessions" not in rig.get(f"/dashboard/users/{NAMES[0]}/metrics", ordinal)
+        answer = rig.answer(f"/dashboard/users/{NAMES[0]}/metrics?detail=1", ordinal)
+        assert "sessions" not in rig.answer(f"/dashboard/users/{NAMES[0]}/metrics", ordinal)
         return answer["sessions"]
 
     for ordinal in (0, 1):
         eventually(lambda ordinal=ordinal: shown(ordinal) == wanted, "the open session")  # type: ignore[misc]
     assert told(rig)[1] == set()
-    (listed,) = [each for each in rig.get("/api/metrics")["metrics"] if each["name"] == "exits"]
+    answer = eventually(lambda: rig.answer("/api/metrics"), "the metrics")
+    (listed,) = [each for each in answer["metrics"] if each["name"] == "exits"]
     assert listed["of"] == "sessions"
     for ordinal in (0, 1):
         rig.processes[ordinal].kill()

@@ -40,7 +40,7 @@ def test_without_a_source_every_click_goes_on_with_nulls(rig: Rig) -> None:
     assert clicks
     assert {(each["user_name"], each["country"], each["plan_tier"]) for each in clicks} == {(None,) * 3}
     user = clicks[0]["user_id"]
-    answer = rig.get(f"/dashboard/users/{user}/metrics")
+    answer = eventually(lambda: rig.answer(f"/dashboard/users/{user}/metrics"), "an answer")
     assert answer["user_id"] == user
     assert answer["user_name"] is None
     assert answer["clicks_last_5min"] > 0
@@ -78,7 +78,7 @@ def test_first_click_waits_until_the_topic_holds_enough_profiles(rig: Rig) -> No
     rig.start()
     eventually(lambda: set(rig.phases().values()) == {"waiting"}, "every task waits")
     assert rig.handled() == 0
-    assert f"holds {len(NAMES) - 1}" in rig.log()
+    eventually(lambda: f"holds {len(NAMES) - 1}" in rig.log(), "it says what it waits for")
     rig.send_profiles(NAMES[-1:])
     rig.wait_until_handled()
     reading = rig.assert_exactly_once()

@@ -18,9 +18,9 @@ from clickstream_local.parts.kafka import Kafka
 from clickstream_local.testing.eventually import eventually
 from clickstream_local.testing.fixtures import Topics
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient
 from processor_support import deadly_pod
-from processor_support.runtime_rig import Rig, headers_of, users
+from processor_support.runtime_rig import Rig, headers_of, set_option, users
 
 NAMES = users(50)
 TRANSFORM = {
@@ -123,14 +123,9 @@ def assert_one_life(rig: Rig) -> None:
     rig.assert_exactly_once()
 
 
-def limit(kafka: Kafka, topic: str, name: str, value: str | None) -> None:
-    """Set or take away an option of a topic."""
-    kind = AlterConfigOpType.SET if value is not None else AlterConfigOpType.DELETE
-    entry = ConfigEntry(name, value, incremental_operation=kind)
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    for future in admin.incremental_alter_configs([resource]).values():
-        future.result(30)
+def limit(kafka: Kafka, topic: str, name: str, value: str) -> None:
+    """Set an option of a topic."""
+    set_option(AdminClient({"bootstrap.servers": kafka.bootstrap}), topic, name, value)
 
 
 ODD = {

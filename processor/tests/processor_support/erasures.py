@@ -1,5 +1,6 @@
 """Erasures against a pipeline's pods, as processes: what a Job runs. And where a user still stands."""
 
+import contextlib
 import json
 import sys
 import time
@@ -99,11 +100,13 @@ def files_with(folder: Path, user: str) -> list[str]:
 
     A manifest names each table's first and last key: it is written anew when the store is opened.
     """
-    return [
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.suffix in (".sst", ".log") and path.is_file() and user.encode() in path.read_bytes()
-    ]
+    while True:
+        with contextlib.suppress(FileNotFoundError):  # merged into another one meanwhile: look at all again
+            return [
+                str(path.relative_to(folder))
+                for path in folder.rglob("*")
+                if path.suffix in (".sst", ".log") and user.encode() in path.read_bytes()
+            ]
 
 
 def make_rig(

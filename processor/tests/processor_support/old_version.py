@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clickstream_local.testing.eventually import eventually
 from clickstream_local.testing.fixtures import Topics
 from confluent_kafka import Producer
 
@@ -76,7 +77,7 @@ class OldVersion:
         producer = Producer(
             {"bootstrap.servers": rig.kafka.bootstrap, "transactional.id": f"{rig.id}-0", "linger.ms": 20}
         )
-        producer.init_transactions(30)
+        producer.init_transactions(60)
         plain = Producer({"bootstrap.servers": rig.kafka.bootstrap, "enable.idempotence": True})
         transactions: dict[Place, Iterator[list[OldRecord]]] = {}
         for (name, partition), records in logs.items():
@@ -84,7 +85,7 @@ class OldVersion:
                 _produce(plain, f"{rig.id}-{name}", partition, records)
             else:
                 transactions[name, partition] = runs(records)
-        assert plain.flush(30) == 0
+        assert plain.flush(120) == 0
         while transactions:
             producer.begin_transaction()
             for place, each in list(transactions.items()):
@@ -93,7 +94,7 @@ class OldVersion:
                     del transactions[place]
                 else:
                     _produce(producer, f"{rig.id}-{place[0]}", place[1], run)
-            producer.commit_transaction(30)
+            producer.commit_transaction(60)
         rig.sent = sum(self.ends["clicks"])
         self._compare(rig, topics, logs)
 
@@ -118,7 +119,14 @@ class OldVersion:
         """Assert that the topics are what they were."""
         for name, ends in self.ends.items():
             topic = f"{rig.id}-{name}"
-            assert list(topics.end_offsets(topic).values()) == ends, name
+
+            def is_whole(topic: str = topic, ends: list[int] = ends) -> bool:
+                found = list(topics.end_offsets(topic).values())
+                assert found == ends
+                return True
+
+            # A commit is answered before its markers are in the logs.
+            eventually(is_whole, f"the ends of {name}")
             wanted = [
                 (partition, each.offset, each.time_ms, each.key, each.value)
                 for partition in range(len(ends))

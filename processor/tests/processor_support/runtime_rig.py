@@ -20,7 +20,7 @@ from clickstream_local.machine.process import Process
 from clickstream_local.machine.web import request
 from clickstream_local.parts.kafka import Kafka
 from clickstream_local.parts.pods import sum_of
-from clickstream_local.testing.eventually import eventually
+from clickstream_local.testing.eventually import NotYet, eventually
 from clickstream_local.testing.fixtures import Topics
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import (
@@ -32,6 +32,7 @@ from confluent_kafka.admin import (
 )
 
 WINDOW_MS = 300_000
+PATIENCE_S = 60  # for one answer: a machine that runs other suites too is slow
 KEY = "the-pods-own-key"
 
 
@@ -40,7 +41,15 @@ def set_option(admin: AdminClient, topic: str, name: str, value: str) -> None:
     entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     for future in admin.incremental_alter_configs([resource]).values():
-        future.result(30)
+        future.result(60)
+    # The answer only says that the controller has it; the broker goes by it a moment later.
+    asked = ConfigResource(ResourceType.TOPIC, topic)
+
+    def is_taken() -> bool:
+        (options,) = (future.result(60) for future in admin.describe_configs([asked]).values())
+        return bool(options[name].value == value)
+
+    eventually(is_taken, f"{name} of {topic} is {value}")
 
 
 def headers_of(message: Message) -> dict[str, str]:
@@ -160,7 +169,7 @@ class Rig:
         """End all pods, in order where they can."""
         for process in self.processes:
             process.stop()
-        self._producer.flush(10)
+        self._producer.flush(PATIENCE_S)
 
     def log(self, ordinal: int = 0) -> str:
         """Return what a pod has logged."""
@@ -169,7 +178,7 @@ class Rig:
     def status(self, ordinal: int = 0) -> dict[str, Any]:
         """Return /status of a pod; empty while it does not answer."""
         url = f"http://127.0.0.1:{self.port + self._pods + ordinal}/status"
-        answer = request("GET", url, headers={"Authorization": f"Bearer {KEY}"}, timeout_s=2)
+        answer = request("GET", url, headers={"Authorization": f"Bearer {KEY}"}, timeout_s=PATIENCE_S)
         return dict(json.loads(answer.body)) if answer.ok else {}
 
     def phases(self, ordinal: int = 0) -> dict[str, str]:
@@ -183,12 +192,21 @@ class Rig:
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric of pod 0."""
         url = f"http://127.0.0.1:{self.port + self._pods}/metrics"
-        return sum_of(request("GET", url, timeout_s=2).body.decode(), name, labels)
+        answer = request("GET", url, timeout_s=PATIENCE_S)
+        assert answer.ok, f"no metrics: {answer.status}"
+        return sum_of(answer.body.decode(), name, labels)
 
     def get(self, path: str, ordinal: int = 0) -> Any:
-        """Return a query's JSON."""
-        answer = request("GET", f"http://127.0.0.1:{self.port + ordinal}{path}", timeout_s=2)
+        """Return a query's JSON; None where the answer is not one of success."""
+        answer = request("GET", f"http://127.0.0.1:{self.port + ordinal}{path}", timeout_s=PATIENCE_S)
         return json.loads(answer.body) if answer.ok else None
+
+    def answer(self, path: str, ordinal: int = 0) -> Any:
+        """Return a query's JSON. Raises NotYet: pods on a busy machine do not hear of each other in time."""
+        found = self.get(path, ordinal)
+        if found is None:
+            raise NotYet(f"pod {ordinal} has no answer to {path}")
+        return found
 
     def _process(self, ordinal: int, environment: Mapping[str, str]) -> Process:
         faulty = "CLICKSTREAM_CRASH_AT" in environment
@@ -234,7 +252,7 @@ class Rig:
 
     def flush(self) -> None:
         """Wait until the brokers have everything."""
-        assert self._producer.flush(30) == 0
+        assert self._producer.flush(2 * PATIENCE_S) == 0
 
     def send(self, name: str, key: str, value: Mapping[str, Any]) -> None:
         """Write a record into an input topic, to its key's partition; `flush` waits for it."""
@@ -244,8 +262,8 @@ class Rig:
     def delete(self, topic: str) -> None:
         """Delete a topic."""
         admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
-        admin.delete_topics([topic])[topic].result(30)
-        eventually(lambda: topic not in admin.list_topics(timeout=10).topics, "the topic is gone")
+        admin.delete_topics([topic])[topic].result(PATIENCE_S)
+        eventually(lambda: topic not in admin.list_topics(timeout=PATIENCE_S).topics, "the topic is gone")
 
     def create_again(self, topic: str) -> None:
         """Delete a topic and create it again, empty."""
@@ -272,7 +290,7 @@ class Rig:
                 "auto.offset.reset": "earliest",
             }
         )
-        count = len(reader.list_topics(topic, timeout=10).topics[topic].partitions)
+        count = len(reader.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions)
         reader.assign([TopicPartition(topic, partition, 0) for partition in range(count)])
         left, found = set(range(count)), []
         while left:

@@ -1,6 +1,7 @@
 """An assignment that the test writes, as the controller would; what a pod answers is kept."""
 
 import time
+from collections.abc import Callable
 from types import MappingProxyType
 
 from clickstream_processor.control.assignment import AssignmentTable, TaskAssignment
@@ -18,6 +19,7 @@ class Script:
         self.releases: list[tuple[TaskId, int]] = []
         self.waits_for: Script | None = None  # a living pod, which releases before it is fenced (R8)
         self.waited = False
+        self.before_acquired: Callable[[], None] = lambda: None
 
     def write(self, generation: int, tasks: dict[TaskId, TaskAssignment], *, visible: bool = True) -> None:
         """Publish; `visible` False: the pod lags, and sees it only when it reads to the end (R3)."""
@@ -45,6 +47,7 @@ class Script:
         pass
 
     def acquired(self, task: TaskId, epoch: int) -> None:
+        self.before_acquired()
         self.acquisitions.append((task, epoch))
 
     def released(self, task: TaskId, epoch: int) -> None:

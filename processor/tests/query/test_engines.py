@@ -313,7 +313,7 @@ async def test_deepest_page_is_still_answered(engine: Engine) -> None:
 
 async def test_pod_puts_the_template_by_itself_and_says_so(engine: Engine, tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, pods=1, search=engine.options())
-    async with cluster, asyncio.timeout(30):
+    async with cluster, asyncio.timeout(180):
         while True:
             url = cluster.pods[0].admin_url + "/status"
             async with cluster.client.get(url, headers=cluster.peer_headers()) as response:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from clickstream_processor.directory import Phase, Role
 from clickstream_processor.query.options import QueryOptions
 from processor_support.queries.query_pods import (
@@ -106,7 +107,7 @@ async def test_pod_with_old_routes_is_told_421_looks_again_and_finds_the_new_own
         cluster.assign({ALICES: 1}, {ALICES: (2,)}, generation=3, only=[0, 1])
         refused = not_owner()
         asking = asyncio.create_task(ask(cluster, 2))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not_owner() == refused:  # pod 0 said 421; now pod 2 learns the news
                 await asyncio.sleep(0.001)
         cluster.assign({ALICES: 1}, {ALICES: (2,)}, generation=3, only=[2])
@@ -164,10 +165,11 @@ async def test_own_standby_is_asked_before_anothers(tmp_path: Path) -> None:
 
 
 async def test_owner_that_accepts_and_says_nothing_costs_one_time_out_then_a_standby_answers(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("clickstream_processor.query.http.peers._SUSPECT_S", 60.0)
     async with (
-        with_standby(tmp_path, **IMPATIENT) as cluster,
+        with_standby(tmp_path, connect_timeout_s=60.0, total_timeout_s=1.0) as cluster,
         peer_that_never_answers(cluster, 1) as asked,
     ):
         started = time.monotonic()
@@ -177,7 +179,7 @@ async def test_owner_that_accepts_and_says_nothing_costs_one_time_out_then_a_sta
     assert (status, again, document["clicks_last_5min"]) == (200, 200, 2)
     assert float(headers[STALENESS]) >= 2.5
     assert first_s >= 0.9
-    assert len(asked) == 1  # the owner is suspect for a second: it was not asked again
+    assert len(asked) == 1  # the owner is suspect: it was not asked again
 
 
 async def test_owner_whose_machine_is_gone_costs_the_time_to_connect_and_no_more(tmp_path: Path) -> None:
@@ -230,10 +232,11 @@ async def test_standby_answers_while_the_owner_restores(tmp_path: Path) -> None:
 async def test_owner_that_restores_answers_when_no_standby_can(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, pods=2)
     async with alice_on(cluster, owner=1):
-        cluster.pods[1].change(ALICES, phase=Phase.RESTORING, as_of_ms=now_ms() - 4_000)
+        changed_ms = now_ms()
+        cluster.pods[1].change(ALICES, phase=Phase.RESTORING, as_of_ms=changed_ms - 4_000)
         status, document, headers = await ask(cluster, 0)
     assert (status, document["clicks_last_5min"]) == (200, 3)
-    assert 4 <= float(headers[STALENESS]) < 14
+    assert 4_000 <= 1_000 * float(headers[STALENESS]) <= 4_100 + now_ms() - changed_ms
 
 
 async def test_question_for_a_stopped_task_is_told_who_stopped_it_and_why(tmp_path: Path) -> None:
@@ -287,10 +290,11 @@ async def test_pages_of_windows_are_the_same_from_every_pod(tmp_path: Path) -> N
 async def test_owners_own_staleness_comes_through_the_hop(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, pods=2)
     async with alice_on(cluster, owner=1):
-        cluster.pods[1].heard_from_kafka(now_ms() - 30_000)
+        changed_ms = now_ms()
+        cluster.pods[1].heard_from_kafka(changed_ms - 30_000)
         status, _, headers = await ask(cluster, 0)
     assert status == 200
-    assert 30 <= float(headers[STALENESS]) < 40
+    assert 30_000 <= 1_000 * float(headers[STALENESS]) <= 30_100 + now_ms() - changed_ms
 
 
 async def test_peer_without_the_pods_own_key_is_refused(tmp_path: Path) -> None:
@@ -305,7 +309,7 @@ async def test_peer_without_the_pods_own_key_is_refused(tmp_path: Path) -> None:
 
 
 async def test_requests_beyond_the_limit_are_refused_at_once_with_503(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path, pods=2, max_in_flight=4, **IMPATIENT)
+    cluster = Cluster(tmp_path, pods=2, max_in_flight=4, **IMPATIENT | {"total_timeout_s": 10.0})
     async with alice_on(cluster, owner=1), peer_that_never_answers(cluster, 1) as asked:
         waiting = [asyncio.create_task(ask(cluster, 0)) for _ in range(4)]
         async with asyncio.timeout(60):

@@ -217,16 +217,18 @@ async def test_streams_share_one_fan_out_a_second_which_ends_with_the_last(
         cluster.assign({0: 0})
         hub = cluster.pods[0].service.hub
         assert hub.fan_outs == 0
+        began_s = time.monotonic()
         async with contextlib.AsyncExitStack() as open_streams:
             streams = [await open_streams.enter_async_context(stream_of(cluster)) for _ in range(5)]
             for stream in streams:
                 await anext(stream)
             assert hub.asks_each_second
-            started, opened = time.monotonic(), hub.fan_outs
+            opened = hub.fan_outs
             while hub.fan_outs < opened + 3:
                 await asyncio.gather(*(anext(stream) for stream in streams))
-            assert time.monotonic() - started > 1.8
-        async with asyncio.timeout(10):
+            # One as each stream opened, and one a second; those of a moment that was missed come later.
+            assert hub.fan_outs <= len(streams) + time.monotonic() - began_s
+        async with asyncio.timeout(60):
             while hub.asks_each_second:
                 await asyncio.sleep(0.02)
 
@@ -237,7 +239,7 @@ async def test_stream_shows_what_changes(tmp_path: Path) -> None:
         cluster.assign({0: 0})
         await anext(stream)
         cluster.pods[1].directory.totals = totals(77)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for summary in stream:
                 if summary["totals"]["clicks"] == 77:
                     break
@@ -251,7 +253,7 @@ async def test_streams_beyond_the_limit_are_refused_and_free_again_when_one_ends
             await anext(stream)
             async with cluster.client.get(cluster.pods[0].url + "/api/stream") as response:
                 assert response.status == 503
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 async with cluster.client.get(cluster.pods[0].url + "/api/stream") as response:
                     if response.status == 200:

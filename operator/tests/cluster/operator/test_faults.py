@@ -179,7 +179,7 @@ def test_operator_killed_at_every_request_converges(
             proxy.rule = killer
             act(world, shop)
             settled = is_gone if act is delete else World.is_ready
-            eventually(partial(settled, world, shop), f"{act.__name__} killed at request {at}")
+            eventually(partial(settled, world, shop), f"{act.__name__} killed at request {at}", timeout_s=600)
             proxy.rule = forward
             if not killer.killed_at:
                 break
@@ -225,7 +225,7 @@ def test_every_seventh_request_refused_converges(
 
     proxy.rule = rule
     world.create(shop)
-    world.wait_ready(shop, timeout_s=150)
+    world.wait_ready(shop, timeout_s=600)
 
 
 def test_retry_after_is_kept(world: World, proxy: FaultProxy, shop: str) -> None:
@@ -274,11 +274,17 @@ def test_server_away_for_a_while_changes_nothing(
 ) -> None:
     world.create(shop)
     world.wait_ready(shop)
-    away_since = time.monotonic()
-    proxy.rule = lambda _, __: Fate(status=503) if time.monotonic() - away_since < 15 else FORWARD
+    away_since, seen = time.monotonic(), threading.Event()
+
+    def rule(_: str, __: str) -> Fate:
+        is_back = seen.is_set() and time.monotonic() - away_since >= 15
+        return FORWARD if is_back else Fate(status=503)
+
+    proxy.rule = rule
     eventually(lambda: not operator.is_leader(), "it stops work without its lease")
     path = f"/api/v1/namespaces/{shop}/configmaps/storefront-settings"
     world.plane.request("DELETE", path)
+    seen.set()
     eventually(operator.is_leader)
     eventually(lambda: world.plane.get(path), "what changed meanwhile is repaired")
     assert operator.is_running()
@@ -300,7 +306,7 @@ def test_operator_stops_in_order_while_it_renews_its_lease(world: World, proxy: 
         return FORWARD
 
     proxy.rule = rule
-    assert renewing.wait(10)
+    assert renewing.wait(180)
     assert operator.terminate() == 0
     path = "/apis/coordination.k8s.io/v1/namespaces/clickstream/leases/slow-end"
     assert world.plane.get(path)["spec"]["holderIdentity"] == ""

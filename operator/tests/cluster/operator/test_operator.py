@@ -22,14 +22,13 @@ def test_pipeline_becomes_ready_with_all_its_objects(world: World, shop: str) ->
 
 
 def test_processors_and_source_wait_for_topics_and_the_sink_for_the_index(world: World, shop: str) -> None:
-    world.standins.topics = False
+    world.standins.switch_off("topics")
     world.standins.status["index_ready"] = False
     world.create(shop)
     eventually(lambda: world.condition(shop, "TopicsReady")["reason"] == "Waiting")
-    names = [path.rpartition("/")[2] for path in objects_of(world.plane, shop)]
-    assert "storefront-processor" not in [
-        n for p, n in zip(objects_of(world.plane, shop), names, strict=True) if "statefulsets" in p
-    ]
+    made = objects_of(world.plane, shop)
+    names = [path.rpartition("/")[2] for path in made]
+    assert "storefront-processor" not in [n for p, n in zip(made, names, strict=True) if "statefulsets" in p]
     assert "storefront-profiles" not in names
     world.standins.topics = True
     eventually(lambda: world.condition(shop, "IndexReady")["status"] == "False")

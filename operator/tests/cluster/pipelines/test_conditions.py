@@ -45,6 +45,7 @@ def test_pod_that_answers_late_is_not_taken_for_gone(
 ) -> None:
     world.create(shop)
     world.wait_ready(shop)
+    world.wait_for_looks(operator)  # what is told once it is ready
     before = world.pipeline(shop)["status"]["conditions"]
     world.standins.late_s[shop] = 4  # a busy pod; a node that is gone is given up sooner
     world.wait_for_looks(operator)
@@ -113,7 +114,7 @@ def test_connect_without_a_ready_pod_is_told(world: World, shop: str) -> None:
 def test_status_of_a_form_that_nobody_foresaw_stops_one_pipeline_and_is_told(world: World, shop: str) -> None:
     world.create(shop)
     world.wait_ready(shop)
-    world.standins.connectors = False
+    world.standins.switch_off("connectors")
     path = f"{STRIMZI}/namespaces/{shop}/kafkaconnectors/storefront-profiles"
     good = world.plane.get(path)["status"]["connectorStatus"]
     world.plane.merge(f"{path}/status", {"status": {"connectorStatus": {**good, "tasks": [7]}}})

@@ -1,7 +1,6 @@
 """What goes with a pipeline, and what stays."""
 
 from clickstream_local.testing.eventually import eventually
-from operator_support.cluster.standins import STRIMZI
 from operator_support.cluster.world import World, claim, objects_of, path_of
 
 
@@ -20,17 +19,10 @@ def test_deleted_pipeline_drops_its_slot_and_its_own_topics(world: World, shop: 
     world.create(shop, deletionPolicy="Delete")
     world.wait_ready(shop)
     world.standins.reset.clear()
-    configs: list[str] = []
     world.plane.request("DELETE", path_of(shop))
-
-    def gone() -> bool:
-        source = world.plane.get(f"{STRIMZI}/namespaces/{shop}/kafkaconnectors/storefront-profiles")
-        if source:
-            configs.append(source["spec"]["config"]["slot.drop.on.stop"] + " " + source["spec"]["state"])
-        return world.pipeline(shop) is None
-
-    eventually(gone)
-    assert "true stopped" in configs
+    eventually(lambda: world.pipeline(shop) is None)
+    specs = world.standins.seen[shop, "storefront-profiles"]
+    assert ("true", "stopped") in [(spec["config"]["slot.drop.on.stop"], spec["state"]) for spec in specs]
     assert world.standins.reset == ["storefront-profiles"]
     left = eventually(lambda: [p for p in [*objects_of(world.plane, shop)] if "kafkatopics" in p])
     assert sorted(path.rpartition("/")[2] for path in left) == [
@@ -45,7 +37,7 @@ def test_deleted_pipeline_drops_its_slot_and_its_own_topics(world: World, shop: 
 def test_pipeline_that_is_being_deleted_says_so_and_what_it_waits_for(world: World, shop: str) -> None:
     world.create(shop, deletionPolicy="Delete")
     world.wait_ready(shop)
-    world.standins.connectors = False  # a Connect that is away
+    world.standins.switch_off("connectors")  # a Connect that is away
     world.plane.request("DELETE", path_of(shop))
     waits = "waiting for storefront-profiles to take the order to drop its slot"
     eventually(lambda: waits in world.condition(shop, "Ready").get("message", ""))

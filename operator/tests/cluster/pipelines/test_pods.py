@@ -143,7 +143,8 @@ def test_pod_that_cannot_take_its_settings_says_so_in_the_condition(shop: Shop) 
 
 def test_nothing_moves_when_the_operator_was_away(shop: Shop) -> None:
     shop.change_operator(NEWER)
-    eventually(shop.rolled_out)
+    eventually(shop.rolled_out, timeout_s=240)
+    shop.wait_until_running(PODS)
     assignment, uids = json.dumps(shop.assignment()), shop.uids()
     assert shop.operator
     shop.operator.kill()
@@ -165,4 +166,4 @@ def test_lost_volume_is_said_and_created_again_on_demand(shop: Shop) -> None:
     eventually(lambda: shop.condition("VolumesReachable")["status"] == "True")
     shop.wait_until_running(PODS)
     assert shop.uids()[0] == before[0]
-    assert "VolumeRecreated" in {event["reason"] for event in shop.world.events(NAMESPACE)}
+    eventually(lambda: [e for e in shop.world.events(NAMESPACE) if e["reason"] == "VolumeRecreated"])

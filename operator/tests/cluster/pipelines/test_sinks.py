@@ -70,7 +70,7 @@ def test_search_that_is_taken_away_takes_its_connector_along_and_comes_back(worl
     ask(world, shop, sink=None)
     eventually(lambda: set(connectors(world, shop)) == {"storefront-profiles"}, "the sink is gone")
     world.wait_ready(shop)
-    assert [e for e in world.events(shop) if e["reason"] == "SinkRemoved"]
+    eventually(lambda: [e for e in world.events(shop) if e["reason"] == "SinkRemoved"], "it is an Event")
     ask(world, shop, sink={"search": {"url": "http://search:9200"}})
     eventually(lambda: "storefront-search" in connectors(world, shop), "the sink is back")
     world.wait_ready(shop)

@@ -281,14 +281,8 @@ def test_deletion_tells_the_source_to_drop_its_slot(
         eventually(lambda: world.condition(shop, "Paused")["status"] == "True")
         world.plane.request("DELETE", f"{STRIMZI}/namespaces/{shop}/kafkaconnectors/storefront-profiles")
     world.plane.request("DELETE", path_of(shop))
-    orders: set[str] = set()
-
-    def gone() -> bool:
-        source = world.plane.get(f"{STRIMZI}/namespaces/{shop}/kafkaconnectors/storefront-profiles")
-        if source:
-            orders.add(f"{source['spec']['config']['slot.drop.on.stop']} {source['spec']['state']}")
-        return world.pipeline(shop) is None
-
-    eventually(gone)
-    assert {"true running", "true stopped"} <= orders
+    eventually(lambda: world.pipeline(shop) is None)
+    specs = world.standins.seen[shop, "storefront-profiles"]
+    orders = {(spec["config"]["slot.drop.on.stop"], spec["state"]) for spec in specs}
+    assert {("true", "running"), ("true", "stopped")} <= orders
     assert not [e for e in world.events(shop) if e["reason"] == "LeftBehind"]

@@ -45,7 +45,8 @@ def test_replay_goes_on_whenever_the_operator_is_killed(world: World, shop: str)
     first.wait_for("Complete", "Replayed")
     assert first.status["startTime"] == begun
     labels = '{outcome="replayed"}'
-    assert operator.metric("clickstream_operator_replayed_letters_total", labels) == 1  # 2 were told before
+    # 2 were told before. The status is written first, then the metric.
+    eventually(lambda: operator.metric("clickstream_operator_replayed_letters_total", labels) == 1)
     pod = second.run_pod()
     operator.kill()
     assert len(first.pods()) == len(second.pods()) == 1

@@ -91,7 +91,7 @@ def test_replays_of_a_pipeline_run_one_after_the_other(world: World, ready: str)
 def test_replay_waits_for_its_pipeline_and_starts_once_it_is_ready(world: World, shop: str) -> None:
     replay = Replay(world, shop).create()
     assert "storefront" in replay.wait_for("Accepted", "PipelineNotFound")["message"]
-    world.standins.topics = False
+    world.standins.switch_off("topics")
     world.create(shop)
     assert "TopicsReady" in replay.wait_for("Accepted", "PipelineNotReady")["message"]
     assert replay.job() is None

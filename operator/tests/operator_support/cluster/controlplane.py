@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import ssl
 import subprocess
 import urllib.error
@@ -19,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from clickstream_local.machine.ports import free_port
 from clickstream_local.testing.eventually import NotYet, eventually
 
 from operator_support import REPOSITORY
@@ -26,6 +26,7 @@ from operator_support import REPOSITORY
 ADMIN, OPERATOR, AUTHOR = "admin", "operator", "author"
 STATEFULSETS = "statefulset-controller,persistentvolumeclaim-protection-controller"
 APPLY = "application/apply-patch+yaml"
+ANSWER_S = 180.0  # of a server on a busy machine
 _AUDIT_POLICY = """
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -41,13 +42,6 @@ def programs() -> Path:
     script = REPOSITORY / "operator/cluster/build.sh"
     done = subprocess.run([str(script)], stdout=subprocess.PIPE, text=True, check=True)
     return Path(done.stdout.strip())
-
-
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Refused(NotYet):
@@ -134,7 +128,7 @@ class ControlPlane:
         request.add_header("Authorization", f"Bearer {self.tokens[user]}")
         request.add_header("Content-Type", content_type)
         try:
-            with urllib.request.urlopen(request, context=self._trust(), timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, context=self._trust(), timeout=ANSWER_S) as answer:  # noqa: S310
                 text = answer.read().decode()
         except urllib.error.HTTPError as error:
             raise Refused(error.code, error.read().decode()) from error

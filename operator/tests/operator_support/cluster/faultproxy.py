@@ -52,7 +52,7 @@ class FaultProxy:
     def start(self) -> None:
         """Listen on a free port."""
         self._thread.start()
-        self._up.wait(10)
+        assert self._up.wait(180)
 
     def stop(self) -> None:
         """Stop listening."""

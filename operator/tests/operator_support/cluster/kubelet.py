@@ -14,7 +14,6 @@ import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from clickstream_local.machine.process import Process
 
 from operator_support.cluster.answers import JsonHandler
 from operator_support.cluster.controlplane import ControlPlane, Refused
+from operator_support.cluster.standins import Server
 
 ROUND_S = 0.2
 ROOM = 5  # ordinals that have ports
@@ -53,7 +53,7 @@ class Kubelet:
         self._lives: dict[str, _Life] = {}  # by the pod's uid
         self._lost: dict[int, str] = {}  # ordinal -> uid of the claim whose volume went with its node
         self._end = threading.Event()
-        self._server = ThreadingHTTPServer((HOST, 0), _relay(self.admin_port))
+        self._server = Server((HOST, 0), _relay(self.admin_port))
         self.pod_url = f"http://{HOST}:{self._server.server_port}/{{ordinal}}"
         self._threads = [
             threading.Thread(target=self._run, name="kubelet", daemon=True),
@@ -247,7 +247,7 @@ class Kubelet:
     def _is_ready(self, ordinal: int) -> bool:
         try:
             url = f"http://{HOST}:{self.admin_port + ordinal}/readyz"
-            with urllib.request.urlopen(url, timeout=1) as answer:
+            with urllib.request.urlopen(url, timeout=5) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -272,7 +272,7 @@ def _relay(admin_port: int) -> type[JsonHandler]:
             url = f"http://{HOST}:{admin_port + int(ordinal)}/{rest}"
             asked = urllib.request.Request(url, headers={"Authorization": self.headers["Authorization"]})
             try:
-                with urllib.request.urlopen(asked, timeout=2) as answer:  # noqa: S310
+                with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310
                     code, body = answer.status, answer.read()
             except urllib.error.HTTPError as error:
                 code, body = error.code, b""

@@ -24,8 +24,10 @@ _MERGE = "application/merge-patch+json"
 TIMER_S = 120.0  # Strimzi's STRIMZI_FULL_RECONCILIATION_INTERVAL_MS
 
 
-class _Server(ThreadingHTTPServer):
-    """Says nothing of askers that were killed before their answer."""
+class Server(ThreadingHTTPServer):
+    """Takes as many askers at once as an operator sends; says nothing of those killed before their answer."""
+
+    request_queue_size = 256  # with 5, the default, the kernel drops connections until the asker gives up
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass
@@ -41,6 +43,8 @@ class StandIns:
         self.refused: dict[str, str] = {}  # connector name -> what Connect answers to its configuration
         self._looks: dict[str, tuple[Any, int, float]] = {}  # uid -> what was looked at, how often, when
         self.reset: list[str] = []  # connectors whose offsets were reset
+        # (namespace, name) -> each spec that a connector was seen with, in their order
+        self.seen: dict[tuple[str, str], list[dict[str, Any]]] = {}
         # (namespace, name, replay or erasure) -> its pod's answer, or what makes it
         self.operations: dict[tuple[str, str, str], Any] = {}
         self.lag_ms = 12  # of every task
@@ -48,8 +52,9 @@ class StandIns:
         self.late_s: dict[str, float] = {}  # namespace -> after how long its pods answer
         self.status = {"index_ready": True, "phase": "running", "detail": ""}
         self._stop = threading.Event()
+        self._turn = threading.Lock()  # held for a round
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = Server(("127.0.0.1", 0), self._handler())
         self.pod_url = f"http://127.0.0.1:{self._server.server_port}/{{namespace}}/{{name}}/{{ordinal}}"
 
     def start(self) -> None:
@@ -64,10 +69,17 @@ class StandIns:
         self._server.shutdown()
         self._server.server_close()
 
+    def switch_off(self, *parts: str) -> None:
+        """Let these parts say nothing more; a round that still asks them is over then."""
+        with self._turn:
+            for part in parts:
+                setattr(self, part, False)
+
     def _run(self) -> None:
         while not self._stop.wait(0.1):
             try:
-                self._round()
+                with self._turn:
+                    self._round()
             except (Refused, OSError):
                 continue  # somebody else changed or deleted it: the next round sees
 
@@ -102,6 +114,7 @@ class StandIns:
             patch = {"metadata": {"annotations": {"strimzi.io/connector-offsets": None}}}
             self.plane.merge(path.format(meta["namespace"], meta["name"]), patch)
         if looks := self._looks_at(connector):
+            self.seen.setdefault((meta["namespace"], meta["name"]), []).append(connector["spec"])
             self._write(connector, path, self._connector_status(connector, looks))
 
     def _looks_at(self, connector: dict[str, Any]) -> int:

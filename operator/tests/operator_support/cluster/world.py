@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from clickstream_local.machine.ports import free_port
 from clickstream_local.testing.eventually import eventually
 
 from operator_support import REPOSITORY
-from operator_support.cluster.controlplane import OPERATOR, ControlPlane, Refused, die_with_parent, free_port
+from operator_support.cluster.controlplane import OPERATOR, ControlPlane, Refused, die_with_parent
 from operator_support.cluster.standins import PLUGINS, STRIMZI, StandIns
 from operator_support.documents import reference
 
@@ -232,7 +233,7 @@ class OperatorProcess:
     def get(self, path: str) -> tuple[int, str]:
         """Return status and body of an HTTP answer of the operator's own."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -48,7 +48,7 @@ def rig(kafka: Kafka, topics: Topics, tmp_path: Path, partitioner: str) -> Itera
 def test_every_place_has_the_user_before_and_none_has_after(rig: Rig) -> None:
     rig.start()
     at_ms = send(rig, 20, USER, OTHER)
-    assert all(traces(rig, USER).values()), traces(rig, USER)
+    eventually(lambda: all(traces(rig, USER).values()), "every place has the user")
     others = {name: count for name, count in traces(rig, OTHER).items() if name != "files"}
     receipt = erasure(rig).run()
     assert_gone(rig)

@@ -17,6 +17,7 @@ from clickstream_local.testing.fixtures import Topics
 from confluent_kafka import Producer, murmur2
 from processor_support.erasures import OTHER, USER, Erasure, files_with, places
 
+pytestmark = pytest.mark.timeout(900)  # its steps wait for pods one after the other
 PARTITIONS, PODS, CLICKS = 2, 2, 20
 
 

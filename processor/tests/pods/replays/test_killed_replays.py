@@ -31,6 +31,8 @@ from processor_support.replays import (
 )
 from processor_support.runtime_rig import Rig, headers_of
 
+pytestmark = pytest.mark.timeout(900)  # a process after the other
+
 
 @pytest.fixture
 def straight(kafka: Kafka, topics: Topics, tmp_path: Path) -> Iterator[Rig]:
@@ -206,7 +208,7 @@ def test_where_the_topic_is_made_again_meanwhile_it_fails_and_says_so(
             if point == "after-start":
                 admin.delete_topics([topic])[topic].result(30)
                 known = admin.list_topics
-                eventually(lambda: topic not in known(timeout=10).topics, "it is gone", timeout_s=180)
+                eventually(lambda: topic not in known(timeout=60).topics, "it is gone", timeout_s=180)
                 rig._topics.create(topic, rig.partitions)
 
     replay = Replay(rig, "gone", set=FIX)

@@ -55,7 +55,9 @@ async def counted(
     Of each time, any window of five minutes has as many clicks. `sessions`: Alice's that are open; None: the
     pipeline keeps none.
     """
-    pods = cluster_of(folder, 1, *METRICS, sessions=sessions is not None, **options)
+    # A browser on a busy machine takes longer than the pods' view is fresh otherwise.
+    fresh: dict[str, Any] = {"fresh_ms": 5 * MINUTE, **options}
+    pods = cluster_of(folder, 1, *METRICS, sessions=sessions is not None, **fresh)
     async with pods:
         owners = dict.fromkeys(range(PARTITIONS), 0)
         clicks = Clicks(METRICS, {partition: [hold(pods.pods[0], partition)] for partition in owners})

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from clickstream_local.machine.ports import free_ports
 from clickstream_processor.dead_letters.log import LetterTopic
 from clickstream_processor.directory import Directory, Phase, ProcessTotals, Role, Routes, TaskView
 from clickstream_processor.query.api import serve
@@ -35,8 +36,8 @@ PARTITIONS = 4
 # A machine that runs other suites too can be slow: only tests of time use the product's own limits.
 _AT_LEISURE = TurnLimits(wait_s=60, read_s=60)
 PATIENT: dict[str, Any] = {
-    "connect_timeout_s": 2.0,
-    "total_timeout_s": 2.5,
+    "connect_timeout_s": 60.0,
+    "total_timeout_s": 60.0,
     "fresh_ms": 20_000,
     "turns": _AT_LEISURE,
     "scans": _AT_LEISURE,
@@ -185,7 +186,7 @@ class Pod:
         self._serving = asyncio.create_task(
             serve(self.service, self.host, cluster.query_port, cluster.admin_port, self._stop)
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while not _listens(self.host, cluster.admin_port):
                 if self._serving.done():
                     self._serving.result()
@@ -209,7 +210,7 @@ class Cluster:
         self.folder = folder
         self.memory = StateMemory(MemoryShares.of_limit(256 << 20))
         self.stores: list[TaskStore] = []
-        self.query_port, self.admin_port = _free_ports(pods)
+        self.query_port, self.admin_port = free_ports(2)
         self.key = folder / "key"
         self.key.write_text(KEY)
         nobody: tuple[int | None, ...] = (None,) * PARTITIONS
@@ -221,7 +222,7 @@ class Cluster:
         self.client: aiohttp.ClientSession
 
     async def __aenter__(self) -> "Cluster":
-        self.client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        self.client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=180))
         for pod in self.pods:
             await pod.start()
         return self
@@ -278,21 +279,3 @@ def _listens(host: str, port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((host, port), 0.2):
         return True
     return False
-
-
-def _free_ports(pods: int) -> tuple[int, int]:
-    """Return two ports that are free on all the pods' addresses."""
-    found: list[int] = []
-    while len(found) < 2:
-        with contextlib.ExitStack() as held:
-            first = held.enter_context(socket.socket())
-            first.bind(("127.0.77.0", 0))
-            port = first.getsockname()[1]
-            try:
-                for ordinal in range(1, pods):
-                    held.enter_context(socket.socket()).bind((f"127.0.77.{ordinal}", port))
-            except OSError:
-                continue
-            if port not in found:
-                found.append(port)
-    return found[0], found[1]
